@@ -1,0 +1,1 @@
+//! Eyes and hands on Docker Engine and Compose.

@@ -1,0 +1,1 @@
+//! Decides everything, does nothing. Pure.

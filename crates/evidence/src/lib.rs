@@ -1,0 +1,1 @@
+//! Case files: quoting, redaction, reducing logs to what matters. Pure.

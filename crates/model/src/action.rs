@@ -1,0 +1,180 @@
+//! What can be done to a resource: the catalogue's entries, the plans made of them, and the permit without which no
+//! performer moves.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::fact::Incarnation;
+use crate::incident::IncidentId;
+use crate::resource::ResourceId;
+use crate::time::{Now, Tick};
+
+/// The actions that a Docker engine's hands know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Start what is down.
+    Start,
+    /// Stop what runs.
+    Stop,
+}
+
+/// An entry of the catalogue: what is known of an action before it is ever performed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spec {
+    /// Which.
+    pub action: Action,
+    /// The class of its risk.
+    pub risk: Risk,
+    /// One sentence for the manual: what it does and what it risks.
+    pub manual: &'static str,
+}
+
+/// How much a person should be asked. The order is the order of caution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Risk {
+    /// Done at once.
+    Safe,
+    /// Done, and somebody is told.
+    Moderate,
+    /// A person approves.
+    Dangerous,
+}
+
+/// One step of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// What to do.
+    pub action: Action,
+    /// To what.
+    pub resource: ResourceId,
+    /// Takes something down that a later step of the same plan brings up again (`opens`), or is that later step
+    /// (`closes`). A pair is never left half done by us.
+    pub pair: Pair,
+    /// How long the performer may take.
+    pub timeout_ms: u64,
+}
+
+/// A step's part in a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pair {
+    /// It stands alone.
+    None,
+    /// It opens a pair.
+    Opens,
+    /// It closes one.
+    Closes,
+}
+
+/// What shall be done about an incident: a playbook applied to a resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The playbook's name: `start`, `restart`.
+    pub playbook: String,
+    /// In order.
+    pub steps: Vec<Step>,
+    /// The highest risk among the steps, or higher where the playbook says so.
+    pub risk: Risk,
+    /// How often this playbook may fail verification on this resource before it is held to be of no help here.
+    pub may_fail: u32,
+}
+
+/// What a rejection binds: the same playbook and actions on the same resource.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PlanKey(pub String);
+
+impl Plan {
+    /// The key of this plan.
+    #[must_use]
+    pub fn key(&self) -> PlanKey {
+        let steps: Vec<String> = self.steps.iter().map(|s| format!("{} {}", s.action, s.resource)).collect();
+        PlanKey(format!("{}: {}", self.playbook, steps.join(", ")))
+    }
+}
+
+/// Identifies one permission to do one thing once. Counted by the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PermitId(pub u64);
+
+/// On whose behalf a permit was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Behalf {
+    /// A plan's step.
+    Incident(IncidentId),
+    /// A person's command.
+    Person(String),
+}
+
+/// The guard's leave to do one thing once: to this resource, in this incarnation, for this leader.
+///
+/// The performer asks `runtime::Gate` whether it still holds immediately before it acts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Permit {
+    /// Its number.
+    pub id: PermitId,
+    /// The leader's epoch in which it was given.
+    pub epoch: u64,
+    /// For whom.
+    pub behalf: Behalf,
+    /// What may be done.
+    pub step: Step,
+    /// To which body of the resource.
+    pub incarnation: Incarnation,
+    /// All that it takes hold of: the resource and what it shares.
+    pub leases: BTreeSet<ResourceId>,
+    /// Whether the act must go on in freeze and maintenance: it closes a pair, undoes, or a person asked for it.
+    pub unhindered: bool,
+    /// When it was given.
+    pub given: Now,
+    /// After this it is worth nothing.
+    pub until: Tick,
+}
+
+/// What came of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// The platform said that it was done.
+    Done,
+    /// It was so already; nothing was done.
+    AlreadySo,
+    /// The re-read just before the act forbade it: why, in words.
+    Withheld(String),
+    /// The platform refused or failed: why, in its words.
+    Failed(String),
+    /// Nobody knows: the connection broke, or the time ran out.
+    Unknown(String),
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Action::Start => "start",
+            Action::Stop => "stop",
+        })
+    }
+}
+
+impl fmt::Display for Risk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Risk::Safe => "safe",
+            Risk::Moderate => "moderate",
+            Risk::Dangerous => "dangerous",
+        })
+    }
+}
+
+impl Step {
+    /// How long the performer may take.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms)
+    }
+}

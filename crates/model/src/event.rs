@@ -1,0 +1,528 @@
+//! The journal: what was decided and what came of it, in the past tense. Intents, budgets, incidents, acts under way and
+//! the outbox are folds of these and of nothing else.
+//!
+//! A field may be added with a default; anything else needs a new [`VERSION`] and a reader of the old one. Old journals
+//! are kept as fixtures and must load.
+
+use serde::{Deserialize, Serialize};
+
+use crate::action::{Answer, Permit, PermitId, Plan};
+use crate::alert::{self, Transition};
+use crate::command::{Ask, CommandId};
+use crate::fact::{Incarnation, SourceTime};
+use crate::incident::{Case, Diagnosis, Escalation, Evidence, IncidentId, Outcome, RollbackCause, Verification};
+use crate::input::SourceState;
+use crate::intent::Intent;
+use crate::message::{Message, MessageId};
+use crate::resource::ResourceId;
+use crate::time::{Now, Tick};
+use crate::verdict::{Hold, Question};
+
+/// The version of the journal's format that this program writes.
+pub const VERSION: u32 = 1;
+
+/// An event as the journal keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its number, from 1, without gaps.
+    pub seq: u64,
+    /// The format's version.
+    pub version: u32,
+    /// The leader that wrote it.
+    pub epoch: u64,
+    /// When.
+    pub at: Now,
+    /// What.
+    pub event: Event,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// A process took the lead. Everything that was seen before is the past.
+    Started {
+        /// The program's version.
+        version: String,
+        /// The instance's name.
+        instance: String,
+    },
+    /// The process ended in order.
+    Ended,
+    /// The wall clock jumped.
+    ClockJumped {
+        /// Positive: forward.
+        by_ms: i64,
+    },
+    /// A source's standing changed (its listings are not recorded).
+    SourceChanged {
+        /// Which source.
+        source: String,
+        /// To what.
+        state: SourceState,
+    },
+    /// The ledger has a new last word.
+    IntentChanged {
+        /// Of what.
+        resource: ResourceId,
+        /// The word.
+        intent: Intent,
+    },
+    /// The resource has a fresh budget.
+    BudgetRefreshed {
+        /// Which.
+        resource: ResourceId,
+        /// Why.
+        because: Refresh,
+    },
+    /// An alert changed.
+    AlertChanged(Transition),
+    /// An incident began.
+    IncidentOpened {
+        /// Its id.
+        id: IncidentId,
+        /// Of what.
+        resource: ResourceId,
+        /// By which alert.
+        alert: alert::Name,
+        /// When by the source's clock, where it is known.
+        source_at: Option<SourceTime>,
+        /// What was seen.
+        because: String,
+    },
+    /// Another alert joined it.
+    AlertJoined {
+        /// Which incident.
+        id: IncidentId,
+        /// Which alert.
+        alert: alert::Name,
+        /// What was seen.
+        because: String,
+    },
+    /// Something was found that bears on it.
+    EvidenceAdded {
+        /// Which incident.
+        id: IncidentId,
+        /// What.
+        evidence: Evidence,
+    },
+    /// The rules spoke.
+    Diagnosed {
+        /// Which incident.
+        id: IncidentId,
+        /// What they said.
+        diagnosis: Diagnosis,
+        /// On which facts.
+        case: Box<Case>,
+    },
+    /// A plan was made.
+    Planned {
+        /// Which incident.
+        id: IncidentId,
+        /// The plan.
+        plan: Plan,
+    },
+    /// Nothing is done at present.
+    Held {
+        /// Which incident.
+        id: IncidentId,
+        /// Why.
+        reason: Hold,
+        /// Until it is asked again.
+        until: Tick,
+    },
+    /// It is looked at anew.
+    DiagnosisBegan {
+        /// Which incident.
+        id: IncidentId,
+        /// Why.
+        because: String,
+        /// After this the rules answer with what they have.
+        until: Tick,
+    },
+    /// A person is asked.
+    ApprovalAsked {
+        /// Which incident.
+        id: IncidentId,
+        /// Why a person.
+        question: Question,
+        /// Until when.
+        until: Tick,
+    },
+    /// A person said yes, or no.
+    ApprovalAnswered {
+        /// Which incident.
+        id: IncidentId,
+        /// Who.
+        by: String,
+        /// What.
+        approved: bool,
+        /// Why.
+        because: String,
+    },
+    /// The question is no longer needed.
+    ApprovalWithdrawn {
+        /// Which incident.
+        id: IncidentId,
+        /// Why.
+        because: String,
+    },
+    /// A permit was given: from here on the act may be under way.
+    ActionStarted {
+        /// The permit.
+        permit: Box<Permit>,
+        /// For an incident: which step, from 0.
+        step: usize,
+        /// Which attempt on this resource within its window, from 1; 0 for what is not counted.
+        attempt: u32,
+    },
+    /// The performer answered.
+    ActionAnswered {
+        /// Which permit.
+        permit: PermitId,
+        /// Of which resource.
+        resource: ResourceId,
+        /// Of which incident, if of one.
+        id: Option<IncidentId>,
+        /// What it said.
+        answer: Answer,
+    },
+    /// A look after the answer, or after the deadline, settled it.
+    ActionSettled {
+        /// Which permit.
+        permit: PermitId,
+        /// Of which resource.
+        resource: ResourceId,
+        /// Of which incident, if of one.
+        id: Option<IncidentId>,
+        /// What the look showed, in words.
+        shown: String,
+        /// Whether the step's end was reached.
+        reached: bool,
+    },
+    /// Verification of a step began.
+    VerificationBegan {
+        /// Which incident.
+        id: IncidentId,
+        /// Which step, from 0.
+        step: usize,
+        /// Until when it must hold.
+        until: Tick,
+    },
+    /// Its end was put off.
+    VerificationExtended {
+        /// Which incident.
+        id: IncidentId,
+        /// Until when.
+        until: Tick,
+        /// By a late alert (else: since nothing could be told).
+        by_alert: bool,
+    },
+    /// Verification ended.
+    Verified {
+        /// Which incident.
+        id: IncidentId,
+        /// How.
+        result: Verification,
+        /// By what, in words.
+        because: String,
+    },
+    /// What was done is taken back; the permit is in the `ActionStarted` that follows.
+    RollbackBegan {
+        /// Which incident.
+        id: IncidentId,
+        /// By which permit.
+        permit: PermitId,
+        /// Why.
+        because: RollbackCause,
+        /// Until it is looked at.
+        until: Tick,
+    },
+    /// The rollback is looked at once more.
+    RollbackExtended {
+        /// Which incident.
+        id: IncidentId,
+        /// Until when.
+        until: Tick,
+    },
+    /// The owner wants it stopped, and a step is under way: obeyed after the step.
+    OwnerStopNoted {
+        /// Which incident.
+        id: IncidentId,
+    },
+    /// A person has to see to it.
+    Escalated {
+        /// Which incident.
+        id: IncidentId,
+        /// Why.
+        reason: Escalation,
+        /// Which level is told, from 0.
+        level: u32,
+        /// When the next one is.
+        until: Tick,
+    },
+    /// A person took it.
+    Acknowledged {
+        /// Which incident.
+        id: IncidentId,
+        /// Who.
+        by: String,
+    },
+    /// It is over.
+    IncidentResolved {
+        /// Which incident.
+        id: IncidentId,
+        /// How.
+        outcome: Outcome,
+        /// By what, in words.
+        because: String,
+    },
+    /// It came back.
+    IncidentReopened {
+        /// Which incident.
+        id: IncidentId,
+        /// By which alert.
+        alert: alert::Name,
+        /// What was seen.
+        because: String,
+    },
+    /// A person's command was taken up.
+    CommandTaken {
+        /// Its id.
+        id: CommandId,
+        /// Who.
+        who: String,
+        /// What.
+        ask: Ask,
+    },
+    /// A person's act on one resource waits for what has hold of it.
+    CommandQueued {
+        /// Which command.
+        id: CommandId,
+        /// Who.
+        who: String,
+        /// What remains to be done, in order.
+        steps: Vec<crate::action::Step>,
+    },
+    /// A queued command came to its turn, or lost its reason.
+    CommandDequeued {
+        /// Which command.
+        id: CommandId,
+        /// Of which resource.
+        resource: ResourceId,
+    },
+    /// The big red button.
+    Frozen {
+        /// Who.
+        by: String,
+        /// Why.
+        because: String,
+    },
+    /// The freeze is over.
+    Thawed {
+        /// Who.
+        by: String,
+    },
+    /// A message is to be told, through each of these channels.
+    MessageQueued {
+        /// The message.
+        message: Box<Message>,
+        /// The channels.
+        channels: Vec<String>,
+    },
+    /// A channel took it.
+    MessageDelivered {
+        /// Which.
+        id: MessageId,
+        /// Which channel.
+        channel: String,
+    },
+    /// A channel did not take it yet.
+    MessageDelayed {
+        /// Which.
+        id: MessageId,
+        /// Which channel.
+        channel: String,
+        /// How many tries were made.
+        attempts: u32,
+        /// When the next one is due.
+        next: Tick,
+        /// Why.
+        because: String,
+    },
+    /// A channel never will.
+    MessageGivenUp {
+        /// Which.
+        id: MessageId,
+        /// Which channel.
+        channel: String,
+        /// Why.
+        because: String,
+    },
+    /// A resource that healer knew is no more.
+    ResourceGone {
+        /// Which.
+        resource: ResourceId,
+        /// Its last body.
+        incarnation: Incarnation,
+    },
+}
+
+/// Why a budget is fresh.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refresh {
+    /// A person said `start` to healer.
+    Person(String),
+    /// Somebody started it at the engine.
+    StartedAtTheEngine,
+    /// It is made of something else.
+    DefinitionChanged,
+}
+
+impl Event {
+    /// The event's name, as it stands in the journal.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Event::Started { .. } => "started",
+            Event::Ended => "ended",
+            Event::ClockJumped { .. } => "clock_jumped",
+            Event::SourceChanged { .. } => "source_changed",
+            Event::IntentChanged { .. } => "intent_changed",
+            Event::BudgetRefreshed { .. } => "budget_refreshed",
+            Event::AlertChanged(_) => "alert_changed",
+            Event::IncidentOpened { .. } => "incident_opened",
+            Event::AlertJoined { .. } => "alert_joined",
+            Event::EvidenceAdded { .. } => "evidence_added",
+            Event::Diagnosed { .. } => "diagnosed",
+            Event::Planned { .. } => "planned",
+            Event::Held { .. } => "held",
+            Event::DiagnosisBegan { .. } => "diagnosis_began",
+            Event::ApprovalAsked { .. } => "approval_asked",
+            Event::ApprovalAnswered { .. } => "approval_answered",
+            Event::ApprovalWithdrawn { .. } => "approval_withdrawn",
+            Event::ActionStarted { .. } => "action_started",
+            Event::ActionAnswered { .. } => "action_answered",
+            Event::ActionSettled { .. } => "action_settled",
+            Event::VerificationBegan { .. } => "verification_began",
+            Event::VerificationExtended { .. } => "verification_extended",
+            Event::Verified { .. } => "verified",
+            Event::RollbackBegan { .. } => "rollback_began",
+            Event::RollbackExtended { .. } => "rollback_extended",
+            Event::OwnerStopNoted { .. } => "owner_stop_noted",
+            Event::Escalated { .. } => "escalated",
+            Event::Acknowledged { .. } => "acknowledged",
+            Event::IncidentResolved { .. } => "incident_resolved",
+            Event::IncidentReopened { .. } => "incident_reopened",
+            Event::CommandTaken { .. } => "command_taken",
+            Event::CommandQueued { .. } => "command_queued",
+            Event::CommandDequeued { .. } => "command_dequeued",
+            Event::Frozen { .. } => "frozen",
+            Event::Thawed { .. } => "thawed",
+            Event::MessageQueued { .. } => "message_queued",
+            Event::MessageDelivered { .. } => "message_delivered",
+            Event::MessageDelayed { .. } => "message_delayed",
+            Event::MessageGivenUp { .. } => "message_given_up",
+            Event::ResourceGone { .. } => "resource_gone",
+        }
+    }
+}
+
+impl Event {
+    /// The incident that this belongs to, if it belongs to one.
+    #[must_use]
+    pub fn incident(&self) -> Option<&IncidentId> {
+        match self {
+            Event::IncidentOpened { id, .. }
+            | Event::AlertJoined { id, .. }
+            | Event::EvidenceAdded { id, .. }
+            | Event::Diagnosed { id, .. }
+            | Event::Planned { id, .. }
+            | Event::Held { id, .. }
+            | Event::DiagnosisBegan { id, .. }
+            | Event::ApprovalAsked { id, .. }
+            | Event::ApprovalAnswered { id, .. }
+            | Event::ApprovalWithdrawn { id, .. }
+            | Event::VerificationBegan { id, .. }
+            | Event::VerificationExtended { id, .. }
+            | Event::Verified { id, .. }
+            | Event::RollbackBegan { id, .. }
+            | Event::RollbackExtended { id, .. }
+            | Event::OwnerStopNoted { id }
+            | Event::Escalated { id, .. }
+            | Event::Acknowledged { id, .. }
+            | Event::IncidentResolved { id, .. }
+            | Event::IncidentReopened { id, .. } => Some(id),
+            Event::ActionAnswered { id, .. } | Event::ActionSettled { id, .. } => id.as_ref(),
+            Event::ActionStarted { permit, .. } => match &permit.behalf {
+                crate::action::Behalf::Incident(id) => Some(id),
+                crate::action::Behalf::Person(_) => None,
+            },
+            Event::MessageQueued { message, .. } => Some(&message.incident),
+            Event::Started { .. }
+            | Event::Ended
+            | Event::ClockJumped { .. }
+            | Event::SourceChanged { .. }
+            | Event::IntentChanged { .. }
+            | Event::BudgetRefreshed { .. }
+            | Event::AlertChanged(_)
+            | Event::CommandTaken { .. }
+            | Event::CommandQueued { .. }
+            | Event::CommandDequeued { .. }
+            | Event::Frozen { .. }
+            | Event::Thawed { .. }
+            | Event::MessageDelivered { .. }
+            | Event::MessageDelayed { .. }
+            | Event::MessageGivenUp { .. }
+            | Event::ResourceGone { .. } => None,
+        }
+    }
+
+    /// The resource that this names, if it names one.
+    #[must_use]
+    pub fn resource(&self) -> Option<&ResourceId> {
+        match self {
+            Event::IntentChanged { resource, .. }
+            | Event::BudgetRefreshed { resource, .. }
+            | Event::IncidentOpened { resource, .. }
+            | Event::ActionAnswered { resource, .. }
+            | Event::ActionSettled { resource, .. }
+            | Event::CommandDequeued { resource, .. }
+            | Event::ResourceGone { resource, .. } => Some(resource),
+            Event::AlertChanged(transition) => Some(&transition.alert.resource),
+            Event::ActionStarted { permit, .. } => Some(&permit.step.resource),
+            Event::MessageQueued { message, .. } => Some(&message.resource),
+            Event::Started { .. }
+            | Event::Ended
+            | Event::ClockJumped { .. }
+            | Event::SourceChanged { .. }
+            | Event::AlertJoined { .. }
+            | Event::EvidenceAdded { .. }
+            | Event::Diagnosed { .. }
+            | Event::Planned { .. }
+            | Event::Held { .. }
+            | Event::DiagnosisBegan { .. }
+            | Event::ApprovalAsked { .. }
+            | Event::ApprovalAnswered { .. }
+            | Event::ApprovalWithdrawn { .. }
+            | Event::VerificationBegan { .. }
+            | Event::VerificationExtended { .. }
+            | Event::Verified { .. }
+            | Event::RollbackBegan { .. }
+            | Event::RollbackExtended { .. }
+            | Event::OwnerStopNoted { .. }
+            | Event::Escalated { .. }
+            | Event::Acknowledged { .. }
+            | Event::IncidentResolved { .. }
+            | Event::IncidentReopened { .. }
+            | Event::CommandTaken { .. }
+            | Event::CommandQueued { .. }
+            | Event::Frozen { .. }
+            | Event::Thawed { .. }
+            | Event::MessageDelivered { .. }
+            | Event::MessageDelayed { .. }
+            | Event::MessageGivenUp { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! What a source saw, typed. A cause reads these; it never parses a string and knows no client library.
+//!
+//! *Unknown* is a value (`None`, or a variant that says so), and it never permits anything.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::resource::ResourceId;
+
+/// The present body of a resource: a container id. Compared for equality only.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Incarnation(pub Arc<str>);
+
+impl Incarnation {
+    /// The first twelve characters, as the engine's own tools show them.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        self.0.get(..12).unwrap_or(&self.0)
+    }
+}
+
+/// One unbroken connection to a source. A source never uses a number twice within one process, and counts upwards.
+///
+/// A fact of an older generation than the source's present one is knowledge of the past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct Generation(pub u64);
+
+/// Nanoseconds since the epoch by the *source's* clock. Ordered among one source's own times only, never against ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct SourceTime(pub i64);
+
+impl SourceTime {
+    /// How much later this is than `earlier`; zero if it is not.
+    #[must_use]
+    pub fn since(self, earlier: SourceTime) -> Duration {
+        Duration::from_nanos(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+}
+
+/// One fact about one incarnation of one resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observation {
+    /// Of what.
+    pub resource: ResourceId,
+    /// Of which body of it.
+    pub incarnation: Incarnation,
+    /// Through which connection it was seen.
+    pub generation: Generation,
+    /// What was seen.
+    pub fact: Fact,
+}
+
+/// What can be seen of a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fact {
+    /// A whole look, as an inspect gives it.
+    Looked(Box<Look>),
+    /// One event of the source's stream.
+    Happened(Happening),
+    /// The API was found still open a moment after the terminating signal sent at this time: so it was not the engine
+    /// that is shutting down (facts/intent.md, 0.2).
+    ApiOpenAfter(SourceTime),
+    /// The source knows this incarnation no more.
+    Gone,
+}
+
+/// One event, at the source's time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Happening {
+    /// When, by the source's clock.
+    pub at: SourceTime,
+    /// What.
+    pub what: What,
+}
+
+/// The events of a container that decide something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// Made, and not yet started.
+    Created,
+    /// Its process was started.
+    Started,
+    /// Somebody sent a signal through the API. `terminating`: its stop signal, TERM, INT, QUIT or KILL.
+    Signalled {
+        /// The signal's number.
+        signal: u8,
+        /// Whether this signal means that it shall end.
+        terminating: bool,
+    },
+    /// Its main process ended.
+    Died {
+        /// The exit code as the event carried it.
+        code: i32,
+    },
+    /// A stop call was carried out.
+    Stopped,
+    /// A restart call was carried out.
+    Restarted,
+    /// A process in it was killed for want of memory; not necessarily the main one.
+    OutOfMemory,
+    /// Frozen.
+    Paused,
+    /// Running on after a pause.
+    Unpaused,
+    /// Its healthcheck changed its verdict.
+    Health(Health),
+    /// It has another name. `aside`: the temporary name that a recreate gives to what it replaces.
+    Renamed {
+        /// Whether the new name is such a temporary one.
+        aside: bool,
+    },
+    /// Its limits or its restart policy were changed.
+    Updated,
+    /// Somebody's foreground session holds it.
+    Attached,
+    /// Removed.
+    Destroyed,
+}
+
+/// A whole look at a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {
+    /// When the source answered, by the source's clock, as far as it can be told.
+    pub at: SourceTime,
+    /// What it does.
+    pub run: Run,
+    /// Its last start; `None` if it was never started.
+    pub started: Option<SourceTime>,
+    /// Its last end; `None` if it never ended.
+    pub exit: Option<Exit>,
+    /// The verdict of its healthcheck.
+    pub health: Health,
+    /// What the failing healthcheck printed last; empty if it passes or printed nothing.
+    pub health_output: String,
+    /// Restarts by the engine's own policy since it was made.
+    pub restarts: u32,
+    /// The engine's private note that somebody stopped or signalled it through the API since its last API or boot start
+    /// (`HasBeenManuallyStopped`); `None` where that cannot be read.
+    pub manually_stopped: Option<bool>,
+    /// The kept events of this incarnation since its last start, oldest first, when the look came with a full listing.
+    pub kept: Option<Kept>,
+    /// What it is made of. Shared, since it seldom changes.
+    pub definition: Arc<Definition>,
+}
+
+/// The source's own memory of what happened to an incarnation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Whether nothing since the incarnation's last end or start can have been forgotten.
+    pub complete: bool,
+    /// Oldest first.
+    pub happenings: Vec<Happening>,
+}
+
+/// What a container does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Run {
+    /// Made, never (or not successfully) started.
+    Created,
+    /// Running.
+    Running,
+    /// Running, and frozen.
+    Paused,
+    /// Ended; the engine itself will start it again.
+    Restarting,
+    /// Ended.
+    Exited,
+    /// Being removed, or its removal failed.
+    Removing,
+}
+
+/// How a container ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exit {
+    /// When.
+    pub at: SourceTime,
+    /// The code: 137 is a KILL of any origin, never by itself an OOM.
+    pub code: i32,
+    /// Whether the engine itself says that it was killed for want of memory.
+    pub oom: bool,
+    /// Why a start failed, in the engine's words; empty otherwise.
+    pub error: String,
+}
+
+/// The verdict of a healthcheck.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// It has no healthcheck.
+    Unchecked,
+    /// No verdict yet.
+    Starting,
+    /// It passes.
+    Healthy,
+    /// It fails.
+    Unhealthy,
+}
+
+/// What a container is made of and belongs to: all that does not change while it lives, but by an update.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Definition {
+    /// The container's name, without a leading slash; only ever shown.
+    pub name: String,
+    /// The image as it was asked for.
+    pub image: String,
+    /// The image's content id.
+    pub image_id: String,
+    /// Compose's hash of the service's configuration; empty outside of Compose.
+    pub config_hash: String,
+    /// Who it belongs to.
+    pub belongs: Belongs,
+    /// The engine's own policy.
+    pub restart_policy: RestartPolicy,
+    /// What it needs before it starts.
+    pub depends_on: Vec<Dependency>,
+    /// The resource whose network namespace it shares.
+    pub network_parent: Option<ResourceId>,
+    /// How long a stop may take before the engine kills, in seconds; negative: for ever.
+    pub stop_timeout_s: i64,
+    /// The memory limit in bytes; 0 for none.
+    pub memory_limit_bytes: u64,
+    /// Removed by the engine when it ends (`--rm`).
+    pub removed_at_end: bool,
+    /// Its labels that matter to exclusions, as `key=value`.
+    pub labels: BTreeSet<String>,
+    /// Why healer must never touch it although nobody excluded it: it is healer, its socket proxy or its database.
+    pub healers_own: Option<String>,
+}
+
+/// What kind of thing started a container, and so who cares for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Belongs {
+    /// A service of a Compose project.
+    ComposeService,
+    /// One run of a Compose service (`compose run`).
+    OneOff,
+    /// Somebody else's: the owner's name, such as `Swarm` or `Kubernetes`.
+    Owned(String),
+    /// Nobody's that healer knows: a plain `docker run`, a test runner, a builder.
+    Unclaimed,
+}
+
+/// The engine's own restart policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RestartPolicy {
+    /// Never (also when nothing is set).
+    No,
+    /// After a failure, up to so many times; 0 for no limit.
+    OnFailure(u32),
+    /// Always, unless it was stopped.
+    UnlessStopped,
+    /// Always.
+    Always,
+}
+
+/// One `depends_on` of a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dependency {
+    /// The service's name in the same deployment.
+    pub service: String,
+    /// What must be true of it.
+    pub condition: Condition,
+}
+
+/// What must be true of a dependency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// It runs.
+    Started,
+    /// It passes its healthcheck.
+    Healthy,
+    /// It ended with 0: it is a job.
+    CompletedSuccessfully,
+}
+
+impl Definition {
+    /// Whether `other` is the same thing made again: a changed one gets a fresh budget.
+    #[must_use]
+    pub fn same_thing(&self, other: &Definition) -> bool {
+        self.image_id == other.image_id && self.config_hash == other.config_hash
+    }
+}

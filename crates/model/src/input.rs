@@ -1,0 +1,125 @@
+//! What reaches the engine, and what it wants done. Inputs are named for what arrived, effects are imperative.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::action::{Answer, Permit, PermitId};
+use crate::alert::Transition;
+use crate::command::{Command, Reply};
+use crate::fact::{Generation, Incarnation, Observation};
+use crate::incident::{Excerpt, IncidentId};
+use crate::message::{Parcel, Receipt};
+use crate::resource::ResourceId;
+use crate::settings::Settings;
+use crate::time::Tick;
+
+/// Something that reached the engine.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// A source saw something.
+    Observed(Observation),
+    /// A source's own state changed.
+    Source(Report),
+    /// The detector saw an alert change. Only the loop makes these.
+    Alert(Transition),
+    /// A performer answered an order.
+    Answered(PermitId, Answer),
+    /// A log was read.
+    Gathered {
+        /// For which incident.
+        incident: IncidentId,
+        /// Of which body.
+        incarnation: Incarnation,
+        /// What it says; `Err` in words where it could not be read.
+        log: Result<Excerpt, String>,
+    },
+    /// A channel reported.
+    Delivered(Receipt),
+    /// A person asks.
+    Commanded(Command),
+    /// The configuration was read (again).
+    Configured(Arc<Settings>),
+    /// The wall clock was seen to jump against the monotonic one, by so many milliseconds.
+    ClockJumped {
+        /// Positive: forward.
+        by_ms: i64,
+    },
+    /// The journal can (or cannot) be written with room to spare.
+    StoreRoom {
+        /// Whether healer must only watch.
+        full: bool,
+    },
+    /// Another healer took the lead with this epoch.
+    Deposed {
+        /// The other's epoch.
+        epoch: u64,
+    },
+}
+
+/// A source speaks of itself. `source` is the host part of the resources that it sees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Which.
+    pub source: String,
+    /// What.
+    pub state: SourceState,
+}
+
+/// How a source stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceState {
+    /// It cannot be reached: why, with the remedy, in one sentence.
+    Unreachable {
+        /// In words.
+        because: String,
+    },
+    /// It is being shut down: what ends from here on ends by that.
+    Closing,
+    /// Its stream broke.
+    Lost {
+        /// Which connection.
+        generation: Generation,
+    },
+    /// Subscribed; a listing follows.
+    Opened {
+        /// The new connection.
+        generation: Generation,
+    },
+    /// A full listing is complete: every resource was looked at, and these are all there are.
+    Listed {
+        /// Through which connection.
+        generation: Generation,
+        /// All bodies.
+        present: Vec<(ResourceId, Incarnation)>,
+    },
+}
+
+/// Something that shall be done. None of them is awaited; answers come back as inputs.
+#[derive(Debug, Clone, PartialEq)]
+#[must_use]
+pub enum Effect {
+    /// Look at a resource and say what is there.
+    Look {
+        /// At what.
+        resource: ResourceId,
+        /// Not before this.
+        at: Tick,
+    },
+    /// Read what its log says.
+    Gather {
+        /// For which incident.
+        incident: IncidentId,
+        /// Of what.
+        resource: ResourceId,
+        /// Of which body.
+        incarnation: Incarnation,
+    },
+    /// Do it.
+    Execute(Box<Permit>),
+    /// Send it.
+    Send(Box<Parcel>),
+    /// Answer a person.
+    Answer(Reply),
+}

@@ -1,0 +1,22 @@
+//! The nouns of healer: what is seen, wanted, wrong, planned, allowed, done and told.
+//!
+//! Nothing here reads a clock, a file or a socket. Everything that is kept in the journal is defined here, so a
+//! change to a type in this crate is a change to the format of the journal (see `event`).
+
+pub mod action;
+pub mod alert;
+pub mod command;
+pub mod event;
+pub mod fact;
+pub mod incident;
+pub mod input;
+pub mod intent;
+pub mod message;
+pub mod resource;
+pub mod settings;
+pub mod time;
+pub mod verdict;
+pub mod view;
+
+pub use resource::ResourceId;
+pub use time::{Now, Tick, Wall};

@@ -1,0 +1,96 @@
+//! What leaves the house: one incident, one thread.
+
+use serde::{Deserialize, Serialize};
+
+use crate::incident::IncidentId;
+use crate::resource::ResourceId;
+use crate::time::Wall;
+
+/// Numbers the messages of one healer, from 1. A receiver sees a repeated delivery by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct MessageId(pub u64);
+
+/// One message, before any channel gave it its form. All texts are escaped and redacted already.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Its number.
+    pub id: MessageId,
+    /// The incident that it tells of: the thread.
+    pub incident: IncidentId,
+    /// What it is of.
+    pub resource: ResourceId,
+    /// Its place in the thread.
+    pub kind: Kind,
+    /// How much it matters.
+    pub severity: Severity,
+    /// One line: what happened and how it stands.
+    pub title: String,
+    /// The story, a line a step, oldest first.
+    pub story: Vec<String>,
+    /// What the reader can do: commands, or nothing.
+    pub next: Vec<String>,
+    /// When it was written.
+    pub at: Wall,
+}
+
+/// A message's place in its thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The whole story at once: healed and verified at the first attempt.
+    Healed,
+    /// A thread begins.
+    Opened,
+    /// It goes on.
+    Updated,
+    /// A person is needed.
+    Escalated,
+    /// It ends.
+    Resolved,
+}
+
+/// How much a message matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// For the record.
+    Info,
+    /// Worth a look.
+    Warning,
+    /// Somebody has to act.
+    Critical,
+}
+
+/// A message on its way through one channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parcel {
+    /// The channel's name in the configuration.
+    pub channel: String,
+    /// The message.
+    pub message: Message,
+    /// Which try this is, from 1.
+    pub attempt: u32,
+}
+
+/// What came of a try.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Through which channel.
+    pub channel: String,
+    /// Which message.
+    pub message: MessageId,
+    /// How it went.
+    pub result: Delivery,
+}
+
+/// How a try went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Delivery {
+    /// The other side took it.
+    Delivered,
+    /// It did not, and may later: why.
+    Retry(String),
+    /// It never will: why.
+    Rejected(String),
+}

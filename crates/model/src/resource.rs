@@ -1,0 +1,190 @@
+//! What is watched, named by what outlives its incarnations: `docker:HOST/DEPLOYMENT/SERVICE[/N]`.
+//!
+//! A container id, a pod uid or a pid is an attribute of the present incarnation, never part of the name. Intents,
+//! budgets, incidents and policies hang on this name.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// The deployment part of a container that belongs to none: no Compose project can be called this.
+pub const NO_DEPLOYMENT: &str = "-";
+
+/// The longest name that is accepted from outside, in bytes; longer parts are cut and marked.
+const PART_BYTES_MAX: usize = 200;
+
+/// The name of a resource. Cheap to clone; ordered by its text, so one deployment's services stand together.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ResourceId(Arc<str>);
+
+/// A text that is no resource's name.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("`{0}` is not a resource: expected docker:HOST/DEPLOYMENT/SERVICE[/N]")]
+pub struct NotAResource(pub String);
+
+impl ResourceId {
+    /// A service of a Compose project. The first replica carries no number, since most services have only one.
+    ///
+    /// Parts come from labels that anybody may write: whatever is not a letter, digit, `.`, `_` or `-` is
+    /// percent-encoded, so a name can neither break the path nor a terminal.
+    #[must_use]
+    pub fn docker(host: &str, deployment: &str, service: &str, number: u32) -> ResourceId {
+        let (host, deployment, service) = (encoded(host), encoded(deployment), encoded(service));
+        ResourceId(match number {
+            0 | 1 => format!("docker:{host}/{deployment}/{service}").into(),
+            n => format!("docker:{host}/{deployment}/{service}/{n}").into(),
+        })
+    }
+
+    /// A container outside of any deployment, by its name.
+    #[must_use]
+    pub fn lone_container(host: &str, name: &str) -> ResourceId {
+        ResourceId::docker(host, NO_DEPLOYMENT, name, 1)
+    }
+
+    /// The whole name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The host on which it lives, which also names the source that sees it.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.parts().next().unwrap_or_default()
+    }
+
+    /// The deployment that it belongs to, or [`NO_DEPLOYMENT`].
+    #[must_use]
+    pub fn deployment(&self) -> &str {
+        self.parts().nth(1).unwrap_or_default()
+    }
+
+    /// The service's name within its deployment.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        self.parts().nth(2).unwrap_or_default()
+    }
+
+    /// The replica's number; 1 where the name carries none.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.parts().nth(3).and_then(|n| n.parse().ok()).unwrap_or(1)
+    }
+
+    /// What a person calls it: `shop/web`, `shop/web/2`, or the bare name of a container without deployment.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        let path = self.0.split_once('/').map_or(&*self.0, |(_, path)| path);
+        path.strip_prefix("-/").unwrap_or(path)
+    }
+
+    /// Whether a person's words mean this resource: its whole name, its short one, or its deployment.
+    #[must_use]
+    pub fn answers_to(&self, words: &str) -> bool {
+        self.as_str() == words || self.short() == words || (self.deployment() == words && words != NO_DEPLOYMENT)
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &str> {
+        self.0.split_once(':').map_or("", |(_, path)| path).split('/')
+    }
+}
+
+impl fmt::Display for ResourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl FromStr for ResourceId {
+    type Err = NotAResource;
+
+    fn from_str(text: &str) -> Result<Self, NotAResource> {
+        let not = || NotAResource(text.to_owned());
+        let path = text.strip_prefix("docker:").ok_or_else(not)?;
+        let parts: Vec<&str> = path.split('/').collect();
+        let well_formed = |part: &&str| !part.is_empty() && part.bytes().all(|b| plain(b) || b == b'%');
+        let numbered = parts.get(3).is_none_or(|n| n.parse::<u32>().is_ok());
+        if (3..=4).contains(&parts.len()) && parts.iter().all(well_formed) && numbered {
+            Ok(ResourceId(text.into()))
+        } else {
+            Err(not())
+        }
+    }
+}
+
+impl TryFrom<String> for ResourceId {
+    type Error = NotAResource;
+
+    fn try_from(text: String) -> Result<Self, NotAResource> {
+        text.parse()
+    }
+}
+
+impl From<ResourceId> for String {
+    fn from(id: ResourceId) -> String {
+        id.0.as_ref().to_owned()
+    }
+}
+
+fn plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')
+}
+
+fn encoded(part: &str) -> String {
+    use fmt::Write as _;
+    let mut out = String::with_capacity(part.len());
+    for byte in part.bytes() {
+        if out.len() > PART_BYTES_MAX {
+            out.push_str("%E2%80%A6"); // an ellipsis, so that a cut name is seen to be cut
+            break;
+        }
+        if plain(byte) {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    if out.is_empty() { "%00".to_owned() } else { out }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_taken_apart_as_it_was_put_together() {
+        let second = ResourceId::docker("web-1", "shop", "worker", 2);
+        assert_eq!(second.as_str(), "docker:web-1/shop/worker/2");
+        assert_eq!(
+            (second.host(), second.deployment(), second.service(), second.number()),
+            ("web-1", "shop", "worker", 2)
+        );
+        assert_eq!(second.short(), "shop/worker/2");
+        assert_eq!(ResourceId::docker("web-1", "shop", "web", 1).short(), "shop/web");
+        assert_eq!(ResourceId::lone_container("web-1", "nginx").short(), "nginx");
+        assert_eq!(second.as_str().parse(), Ok(second));
+    }
+
+    #[test]
+    fn hostile_labels_cannot_leave_their_part() {
+        let id = ResourceId::docker("h", "a/../b", "x\n\u{1b}[31m", 1);
+        assert_eq!(id.as_str(), "docker:h/a%2F..%2Fb/x%0A%1B%5B31m");
+        assert_eq!(id.as_str().parse(), Ok(id));
+        let long = ResourceId::docker("h", &"é".repeat(9_000), "", 1);
+        assert!(long.as_str().len() < 300);
+        assert_eq!(long.as_str().parse(), Ok(long));
+    }
+
+    #[test]
+    fn what_is_not_a_name_is_refused_with_the_shape() {
+        for text in ["", "shop/web", "docker:h/a", "docker:h/a/b/c", "docker:h//b", "docker:h/a/b/1/2", "docker:h/a/ b"]
+        {
+            assert_eq!(text.parse::<ResourceId>(), Err(NotAResource(text.to_owned())));
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! The guard's answers. A reason is at once the log line, the metric's label, the message, the "why not" and the test.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::action::{Action, Permit, Risk};
+use crate::incident::IncidentId;
+use crate::resource::ResourceId;
+use crate::time::{Spoken, Tick};
+
+/// What the guard says of one step, just before it would run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Verdict {
+    /// It may be done, by this permit.
+    Allow(Box<Permit>),
+    /// A person has to say so first.
+    Ask(Question),
+    /// Not at present; ask again at this tick.
+    Hold(Hold, Tick),
+    /// No.
+    Refuse(Refusal),
+}
+
+/// Why a person is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Question {
+    /// The mode is `suggest`.
+    SuggestMode,
+    /// The policy says `auto_heal: false`.
+    Policy,
+    /// Its risk is above what is done unasked.
+    Risk(Risk),
+}
+
+/// Why nothing is done at present.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hold {
+    /// This process has not yet seen the resource through the present connection.
+    NotSeen,
+    /// The symptom does not stand in a fresh fact: it may be clearing.
+    Clearing,
+    /// Somebody is stopping it just now.
+    BeingStopped,
+    /// It is paused.
+    Paused,
+    /// Nobody knows whether it shall run.
+    IntentUnknown,
+    /// The big red button.
+    Frozen {
+        /// Who pressed it.
+        by: String,
+    },
+    /// A maintenance window.
+    Maintenance,
+    /// Somebody is deploying.
+    DeployInProgress,
+    /// The engine's own restart policy is at work.
+    EnginesOwnPolicy,
+    /// Another remediation has hold of it.
+    Busy {
+        /// What it has hold of.
+        resource: ResourceId,
+    },
+    /// Two bodies claim to be this resource, and neither runs.
+    TwoIncarnations,
+    /// healer only watches.
+    ObserveMode,
+    /// The wait before the next attempt.
+    Backoff {
+        /// Which attempt comes next, from 1.
+        attempt: u32,
+        /// How long the wait is.
+        wait_ms: u64,
+    },
+    /// As many remediations run as may.
+    Concurrency {
+        /// How many that is.
+        limit: u32,
+    },
+    /// A group's budget is spent until its window has slid on.
+    GroupBudget {
+        /// Which group: `deployment shop`, `host web-1`, `everywhere`.
+        group: String,
+        /// Its limit.
+        limit: Limit,
+    },
+    /// Many fail at once: a common cause is waited for.
+    Storm,
+    /// An undo failed nearby: nothing is done in its reach.
+    Halted {
+        /// Whose undo.
+        by: IncidentId,
+    },
+    /// The journal cannot be written: healer only watches.
+    StoreFull,
+}
+
+/// Why something is not done at all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// Another healer leads.
+    NotLeader,
+    /// The configuration excludes it.
+    Excluded {
+        /// By which entry.
+        by: String,
+    },
+    /// It is healer's own.
+    HealersOwn {
+        /// What of healer's.
+        what: String,
+    },
+    /// It is no Compose service, and nobody adopted it.
+    NotAdopted,
+    /// It is one run of a service.
+    OneOff,
+    /// Somebody else cares for it.
+    Owned {
+        /// Who.
+        by: String,
+    },
+    /// It was stopped on purpose.
+    StoppedOnPurpose,
+    /// The engine removes it when it ends: there is nothing to start.
+    RemovedAtEnd,
+    /// The resource is not there.
+    Absent,
+    /// The same action has failed to help here before.
+    DidNotHelpHere {
+        /// Which.
+        action: Action,
+        /// How often.
+        times: u32,
+    },
+    /// The resource's own budget is spent.
+    BudgetSpent {
+        /// How many attempts were made.
+        attempts: u32,
+        /// Within which window.
+        limit: Limit,
+    },
+    /// This plan was rejected for this incident.
+    RejectedBefore,
+    /// The person's command was refused: the same one is under way.
+    AlreadyUnderWay,
+}
+
+/// So many in such a window: `3/30m`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit {
+    /// How many.
+    pub count: u32,
+    /// Within how long.
+    pub window_ms: u64,
+}
+
+impl Limit {
+    /// The window's length.
+    #[must_use]
+    pub fn window(self) -> Duration {
+        Duration::from_millis(self.window_ms)
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {}", self.count, Spoken(self.window()))
+    }
+}
+
+impl fmt::Display for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Question::SuggestMode => f.write_str("the mode is suggest"),
+            Question::Policy => f.write_str("the policy says auto_heal: false"),
+            Question::Risk(risk) => write!(f, "its risk is {risk}"),
+        }
+    }
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Hold::NotSeen => f.write_str("not seen through the present connection yet"),
+            Hold::Clearing => f.write_str("the symptom is not there at this moment"),
+            Hold::BeingStopped => f.write_str("somebody is stopping it"),
+            Hold::Paused => f.write_str("it is paused"),
+            Hold::IntentUnknown => f.write_str("nobody can tell whether it shall run"),
+            Hold::Frozen { by } => write!(f, "frozen by {by}"),
+            Hold::Maintenance => f.write_str("maintenance"),
+            Hold::DeployInProgress => f.write_str("a deploy is in progress"),
+            Hold::EnginesOwnPolicy => f.write_str("the engine's own restart policy is at work"),
+            Hold::Busy { resource } => write!(f, "another remediation has hold of {}", resource.short()),
+            Hold::TwoIncarnations => f.write_str("two containers claim to be this service, and neither runs"),
+            Hold::ObserveMode => f.write_str("the mode is observe"),
+            Hold::Backoff { attempt, wait_ms } => {
+                write!(f, "waiting {} before attempt {attempt}", Spoken(Duration::from_millis(*wait_ms)))
+            }
+            Hold::Concurrency { limit } => write!(f, "{limit} remediations run already"),
+            Hold::GroupBudget { group, limit } => write!(f, "the budget of {group} is spent ({limit})"),
+            Hold::Storm => f.write_str("many fail at once: waiting for a common cause"),
+            Hold::Halted { by } => write!(f, "halted: an undo failed in incident {by}"),
+            Hold::StoreFull => f.write_str("the journal cannot be written: healer only watches"),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::NotLeader => f.write_str("another healer leads"),
+            Refusal::Excluded { by } => write!(f, "excluded by the configuration ({by})"),
+            Refusal::HealersOwn { what } => write!(f, "it is {what}: healer never acts on itself"),
+            Refusal::NotAdopted => f.write_str("it is no Compose service, and nobody adopted it"),
+            Refusal::OneOff => f.write_str("it is a one-off run of a service"),
+            Refusal::Owned { by } => write!(f, "{by} cares for it"),
+            Refusal::StoppedOnPurpose => f.write_str("it was stopped on purpose"),
+            Refusal::RemovedAtEnd => f.write_str("the engine removes it when it ends"),
+            Refusal::Absent => f.write_str("it is not there"),
+            Refusal::DidNotHelpHere { action, times } => {
+                write!(f, "{action} has failed to help here {times} times")
+            }
+            Refusal::BudgetSpent { attempts, limit } => {
+                write!(f, "the budget is spent: {attempts} attempts, allowed are {limit}")
+            }
+            Refusal::RejectedBefore => f.write_str("this plan was rejected"),
+            Refusal::AlreadyUnderWay => f.write_str("the same is under way already"),
+        }
+    }
+}
+
+impl Hold {
+    /// The reason's kind, as a label for metrics and counts.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Hold::NotSeen => "not_seen",
+            Hold::Clearing => "clearing",
+            Hold::BeingStopped => "being_stopped",
+            Hold::Paused => "paused",
+            Hold::IntentUnknown => "intent_unknown",
+            Hold::Frozen { .. } => "frozen",
+            Hold::Maintenance => "maintenance",
+            Hold::DeployInProgress => "deploy_in_progress",
+            Hold::EnginesOwnPolicy => "engines_own_policy",
+            Hold::Busy { .. } => "busy",
+            Hold::TwoIncarnations => "two_incarnations",
+            Hold::ObserveMode => "observe_mode",
+            Hold::Backoff { .. } => "backoff",
+            Hold::Concurrency { .. } => "concurrency",
+            Hold::GroupBudget { .. } => "group_budget",
+            Hold::Storm => "storm",
+            Hold::Halted { .. } => "halted",
+            Hold::StoreFull => "store_full",
+        }
+    }
+}
+
+impl Refusal {
+    /// The reason's kind, as a label for metrics and counts.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Refusal::NotLeader => "not_leader",
+            Refusal::Excluded { .. } => "excluded",
+            Refusal::HealersOwn { .. } => "healers_own",
+            Refusal::NotAdopted => "not_adopted",
+            Refusal::OneOff => "one_off",
+            Refusal::Owned { .. } => "owned",
+            Refusal::StoppedOnPurpose => "stopped_on_purpose",
+            Refusal::RemovedAtEnd => "removed_at_end",
+            Refusal::Absent => "absent",
+            Refusal::DidNotHelpHere { .. } => "did_not_help_here",
+            Refusal::BudgetSpent { .. } => "budget_spent",
+            Refusal::RejectedBefore => "rejected_before",
+            Refusal::AlreadyUnderWay => "already_under_way",
+        }
+    }
+}

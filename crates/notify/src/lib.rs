@@ -1,0 +1,1 @@
+//! Channels: how a message leaves the house.

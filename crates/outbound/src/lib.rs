@@ -1,0 +1,1 @@
+//! One HTTP client policy: auth, TLS, timeouts, limits.

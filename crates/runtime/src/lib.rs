@@ -1,0 +1,1 @@
+//! The loop: commit, then perform.

@@ -1,0 +1,1 @@
+//! A simulated engine, people and faults around the real runtime.
