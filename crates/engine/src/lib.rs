@@ -1,1 +1,339 @@
-//! Decides everything, does nothing. Pure.
+//! Decides everything, does nothing.
+//!
+//! ```text
+//! inputs ──▶ absorb: facts, words on intent, answers, commands     (absorb, person)
+//!            then decide once: correlate · advance each incident   (correlate, steer, settle)
+//!                              guard · diagnose · plan · tell       (guard, diagnose, plan, tell)
+//!        ──▶ Decision { entries for the journal, effects }
+//! ```
+//!
+//! [`State`] is the fold of the journal and survives; [`world::World`] and the rest of [`Engine`] is what the sources
+//! show at present, and is looked up anew by each process. Time is an argument; nothing here reads a clock.
+
+mod absorb;
+pub mod budget;
+mod correlate;
+pub mod detect;
+pub mod diagnose;
+mod guard;
+pub mod incident;
+mod intent;
+pub mod life;
+mod person;
+pub mod plan;
+mod settle;
+pub mod state;
+mod steer;
+mod tell;
+pub mod view;
+pub mod world;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use model::action::{Action, Behalf, Pair, Permit, PermitId};
+use model::command::{CommandId, ReplyLine};
+use model::event::{Entry, Event, VERSION};
+use model::fact::{Incarnation, Run, SourceTime};
+use model::incident::{Excerpt, IncidentId};
+use model::input::{Effect, Input};
+use model::intent::Wanted;
+use model::message::MessageId;
+use model::settings::Settings;
+use model::{Now, ResourceId, Tick};
+
+pub use state::State;
+
+/// The engine: the folded state, and what is seen at present.
+pub struct Engine {
+    state: State,
+    world: world::World,
+    watch: intent::Watch,
+    settings: Arc<Settings>,
+    version: String,
+    leads: bool,
+    store_full: bool,
+    live: Live,
+    /// The moment of the batch that is being handled.
+    now: Now,
+    entries: Vec<Entry>,
+    effects: Vec<Effect>,
+    touched: BTreeSet<ResourceId>,
+    faults: Faults,
+}
+
+/// What this process knows besides the world: asked and not yet answered, and not worth keeping.
+#[derive(Default)]
+struct Live {
+    /// What the look that settles an act showed.
+    shown: BTreeMap<PermitId, Shown>,
+    /// The resource and incident of acts that were settled already, for answers that come late.
+    settled: BTreeMap<PermitId, (ResourceId, Option<IncidentId>)>,
+    /// The log of each incident's resource, as far as it was read.
+    logs: BTreeMap<u64, (Incarnation, Excerpt)>,
+    /// The ends (body, time) of which a log was asked for.
+    logs_asked: BTreeMap<u64, (Incarnation, Option<SourceTime>)>,
+    /// Since when a parcel is on its way.
+    in_flight: BTreeMap<(MessageId, String), Tick>,
+    /// Replies to persons that wait for acts.
+    replies: BTreeMap<CommandId, PendingReply>,
+    /// Something was let go that others may wait for.
+    freed: bool,
+    /// All incidents are looked at in this batch: something that concerns everything has changed.
+    all: bool,
+    /// Incidents for which more was seen in this batch.
+    more_seen: BTreeSet<u64>,
+    /// Resources that have a fresh budget since this batch began: begin anew.
+    afresh: BTreeSet<ResourceId>,
+    /// Resources that a person's command wants.
+    wanted: BTreeSet<ResourceId>,
+}
+
+/// What a look showed of a body that was acted on.
+#[derive(Debug, Clone)]
+struct Shown {
+    /// `None`: it is no more.
+    run: Option<Run>,
+    source_at: Option<SourceTime>,
+}
+
+#[derive(Default)]
+struct PendingReply {
+    lines: Vec<ReplyLine>,
+    outstanding: BTreeSet<ResourceId>,
+}
+
+/// What the engine wants done, in the order: commit the entries, then perform the effects.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Decision {
+    /// What was decided; to be written in one transaction before any effect.
+    pub entries: Vec<Entry>,
+    /// What shall be done.
+    pub effects: Vec<Effect>,
+    /// The resources whose standing order may have changed; see [`Engine::standing`].
+    pub touched: BTreeSet<ResourceId>,
+}
+
+/// What a performer must know of a resource the moment before it acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The ledger's last word.
+    pub wanted: Wanted,
+    /// Somebody is stopping it just now.
+    pub being_stopped: bool,
+}
+
+/// Faults that the simulator plants, to show that it would find them. All off outside of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Faults {
+    /// An executed plan is not counted as an attempt.
+    pub attempt_not_counted: bool,
+    /// The guard does not ask for the intent.
+    pub intent_not_asked: bool,
+    /// Freeze is not asked.
+    pub freeze_not_asked: bool,
+    /// Deadlines of verifications are forgotten.
+    pub deadline_forgotten: bool,
+    /// Facts of an older connection are believed.
+    pub stale_facts_believed: bool,
+    /// Whoever stops, it is taken for our own stop.
+    pub foreign_stop_taken_for_ours: bool,
+    /// A pair that was opened is not closed.
+    pub pair_left_open: bool,
+    /// The first good look ends a verification.
+    pub verified_at_once: bool,
+    /// Two remediations may have hold of one resource.
+    pub leases_ignored: bool,
+    /// The wait before the next attempt is not kept.
+    pub wait_skipped: bool,
+    /// An incident is told at each of its turns.
+    pub told_at_each_turn: bool,
+    /// An owner's stop during a step is not remembered.
+    pub owner_stop_forgotten: bool,
+    /// What is down at first sight is taken to be wanted.
+    pub first_sight_guessed: bool,
+    /// An act that the journal shows as under way is repeated after a restart without a look.
+    pub act_repeated_blindly: bool,
+    /// A child that was absorbed is not looked at when its parent has left.
+    pub children_forgotten: bool,
+}
+
+impl Engine {
+    /// An engine that goes on from a folded state, and has seen nothing yet.
+    #[must_use]
+    pub fn new(state: State, settings: Arc<Settings>, version: &str) -> Engine {
+        Engine {
+            now: state.at,
+            state,
+            world: world::World::default(),
+            watch: intent::Watch::default(),
+            settings,
+            version: version.to_owned(),
+            leads: true,
+            store_full: false,
+            live: Live::default(),
+            entries: Vec::new(),
+            effects: Vec::new(),
+            touched: BTreeSet::new(),
+            faults: Faults::default(),
+        }
+    }
+
+    /// Plants faults.
+    pub fn plant(&mut self, faults: Faults) {
+        self.faults = faults;
+    }
+
+    /// The folded state.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// What is seen at present.
+    #[must_use]
+    pub fn world(&self) -> &world::World {
+        &self.world
+    }
+
+    /// What the owner set.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Takes the lead in this epoch: everything that was seen before is the past, and what the journal shows as under
+    /// way is looked at again.
+    pub fn lead(&mut self, epoch: u64, now: Now) -> Decision {
+        self.now = now;
+        self.state.epoch = epoch;
+        let event = Event::Started { version: self.version.clone(), instance: self.settings.instance.clone() };
+        self.emit(event);
+        self.begin_acts_anew();
+        self.decide();
+        self.decision()
+    }
+
+    /// Handles a batch: first everything is absorbed (facts, stops, freezes), then it is decided once.
+    pub fn handle(&mut self, inputs: &[Input], now: Now) -> Decision {
+        self.now = now;
+        if !self.leads {
+            return Decision::default();
+        }
+        for input in inputs {
+            self.absorb(input);
+        }
+        self.decide();
+        self.decision()
+    }
+
+    /// The journal moved without this engine, or an append failed: the state is folded anew, while what is seen stays
+    /// seen. Returns the effects that the state owes: messages, and looks at what is under way.
+    pub fn refold(&mut self, state: State, now: Now) -> Decision {
+        self.state = state;
+        self.now = now;
+        self.entries.clear();
+        self.effects.clear();
+        self.live.in_flight.clear();
+        self.live.shown.clear();
+        self.live.logs_asked.clear();
+        self.live.all = true;
+        for act in self.state.acts.values() {
+            self.effects.push(Effect::Look {
+                resource: act.permit.step.resource.clone(),
+                incarnation: act.permit.incarnation.clone(),
+                ticket: Some(act.permit.id),
+            });
+        }
+        self.decision()
+    }
+
+    /// Whether this engine leads.
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        self.leads
+    }
+
+    /// Gives up the lead: nothing is decided any more.
+    pub fn step_down(&mut self) {
+        self.leads = false;
+    }
+
+    /// The last event of an orderly end.
+    pub fn end(&mut self, now: Now) -> Decision {
+        self.now = now;
+        self.emit(Event::Ended);
+        self.decision()
+    }
+
+    /// When something must happen by itself.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Tick> {
+        let incidents = self.state.open_incidents().filter_map(|incident| self.incident_deadline(incident));
+        let outbox = self.state.outbox.iter().flat_map(|(id, outgoing)| {
+            outgoing.channels.iter().map(|(channel, tries)| {
+                self.live
+                    .in_flight
+                    .get(&(*id, channel.clone()))
+                    .map_or(tries.next, |since| since.after(tell::FLIGHT_MAX))
+            })
+        });
+        let acts = self.state.acts.values().filter_map(|act| self.person_act_deadline(act));
+        incidents.chain(outbox).chain(acts).chain(self.queue_due()).min()
+    }
+
+    /// What a performer must know of a resource the moment before it acts.
+    #[must_use]
+    pub fn standing(&self, resource: &ResourceId) -> Standing {
+        let wanted = self.state.intents.get(resource).map_or(Wanted::Unknown, |intent| intent.wanted);
+        let being_stopped =
+            self.world.body(resource).is_some_and(|(incarnation, _)| self.watch.is_being_stopped(incarnation));
+        Standing { wanted, being_stopped }
+    }
+
+    /// Whether the journal can be written with room to spare.
+    #[must_use]
+    pub fn is_store_full(&self) -> bool {
+        self.store_full
+    }
+
+    fn decision(&mut self) -> Decision {
+        self.live.all = false;
+        self.live.more_seen.clear();
+        self.live.afresh.clear();
+        self.live.wanted.clear();
+        Decision {
+            entries: std::mem::take(&mut self.entries),
+            effects: std::mem::take(&mut self.effects),
+            touched: std::mem::take(&mut self.touched),
+        }
+    }
+
+    /// Decides an event: it is folded in at once, so that what is decided next in this batch knows it.
+    fn emit(&mut self, event: Event) {
+        let entry = Entry { seq: self.state.seq + 1, version: VERSION, epoch: self.state.epoch, at: self.now, event };
+        if let Some(resource) = entry.event.resource() {
+            self.touched.insert(resource.clone());
+        }
+        self.state.apply(&entry);
+        self.entries.push(entry);
+    }
+
+    /// Gives a permit: the event first, then the effect.
+    fn start_action(&mut self, permit: Box<Permit>, step: usize, attempt: u32) {
+        let attempt = if self.faults.attempt_not_counted { 0 } else { attempt };
+        self.emit(Event::ActionStarted { permit: permit.clone(), step, attempt });
+        self.effects.push(Effect::Execute(permit));
+    }
+}
+
+/// Whether a permit's act ends in something running, or opens the way to it: then the ledger must want it running.
+#[must_use]
+pub fn needs_wanted_running(permit: &Permit) -> bool {
+    match (&permit.behalf, permit.step.action, permit.step.pair) {
+        (Behalf::Person(_), _, _) | (Behalf::Incident(_), Action::Stop, Pair::None | Pair::Closes) => false,
+        (Behalf::Incident(_), Action::Start, _) | (Behalf::Incident(_), Action::Stop, Pair::Opens) => true,
+    }
+}

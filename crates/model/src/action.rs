@@ -111,6 +111,17 @@ pub enum Behalf {
     Person(String),
 }
 
+impl Behalf {
+    /// The incident, if it is one.
+    #[must_use]
+    pub fn incident(&self) -> Option<&IncidentId> {
+        match self {
+            Behalf::Incident(id) => Some(id),
+            Behalf::Person(_) => None,
+        }
+    }
+}
+
 /// The guard's leave to do one thing once: to this resource, in this incarnation, for this leader.
 ///
 /// The performer asks `runtime::Gate` whether it still holds immediately before it acts.

@@ -51,6 +51,9 @@ pub enum State {
 }
 
 impl Name {
+    /// All of them.
+    pub const ALL: [Name; 4] = [Name::ServiceDown, Name::StartFailed, Name::Unhealthy, Name::CrashLooping];
+
     /// As it stands in labels and in the journal.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -197,8 +197,19 @@ pub enum Event {
         id: Option<IncidentId>,
         /// What the look showed, in words.
         shown: String,
+        /// When the look was taken, by the source's clock; `None` if none could be taken.
+        source_at: Option<SourceTime>,
         /// Whether the step's end was reached.
         reached: bool,
+    },
+    /// The look that settles an act has not come: it was asked for again.
+    LookRepeated {
+        /// Which permit.
+        permit: PermitId,
+        /// Of which incident, if of one.
+        id: Option<IncidentId>,
+        /// Until when it is waited for.
+        until: Tick,
     },
     /// Verification of a step began.
     VerificationBegan {
@@ -260,6 +271,13 @@ pub enum Event {
         level: u32,
         /// When the next one is.
         until: Tick,
+    },
+    /// A person did something about the resource.
+    PersonActed {
+        /// Which incident.
+        id: IncidentId,
+        /// By what.
+        by: String,
     },
     /// A person took it.
     Acknowledged {
@@ -405,6 +423,7 @@ impl Event {
             Event::ActionStarted { .. } => "action_started",
             Event::ActionAnswered { .. } => "action_answered",
             Event::ActionSettled { .. } => "action_settled",
+            Event::LookRepeated { .. } => "look_repeated",
             Event::VerificationBegan { .. } => "verification_began",
             Event::VerificationExtended { .. } => "verification_extended",
             Event::Verified { .. } => "verified",
@@ -412,6 +431,7 @@ impl Event {
             Event::RollbackExtended { .. } => "rollback_extended",
             Event::OwnerStopNoted { .. } => "owner_stop_noted",
             Event::Escalated { .. } => "escalated",
+            Event::PersonActed { .. } => "person_acted",
             Event::Acknowledged { .. } => "acknowledged",
             Event::IncidentResolved { .. } => "incident_resolved",
             Event::IncidentReopened { .. } => "incident_reopened",
@@ -451,10 +471,13 @@ impl Event {
             | Event::RollbackExtended { id, .. }
             | Event::OwnerStopNoted { id }
             | Event::Escalated { id, .. }
+            | Event::PersonActed { id, .. }
             | Event::Acknowledged { id, .. }
             | Event::IncidentResolved { id, .. }
             | Event::IncidentReopened { id, .. } => Some(id),
-            Event::ActionAnswered { id, .. } | Event::ActionSettled { id, .. } => id.as_ref(),
+            Event::ActionAnswered { id, .. } | Event::ActionSettled { id, .. } | Event::LookRepeated { id, .. } => {
+                id.as_ref()
+            }
             Event::ActionStarted { permit, .. } => match &permit.behalf {
                 crate::action::Behalf::Incident(id) => Some(id),
                 crate::action::Behalf::Person(_) => None,
@@ -506,6 +529,7 @@ impl Event {
             | Event::ApprovalAsked { .. }
             | Event::ApprovalAnswered { .. }
             | Event::ApprovalWithdrawn { .. }
+            | Event::LookRepeated { .. }
             | Event::VerificationBegan { .. }
             | Event::VerificationExtended { .. }
             | Event::Verified { .. }
@@ -513,6 +537,7 @@ impl Event {
             | Event::RollbackExtended { .. }
             | Event::OwnerStopNoted { .. }
             | Event::Escalated { .. }
+            | Event::PersonActed { .. }
             | Event::Acknowledged { .. }
             | Event::IncidentResolved { .. }
             | Event::IncidentReopened { .. }

@@ -12,13 +12,19 @@ use crate::incident::{Excerpt, IncidentId};
 use crate::message::{Parcel, Receipt};
 use crate::resource::ResourceId;
 use crate::settings::Settings;
-use crate::time::Tick;
 
 /// Something that reached the engine.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
     /// A source saw something.
     Observed(Observation),
+    /// A look that was asked for with a ticket was taken, and this is what it showed.
+    Looked {
+        /// The act that it settles.
+        ticket: PermitId,
+        /// What was seen.
+        seen: Observation,
+    },
     /// A source's own state changed.
     Source(Report),
     /// The detector saw an alert change. Only the loop makes these.
@@ -104,8 +110,10 @@ pub enum Effect {
     Look {
         /// At what.
         resource: ResourceId,
-        /// Not before this.
-        at: Tick,
+        /// Of which body.
+        incarnation: Incarnation,
+        /// The act that this look shall settle: the look must be taken after this effect was given.
+        ticket: Option<PermitId>,
     },
     /// Read what its log says.
     Gather {

@@ -168,6 +168,21 @@ pub struct Incident {
     pub attempts: u32,
 }
 
+/// An alert that fires.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alert {
+    /// Which condition.
+    pub name: crate::alert::Name,
+    /// Of what.
+    pub resource: ResourceId,
+    /// Since when.
+    pub since: Wall,
+    /// What was seen.
+    pub because: String,
+    /// The open incident that it belongs to.
+    pub incident: Option<IncidentId>,
+}
+
 /// The answer to "why".
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Why {

@@ -1,0 +1,242 @@
+//! Takes inputs in: facts into the world, words into the ledger, answers to their acts. Decides nothing about incidents.
+
+use model::action::{Answer, PermitId};
+use model::alert::{self, Transition};
+use model::event::{Event, Refresh};
+use model::fact::{Fact, Incarnation, Observation, Run};
+use model::incident::{Excerpt, IncidentId};
+use model::input::{Effect, Input, Report, SourceState};
+use model::intent::{Author, Wanted};
+
+use crate::intent::{self, Around, Word};
+use crate::{Engine, Shown};
+
+/// Acts that are settled are remembered this far back, for answers that come late.
+const SETTLED_KEPT_MAX: usize = 256;
+
+impl Engine {
+    pub(crate) fn absorb(&mut self, input: &Input) {
+        match input {
+            Input::Observed(seen) => self.observed(seen),
+            Input::Looked { ticket, seen } => self.looked(*ticket, seen),
+            Input::Source(report) => self.reported(report),
+            Input::Alert(transition) => self.alerted(transition),
+            Input::Answered(permit, answer) => self.answered(*permit, answer),
+            Input::Gathered { incident, incarnation, log } => self.gathered(incident, incarnation, log),
+            Input::Delivered(receipt) => self.delivered(receipt),
+            Input::Commanded(command) => self.commanded(command),
+            Input::Configured(settings) => {
+                self.settings = settings.clone();
+                self.live.all = true;
+            }
+            Input::ClockJumped { by_ms } => self.emit(Event::ClockJumped { by_ms: *by_ms }),
+            Input::StoreRoom { full } => {
+                self.live.all |= self.store_full != *full;
+                self.store_full = *full;
+            }
+            Input::Deposed { .. } => self.step_down(),
+        }
+    }
+
+    fn observed(&mut self, seen: &Observation) {
+        let change = self.world.observe(seen, self.now.tick, self.faults.stale_facts_believed);
+        self.touched.insert(seen.resource.clone());
+        if change.stale {
+            return;
+        }
+        if change.vanished {
+            self.gone(&seen.resource, &seen.incarnation);
+            return;
+        }
+        if change.redefined {
+            self.refresh(&seen.resource, Refresh::DefinitionChanged);
+        }
+        let Some(body) = self.world.body_of(&seen.resource, &seen.incarnation) else { return };
+        let Some(source) = self.world.source(seen.resource.host()) else { return };
+        let around = Around {
+            before: self.state.intents.get(&seen.resource),
+            own: self.state.own.get(&seen.incarnation),
+            body,
+            source,
+            foreign_is_ours: self.faults.foreign_stop_taken_for_ours,
+        };
+        let word = self.watch.read(seen, &around);
+        self.take_word(seen, word);
+    }
+
+    fn take_word(&mut self, seen: &Observation, word: Word) {
+        match word {
+            Word::None => {}
+            Word::StartedByAnother => self.refresh(&seen.resource, Refresh::StartedAtTheEngine),
+            Word::Wants(wanted, by, because) => {
+                // Another body of the resource runs: how this one ended says nothing of what is wanted.
+                let another_runs = self
+                    .world
+                    .body(&seen.resource)
+                    .is_some_and(|(incarnation, body)| *incarnation != seen.incarnation && body.is_up());
+                if wanted != Wanted::Running && another_runs {
+                    return;
+                }
+                let guess = self.faults.first_sight_guessed && by == Author::FirstSight;
+                let wanted = if guess { Wanted::Running } else { wanted };
+                let started = wanted == Wanted::Running && by == Author::SomebodyAtTheEngine;
+                let source_at = match &seen.fact {
+                    Fact::Happened(happening) => Some(happening.at),
+                    Fact::ApiOpenAfter(at) => Some(*at),
+                    Fact::Looked(look) => Some(look.at),
+                    Fact::Gone => None,
+                };
+                let intent = intent::entry(wanted, by, because, source_at, self.now);
+                self.emit(Event::IntentChanged { resource: seen.resource.clone(), intent });
+                if started {
+                    self.refresh(&seen.resource, Refresh::StartedAtTheEngine);
+                }
+            }
+        }
+    }
+
+    /// A fresh budget, as often as it may be had.
+    pub(crate) fn refresh(&mut self, resource: &model::ResourceId, because: Refresh) {
+        let may = match &because {
+            Refresh::Person(_) => true,
+            Refresh::StartedAtTheEngine | Refresh::DefinitionChanged => {
+                self.state.spending.may_refresh(resource, self.now.tick)
+            }
+        };
+        if may {
+            self.emit(Event::BudgetRefreshed { resource: resource.clone(), because });
+            self.live.afresh.insert(resource.clone());
+        }
+    }
+
+    fn gone(&mut self, resource: &model::ResourceId, incarnation: &Incarnation) {
+        self.watch.forget(incarnation);
+        self.touched.insert(resource.clone());
+        self.emit(Event::ResourceGone { resource: resource.clone(), incarnation: incarnation.clone() });
+    }
+
+    fn looked(&mut self, ticket: PermitId, seen: &Observation) {
+        self.observed(seen);
+        let shown = match &seen.fact {
+            Fact::Looked(look) => Shown { run: Some(look.run), source_at: Some(look.at) },
+            Fact::Gone => Shown { run: None, source_at: None },
+            Fact::Happened(_) | Fact::ApiOpenAfter(_) => return,
+        };
+        // Only an act whose answer is in may be settled by it: the look was taken after that.
+        if self.state.acts.get(&ticket).is_some_and(|act| act.answer.is_some()) {
+            self.live.shown.insert(ticket, shown);
+        }
+    }
+
+    fn reported(&mut self, report: &Report) {
+        let Report { source, state } = report;
+        let closing = matches!(state, SourceState::Closing);
+        if closing || matches!(state, SourceState::Lost { .. }) {
+            let watch = &mut self.watch;
+            self.world.unsettle(source, |incarnation, is_up| watch.unsettle(incarnation, is_up, closing));
+        }
+        let vanished = self.world.report(source, state, self.now);
+        for (resource, incarnation) in vanished {
+            self.gone(&resource, &incarnation);
+        }
+        let told = self.state.sources.get(source) == Some(state) || matches!(state, SourceState::Listed { .. });
+        if !told {
+            self.emit(Event::SourceChanged { source: source.clone(), state: state.clone() });
+        }
+        self.live.all = true;
+        self.touched.extend(self.world.resources().filter(|resource| resource.host() == *source).cloned());
+    }
+
+    fn alerted(&mut self, transition: &Transition) {
+        let fires = self.state.alerts.contains_key(&transition.alert);
+        let changes = fires != (transition.to == alert::State::Firing);
+        if !changes {
+            return;
+        }
+        let resource = transition.alert.resource.clone();
+        let had_another = self.state.is_ill(&resource);
+        self.emit(Event::AlertChanged(transition.clone()));
+        if let (true, Some(incident)) = (!fires && had_another, self.state.open_incident(&resource)) {
+            let (id, number) = (incident.id.clone(), incident.id.number);
+            self.live.more_seen.insert(number);
+            let because = transition.because.clone();
+            self.emit(Event::AlertJoined { id, alert: transition.alert.name, because });
+        }
+        self.touched.insert(resource);
+    }
+
+    fn answered(&mut self, permit: PermitId, answer: &Answer) {
+        let waiting = self.state.acts.get(&permit).filter(|act| act.answer.is_none());
+        let (resource, id) = match waiting {
+            Some(act) => (act.permit.step.resource.clone(), act.permit.behalf.incident().cloned()),
+            // A late answer goes to the timeline only.
+            None => match self.live.settled.remove(&permit) {
+                Some(of) => of,
+                None => return,
+            },
+        };
+        self.emit(Event::ActionAnswered { permit, resource: resource.clone(), id, answer: answer.clone() });
+        self.touched.insert(resource);
+        self.look_at_act(permit);
+    }
+
+    /// Asks for the look that settles an act.
+    pub(crate) fn look_at_act(&mut self, permit: PermitId) {
+        let Some(act) = self.state.acts.get(&permit) else { return };
+        self.effects.push(Effect::Look {
+            resource: act.permit.step.resource.clone(),
+            incarnation: act.permit.incarnation.clone(),
+            ticket: Some(permit),
+        });
+    }
+
+    /// Remembers whose act it was, for an answer that comes late.
+    pub(crate) fn remember_settled(&mut self, permit: PermitId, resource: &model::ResourceId, id: Option<IncidentId>) {
+        self.live.settled.insert(permit, (resource.clone(), id));
+        if self.live.settled.len() > SETTLED_KEPT_MAX {
+            self.live.settled.pop_first();
+        }
+    }
+
+    fn gathered(&mut self, incident: &IncidentId, incarnation: &Incarnation, log: &Result<Excerpt, String>) {
+        let excerpt = match log {
+            Ok(excerpt) => excerpt.clone(),
+            Err(because) => Excerpt {
+                lines: vec![model::incident::Line {
+                    text: format!("(the log could not be read: {because})"),
+                    times: 1,
+                    telling: false,
+                }],
+                ..Excerpt::default()
+            },
+        };
+        self.live.logs.insert(incident.number, (incarnation.clone(), excerpt));
+        if let Some(incident) = self.state.incidents.get(&incident.number) {
+            self.touched.insert(incident.resource.clone());
+        }
+    }
+
+    /// What the journal shows as under way when a process takes the lead is looked at, never repeated.
+    pub(crate) fn begin_acts_anew(&mut self) {
+        let orphans: Vec<_> =
+            self.state.acts.iter().map(|(id, act)| (*id, act.permit.clone(), act.answer.is_none())).collect();
+        for (id, permit, unanswered) in orphans {
+            if self.faults.act_repeated_blindly {
+                self.effects.push(Effect::Execute(Box::new(permit)));
+                continue;
+            }
+            if unanswered {
+                let answer = Answer::Unknown("healer ended before the answer came".to_owned());
+                self.answered(id, &answer);
+            } else {
+                self.look_at_act(id);
+            }
+        }
+        self.live.all = true;
+    }
+
+    /// Whether a resource runs, as far as is seen.
+    pub(crate) fn is_up(&self, resource: &model::ResourceId) -> bool {
+        self.world.body(resource).is_some_and(|(_, body)| matches!(body.run, Run::Running | Run::Paused))
+    }
+}

@@ -1,0 +1,163 @@
+//! Which illness belongs to which incident: one cause, one incident.
+
+use std::time::Duration;
+
+use model::alert;
+use model::event::Event;
+use model::fact::SourceTime;
+use model::incident::{Escalation, IncidentId, Mend, Outcome, Phase};
+use model::intent::Wanted;
+use model::{ResourceId, Tick};
+
+use crate::incident::Incident;
+use crate::life::{self, Turn};
+use crate::{Engine, diagnose};
+
+/// What comes back within this time is the same incident.
+const REOPENS_WITHIN: Duration = Duration::from_secs(30 * 60);
+/// So many reopenings within a day are enough: the next one is for a person.
+const REOPENINGS_MAX: usize = 5;
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// A child is as ill as its parent only if it fell ill no earlier than so long before it.
+const CHILD_EARLIER_MAX: Duration = Duration::from_secs(5);
+
+impl Engine {
+    /// Opens, reopens or joins incidents of a resource that is ill and should not be.
+    pub(crate) fn correlate(&mut self, resource: &ResourceId) {
+        let Some((alert, because)) = self.illness(resource) else { return };
+        if let Some(open) = self.state.open_incident(resource) {
+            let number = open.id.number;
+            self.absorb_if_child(number);
+            return;
+        }
+        if let Some(number) = self.reopens(resource) {
+            self.reopen(number, alert, because);
+            self.absorb_if_child(number);
+            return;
+        }
+        let id = IncidentId { instance: self.settings.instance.as_str().into(), number: self.state.last_incident + 1 };
+        let number = id.number;
+        let source_at = self.ended_at(resource);
+        self.emit(Event::IncidentOpened { id, resource: resource.clone(), alert, source_at, because });
+        self.absorb_if_child(number);
+        if self.state.open.contains(&number) {
+            self.begin_diagnosis(number, "it began");
+            self.absorb_children_of(resource);
+        }
+    }
+
+    /// What is wrong with a resource that healer should care for; `None` if nothing, or if it is not healer's to care.
+    fn illness(&self, resource: &ResourceId) -> Option<(alert::Name, String)> {
+        let (alert, firing) = self.state.firing(resource).next()?;
+        let because = firing.because.clone();
+        let wanted = self.state.intents.get(resource).map(|intent| intent.wanted);
+        if wanted != Some(Wanted::Running) || self.not_ours(resource).is_some() {
+            return None;
+        }
+        let (incarnation, _) = self.world.body(resource)?;
+        // While it is not settled whether somebody stopped it, and while it is not seen, there is nothing to say.
+        let settled = self.world.is_fresh(resource) && !self.watch.is_being_stopped(incarnation);
+        if !settled || self.persons_act_under_way(resource) {
+            return None;
+        }
+        let known = self.state.open_incident(resource).is_some();
+        if !known && self.is_done_job(resource) {
+            return None;
+        }
+        Some((alert, because))
+    }
+
+    /// Whether it is a job that ended well: that is no illness.
+    pub(crate) fn is_done_job(&self, resource: &ResourceId) -> bool {
+        self.case_of(resource, None).is_some_and(|case| diagnose::diagnose(&case, Vec::new()).mend == Mend::Nothing)
+    }
+
+    fn ended_at(&self, resource: &ResourceId) -> Option<SourceTime> {
+        let (_, body) = self.world.body(resource)?;
+        body.exit.as_ref().map(|exit| exit.at)
+    }
+
+    fn reopens(&self, resource: &ResourceId) -> Option<u64> {
+        let incident = self.state.latest.get(resource).and_then(|number| self.state.incidents.get(number))?;
+        let Phase::Resolved { outcome, at } = &incident.phase else { return None };
+        life::next(&incident.phase, Turn::CameBack).ok()?;
+        let lately = self.now.tick.since(*at) < REOPENS_WITHIN;
+        let child = matches!(outcome, Outcome::MergedInto(_));
+        (lately || child).then_some(incident.id.number)
+    }
+
+    fn reopen(&mut self, number: u64, alert: alert::Name, because: String) {
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        if let Phase::Resolved { outcome: Outcome::MergedInto(parent), .. } = &incident.phase {
+            let explained =
+                self.state.incidents.get(&parent.number).is_some_and(|parent| self.explains(parent, incident));
+            if explained || self.faults.children_forgotten {
+                return;
+            }
+        }
+        let within_a_day = |then: &&Tick| self.now.tick.since(**then) < DAY;
+        let counts = !matches!(incident.outcome(), Some(Outcome::FalseAlarm | Outcome::MergedInto(_)));
+        let often = counts && incident.reopened.iter().filter(within_a_day).count() >= REOPENINGS_MAX;
+        let id = incident.id.clone();
+        let resource = incident.resource.clone();
+        self.emit(Event::IncidentReopened { id, alert, because });
+        if often {
+            self.escalate(number, Escalation::KeepsComingBack);
+        } else {
+            self.begin_diagnosis(number, "it came back");
+            self.absorb_children_of(&resource);
+        }
+    }
+
+    /// Whether a parent's incident explains a child's illness: the parent is down or ill itself, the child needs it, and
+    /// fell ill with it or after it.
+    fn explains(&self, parent: &Incident, child: &Incident) -> bool {
+        let needs = self.world.parents(&child.resource).any(|needed| *needed == parent.resource);
+        let in_time = child.since.tick.after(CHILD_EARLIER_MAX) >= parent.since.tick;
+        needs && in_time && !parent.phase.is_over() && parent.well_since.is_none()
+    }
+
+    fn parent_of(&self, child: &Incident) -> Option<&Incident> {
+        let parents: Vec<_> = self.world.parents(&child.resource).cloned().collect();
+        parents
+            .iter()
+            .filter_map(|resource| self.state.open_incident(resource))
+            .find(|parent| self.explains(parent, child))
+    }
+
+    /// Lets a parent's incident take over one that has not begun to act.
+    fn absorb_if_child(&mut self, number: u64) {
+        let Some(child) = self.state.incidents.get(&number).filter(|child| !child.phase.is_over()) else { return };
+        if !matches!(life::next(&child.phase, Turn::Absorbed), Ok(life::Next::ResolveMerged)) {
+            return;
+        }
+        // A person has been told to see to an escalated one: it stays theirs.
+        if matches!(child.phase, Phase::Escalated { .. }) {
+            return;
+        }
+        let Some(parent) = self.parent_of(child).map(|parent| parent.id.clone()) else { return };
+        let because = "what it depends on is down".to_owned();
+        self.resolve(number, Outcome::MergedInto(parent), because);
+    }
+
+    fn absorb_children_of(&mut self, resource: &ResourceId) {
+        let dependents: Vec<_> = self.world.dependents(resource).cloned().collect();
+        for dependent in dependents {
+            if let Some(child) = self.state.open_incident(&dependent) {
+                let number = child.id.number;
+                self.absorb_if_child(number);
+            }
+        }
+    }
+
+    /// The dependents of a resource that is well again, or whose incident is over, are looked at.
+    pub(crate) fn touch_dependents(&mut self, resource: &ResourceId) {
+        let dependents: Vec<_> = self.world.dependents(resource).cloned().collect();
+        self.touched.extend(dependents);
+    }
+
+    /// Whether somebody's foreground session held it when it ended (facts/intent.md, S2).
+    pub(crate) fn had_attached_session(&self, resource: &ResourceId) -> bool {
+        self.world.body(resource).is_some_and(|(_, body)| body.attached)
+    }
+}

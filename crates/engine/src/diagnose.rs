@@ -1,0 +1,215 @@
+//! The catalogue of causes: rules over typed facts. A cause never parses a string.
+//!
+//! Each cause is one file that says what proves it, what refutes it and what mends it. "Nothing wrong" and "cannot tell"
+//! are answers. The surest one that holds is taken; among equals the one that stands first in the list.
+
+mod cannot_start;
+mod cannot_tell;
+mod clean_exit;
+mod crash;
+mod killed_by_host;
+mod oom_main;
+mod unhealthy;
+
+use model::fact::What;
+use model::incident::{Case, Confidence, Diagnosis, EvidenceId, Mend};
+
+/// A cause.
+pub struct Cause {
+    /// Its name in the journal and in messages.
+    pub name: &'static str,
+    /// What policies call it.
+    pub issue_type: &'static str,
+    /// What proves it, what refutes it, what mends it: its page of the manual.
+    pub manual: &'static str,
+    /// Whether the facts show it.
+    pub judge: fn(&Case) -> Option<Finding>,
+}
+
+/// What a cause says of a case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The cause in words, with its particulars.
+    pub title: String,
+    /// How sure.
+    pub confidence: Confidence,
+    /// What it was told from.
+    pub because: String,
+    /// What mends it.
+    pub mend: Mend,
+}
+
+/// All causes, in the order in which equals are preferred. A new one is a file and a line here.
+pub const CATALOGUE: &[Cause] = &[
+    oom_main::CAUSE,
+    cannot_start::CAUSE,
+    clean_exit::CAUSE,
+    killed_by_host::CAUSE,
+    crash::CAUSE,
+    unhealthy::CAUSE,
+    cannot_tell::CAUSE,
+];
+
+/// What the rules say of a case. `cites`: the evidence that stands for it.
+#[must_use]
+pub fn diagnose(case: &Case, cites: Vec<EvidenceId>) -> Diagnosis {
+    let mut best: Option<(&Cause, Finding)> = None;
+    for cause in CATALOGUE {
+        let Some(finding) = (cause.judge)(case) else { continue };
+        if best.as_ref().is_none_or(|(_, so_far)| finding.confidence > so_far.confidence) {
+            best = Some((cause, finding));
+        }
+    }
+    // `cannot_tell` always holds.
+    let (cause, finding) = best.unwrap_or_else(|| (&cannot_tell::CAUSE, cannot_tell::finding()));
+    Diagnosis {
+        cause: cause.name.to_owned(),
+        title: finding.title,
+        issue_type: cause.issue_type.to_owned(),
+        confidence: finding.confidence,
+        evidence: cites,
+        because: finding.because,
+        mend: finding.mend,
+    }
+}
+
+/// The exit code of the case, if the main process ended.
+pub(crate) fn exit_code(case: &Case) -> Option<i32> {
+    let died = case.happenings.iter().rev().find_map(|happening| match happening.what {
+        What::Died { code } => Some(code),
+        What::Created
+        | What::Started
+        | What::Signalled { .. }
+        | What::Stopped
+        | What::Restarted
+        | What::OutOfMemory
+        | What::Paused
+        | What::Unpaused
+        | What::Health(_)
+        | What::Renamed { .. }
+        | What::Updated
+        | What::Attached
+        | What::Destroyed => None,
+    });
+    let looked = case.look.as_ref().filter(|look| !is_up(case, look)).and_then(|look| look.exit.as_ref());
+    // The look knows better: a dead shim makes the event say 255 where the process ended with 137.
+    looked.map(|exit| exit.code).or(died)
+}
+
+/// Whether a look shows a process that has not ended since.
+fn is_up(case: &Case, look: &model::fact::Look) -> bool {
+    use model::fact::Run;
+    let died_later = case.happenings.iter().any(|h| h.at > look.at && matches!(h.what, What::Died { .. }));
+    matches!(look.run, Run::Running | Run::Paused) && !died_later
+}
+
+/// Whether somebody asked through the API that it end.
+pub(crate) fn was_signalled(case: &Case) -> bool {
+    case.happenings.iter().any(|happening| matches!(happening.what, What::Signalled { terminating: true, .. }))
+}
+
+/// Whether the engine reported that a process of it was killed for want of memory.
+pub(crate) fn oom_event(case: &Case) -> bool {
+    case.happenings.iter().any(|happening| happening.what == What::OutOfMemory)
+}
+
+/// Whether the engine notes an OOM kill of the container.
+pub(crate) fn oom_flag(case: &Case) -> Option<bool> {
+    case.look.as_ref().filter(|look| !is_up(case, look)).and_then(|look| look.exit.as_ref()).map(|exit| exit.oom)
+}
+
+/// Why a start failed, if it did.
+pub(crate) fn start_error(case: &Case) -> Option<(i32, &str)> {
+    let exit = case.look.as_ref().filter(|look| !is_up(case, look))?.exit.as_ref()?;
+    (!exit.error.is_empty()).then_some((exit.code, exit.error.as_str()))
+}
+
+/// Builds cases for the causes' tables, so that those do not know the shapes.
+#[cfg(test)]
+pub(crate) mod cases {
+    use std::sync::Arc;
+
+    use model::alert::Name;
+    use model::fact::{
+        Belongs, Definition, Exit, Happening, Health, Incarnation, Look, RestartPolicy, Run, SourceTime, What,
+    };
+    use model::incident::Case;
+
+    pub(crate) fn definition() -> Definition {
+        Definition {
+            name: "shop_web_1".to_owned(),
+            image: "shop:1".to_owned(),
+            image_id: "sha256:1".to_owned(),
+            config_hash: "c1".to_owned(),
+            belongs: Belongs::ComposeService,
+            restart_policy: RestartPolicy::No,
+            depends_on: Vec::new(),
+            network_parent: None,
+            stop_timeout_s: 10,
+            memory_limit_bytes: 0,
+            removed_at_end: false,
+            labels: Default::default(),
+            healers_own: None,
+        }
+    }
+
+    pub(crate) fn look(run: Run, code: i32) -> Look {
+        Look {
+            at: SourceTime(100),
+            run,
+            started: Some(SourceTime(1)),
+            exit: Some(Exit { at: SourceTime(9), code, oom: false, error: String::new() }),
+            health: Health::Unchecked,
+            health_output: String::new(),
+            restarts: 0,
+            manually_stopped: None,
+            kept: None,
+            definition: Arc::new(definition()),
+        }
+    }
+
+    /// A case with these events, and with a look if one is given.
+    pub(crate) fn case(events: &[What], look: Option<Look>) -> Case {
+        let happenings = (2..).zip(events).map(|(at, what)| Happening { at: SourceTime(at), what: what.clone() });
+        Case {
+            alerts: vec![Name::ServiceDown],
+            incarnation: Incarnation("c".into()),
+            look,
+            happenings: happenings.collect(),
+            log: None,
+            is_job: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::fact::{Run, What};
+    use std::collections::BTreeSet;
+
+    use super::cases::{case, look};
+    use super::*;
+
+    #[test]
+    fn every_cause_has_a_name_of_its_own_and_a_manual_with_its_three_parts() {
+        let names: BTreeSet<_> = CATALOGUE.iter().map(|cause| cause.name).collect();
+        assert_eq!(names.len(), CATALOGUE.len());
+        for cause in CATALOGUE {
+            for part in ["Proved by:", "Refuted by:", "Mended by:"] {
+                assert!(cause.manual.contains(part), "{} lacks {part}", cause.name);
+            }
+        }
+    }
+
+    #[test]
+    fn without_any_fact_the_answer_is_that_it_cannot_be_told() {
+        let diagnosis = diagnose(&case(&[], None), Vec::new());
+        assert_eq!((diagnosis.cause.as_str(), diagnosis.confidence), ("cannot_tell", Confidence::None));
+    }
+
+    #[test]
+    fn a_137_alone_is_no_oom() {
+        let died = What::Died { code: 137 };
+        assert_eq!(diagnose(&case(&[died], Some(look(Run::Exited, 137))), Vec::new()).cause, "killed_by_host");
+    }
+}

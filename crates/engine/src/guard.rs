@@ -1,0 +1,327 @@
+//! The guard: judges each step just before it runs, never a whole plan. The first "no" is the reason that is printed.
+//!
+//! The order is that of ENGINE §5: leader · ours · seen, and the symptom stands · intent · freeze, deploy · another owner
+//! · busy · mode and policy · did it help before · budgets · storm · risk.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use model::action::{Action, Behalf, Pair, Permit, PermitId, Plan, Risk, Step};
+use model::fact::{Belongs, Health, Incarnation, Run};
+use model::incident::IncidentId;
+use model::intent::{Author, Wanted};
+use model::settings::{Mode, Policy, RISK_UNASKED_MAX};
+use model::verdict::{Hold, Limit, Question, Refusal, Verdict};
+use model::{ResourceId, Tick};
+
+use crate::Engine;
+use crate::budget;
+use crate::incident::Incident;
+use crate::world::Body;
+
+/// From this many incidents within [`STORM_WITHIN`] on, the others wait for a common cause.
+const STORM_FROM: usize = 3;
+const STORM_WITHIN: Duration = Duration::from_secs(5);
+const STORM_WAIT: Duration = Duration::from_secs(2);
+/// When a held incident is asked again, where nothing tells better. What lifts the reason wakes it sooner.
+const ASK_AGAIN_SOON: Duration = Duration::from_secs(10);
+const ASK_AGAIN: Duration = Duration::from_secs(60);
+const ASK_AGAIN_RARELY: Duration = Duration::from_secs(600);
+
+/// Why a step is judged: what the guard asks depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// The first step of a plan: everything is asked.
+    Mend,
+    /// The step that closes an opened pair: leader, ours, seen, intent, incarnation. Nothing is left down by us.
+    Close,
+    /// A stop that gives way to the owner's: leader, ours, seen, incarnation.
+    Undo,
+}
+
+impl Engine {
+    /// Judges a step of an incident's plan.
+    pub(crate) fn guard(&self, incident: &Incident, plan: &Plan, step: &Step, purpose: Purpose) -> Verdict {
+        let no = match purpose {
+            Purpose::Mend => self
+                .ours_and_seen(&step.resource)
+                .or_else(|| self.symptom_and_intent(incident, step))
+                .or_else(|| self.hindrance(&step.resource))
+                .or_else(|| self.another_owner(&step.resource))
+                .or_else(|| self.busy(Some(&incident.id), step))
+                .or_else(|| self.mode_and_policy(incident, plan))
+                .or_else(|| self.history_and_budget(incident, plan, step))
+                .or_else(|| self.storm(incident))
+                .or_else(|| risk(incident, plan)),
+            Purpose::Close => self.ours_and_seen(&step.resource).or_else(|| self.intent_of_start(step)),
+            Purpose::Undo => self.ours_and_seen(&step.resource),
+        };
+        match (no, self.world.body(&step.resource)) {
+            (Some(no), _) => no,
+            (None, None) => Verdict::Refuse(Refusal::Absent),
+            (None, Some((incarnation, _))) => {
+                let behalf = Behalf::Incident(incident.id.clone());
+                Verdict::Allow(Box::new(self.permit(behalf, step, incarnation, purpose != Purpose::Mend)))
+            }
+        }
+    }
+
+    /// Judges a person's act: exclusion and leadership apply, and busy; policy, risk, budgets and silences do not.
+    pub(crate) fn guard_person(&self, who: &str, step: &Step) -> Verdict {
+        let no = self.leader().or_else(|| self.not_touchable(&step.resource)).or_else(|| self.busy(None, step));
+        match (no, self.world.body(&step.resource)) {
+            (Some(no), _) => no,
+            (None, None) => Verdict::Refuse(Refusal::Absent),
+            (None, Some((incarnation, _))) => {
+                Verdict::Allow(Box::new(self.permit(Behalf::Person(who.to_owned()), step, incarnation, true)))
+            }
+        }
+    }
+
+    /// Rules that hold for whoever asks: what the configuration excludes, and what is healer's own.
+    pub(crate) fn not_touchable(&self, resource: &ResourceId) -> Option<Verdict> {
+        let Some(definition) = self.world.body(resource).and_then(|(_, body)| body.definition.as_deref()) else {
+            return Some(Verdict::Refuse(Refusal::Absent));
+        };
+        if let Some(what) = &definition.healers_own {
+            return Some(Verdict::Refuse(Refusal::HealersOwn { what: what.clone() }));
+        }
+        let by = self.settings.excluded_by(resource, definition)?;
+        Some(Verdict::Refuse(Refusal::Excluded { by }))
+    }
+
+    /// Why healer does not care for a resource, if it does not.
+    pub(crate) fn not_ours(&self, resource: &ResourceId) -> Option<Refusal> {
+        if let Some(Verdict::Refuse(refusal)) = self.not_touchable(resource) {
+            return Some(refusal);
+        }
+        let definition = self.world.body(resource).and_then(|(_, body)| body.definition.as_deref())?;
+        if definition.removed_at_end {
+            return Some(Refusal::RemovedAtEnd);
+        }
+        let adopted = self.state.intents.get(resource).is_some_and(|intent| matches!(intent.by, Author::Person(_)));
+        match &definition.belongs {
+            Belongs::ComposeService => None,
+            Belongs::OneOff => Some(Refusal::OneOff),
+            Belongs::Owned(by) => Some(Refusal::Owned { by: by.clone() }),
+            Belongs::Unclaimed if adopted => None,
+            Belongs::Unclaimed => Some(Refusal::NotAdopted),
+        }
+    }
+
+    fn leader(&self) -> Option<Verdict> {
+        (!self.leads).then_some(Verdict::Refuse(Refusal::NotLeader))
+    }
+
+    fn ours_and_seen(&self, resource: &ResourceId) -> Option<Verdict> {
+        if let Some(no) = self.leader() {
+            return Some(no);
+        }
+        if self.store_full {
+            return Some(Verdict::Hold(Hold::StoreFull, self.after(ASK_AGAIN)));
+        }
+        if let Some(refusal) = self.not_ours(resource) {
+            return Some(Verdict::Refuse(refusal));
+        }
+        (!self.world.is_fresh(resource)).then(|| Verdict::Hold(Hold::NotSeen, self.after(ASK_AGAIN)))
+    }
+
+    fn symptom_and_intent(&self, incident: &Incident, step: &Step) -> Option<Verdict> {
+        let stands = self.world.body(&step.resource).is_some_and(|(_, body)| is_ill(body));
+        if !stands || incident.well_since.is_some() {
+            return Some(Verdict::Hold(Hold::Clearing, self.after(self.settings.budgets.stability())));
+        }
+        self.intent_of_start(step)
+    }
+
+    /// Whether the ledger permits what ends in a start.
+    fn intent_of_start(&self, step: &Step) -> Option<Verdict> {
+        let being_stopped =
+            self.world.body(&step.resource).is_some_and(|(incarnation, _)| self.watch.is_being_stopped(incarnation));
+        match self.state.intents.get(&step.resource).map(|intent| intent.wanted) {
+            Some(Wanted::Stopped) => Some(Verdict::Refuse(Refusal::StoppedOnPurpose)),
+            None | Some(Wanted::Unknown) => Some(Verdict::Hold(Hold::IntentUnknown, self.after(ASK_AGAIN_RARELY))),
+            Some(Wanted::Running) => {
+                being_stopped.then(|| Verdict::Hold(Hold::BeingStopped, self.after(ASK_AGAIN_SOON)))
+            }
+        }
+    }
+
+    fn hindrance(&self, resource: &ResourceId) -> Option<Verdict> {
+        if let Some(frozen) = &self.state.frozen {
+            let hold = Hold::Frozen { by: frozen.by.clone() };
+            return Some(Verdict::Hold(hold, self.after(ASK_AGAIN_RARELY)));
+        }
+        let until = self.world.deploying_until(resource, self.now.tick)?;
+        Some(Verdict::Hold(Hold::DeployInProgress, until))
+    }
+
+    fn another_owner(&self, resource: &ResourceId) -> Option<Verdict> {
+        let (_, body) = self.world.body(resource)?;
+        match body.run {
+            // The policy's name proves nothing: only this state says that the engine will start it.
+            Run::Restarting => Some(Verdict::Hold(Hold::EnginesOwnPolicy, self.after(ASK_AGAIN))),
+            Run::Paused => Some(Verdict::Hold(Hold::Paused, self.after(ASK_AGAIN))),
+            Run::Created | Run::Running | Run::Exited | Run::Removing => None,
+        }
+    }
+
+    fn busy(&self, except: Option<&IncidentId>, step: &Step) -> Option<Verdict> {
+        if self.world.is_ambiguous(&step.resource) {
+            return Some(Verdict::Hold(Hold::TwoIncarnations, self.after(ASK_AGAIN)));
+        }
+        let wants = self.leases(step);
+        let halts = |incident: &&Incident| incident.halted && wants.contains(&incident.resource);
+        if let Some(by) = self.state.open_incidents().find(halts) {
+            return Some(Verdict::Hold(Hold::Halted { by: by.id.clone() }, self.after(ASK_AGAIN_RARELY)));
+        }
+        let resource = self.leased_by_others(except).intersection(&wants).next()?.clone();
+        Some(Verdict::Hold(Hold::Busy { resource }, self.after(ASK_AGAIN_SOON)))
+    }
+
+    /// What other remediations and persons' acts have hold of.
+    fn leased_by_others(&self, except: Option<&IncidentId>) -> BTreeSet<ResourceId> {
+        let mut leased = BTreeSet::new();
+        for act in self.state.acts.values() {
+            if !matches!(&act.permit.behalf, Behalf::Incident(id) if Some(id) == except) {
+                leased.extend(act.permit.leases.iter().cloned());
+            }
+        }
+        for incident in self.state.open_incidents() {
+            if incident.holds_leases() && Some(&incident.id) != except {
+                leased.insert(incident.resource.clone());
+            }
+        }
+        leased
+    }
+
+    /// What a step takes hold of: the resource, and those that share its network namespace. One that takes something
+    /// down also takes hold of the dependents that it disturbs; starting what is down disturbs nobody.
+    fn leases(&self, step: &Step) -> BTreeSet<ResourceId> {
+        let mut leases: BTreeSet<ResourceId> = [step.resource.clone()].into();
+        leases.extend(self.world.network_children(&step.resource).cloned());
+        match (step.action, step.pair) {
+            (Action::Stop, _) | (Action::Start, Pair::Closes) => {
+                leases.extend(self.world.dependents(&step.resource).cloned());
+            }
+            (Action::Start, Pair::None | Pair::Opens) => {}
+        }
+        leases
+    }
+
+    fn mode_and_policy(&self, incident: &Incident, plan: &Plan) -> Option<Verdict> {
+        if incident.rejected.contains(&plan.key()) {
+            return Some(Verdict::Refuse(Refusal::RejectedBefore));
+        }
+        match self.settings.mode {
+            Mode::Observe => return Some(Verdict::Hold(Hold::ObserveMode, self.after(ASK_AGAIN_RARELY))),
+            Mode::Suggest if !self.is_approved(incident, plan) => return Some(Verdict::Ask(Question::SuggestMode)),
+            Mode::Suggest | Mode::Auto => {}
+        }
+        let asks = !self.policy_for(incident).auto_heal && !self.is_approved(incident, plan);
+        asks.then_some(Verdict::Ask(Question::Policy))
+    }
+
+    fn is_approved(&self, incident: &Incident, plan: &Plan) -> bool {
+        incident.approved.as_ref().is_some_and(|approval| approval.key == plan.key() && approval.until > self.now.tick)
+    }
+
+    /// The policy that applies to an incident.
+    pub(crate) fn policy_for(&self, incident: &Incident) -> Policy {
+        let issue = incident.diagnosis.as_ref().map_or("unknown", |diagnosis| &diagnosis.issue_type);
+        self.settings.policy(&incident.resource, issue)
+    }
+
+    /// How many attempts an incident has, and within which window.
+    pub(crate) fn attempts_limit(&self, incident: &Incident) -> Limit {
+        let policy = self.policy_for(incident);
+        let standing = self.settings.budgets.per_resource;
+        Limit {
+            count: policy.max_retries.unwrap_or(standing.count),
+            window_ms: policy.window_ms.unwrap_or(standing.window_ms),
+        }
+    }
+
+    fn history_and_budget(&self, incident: &Incident, plan: &Plan, step: &Step) -> Option<Verdict> {
+        let failures = incident.failures_of(&plan.playbook);
+        if failures >= plan.may_fail && plan.risk > Risk::Safe {
+            let refusal = Refusal::DidNotHelpHere { action: step.action, times: failures };
+            return Some(Verdict::Refuse(refusal));
+        }
+        let limit = self.attempts_limit(incident);
+        let made = self.state.spending.attempts_within(&step.resource, limit.window(), self.now.tick);
+        if made >= limit.count {
+            return Some(Verdict::Refuse(Refusal::BudgetSpent { attempts: made, limit }));
+        }
+        if let (Some(verdict_at), true) = (incident.last_verdict(), made > 0) {
+            let wait = budget::wait_before(&step.resource, made + 1);
+            let until = verdict_at.after(wait);
+            if until > self.now.tick {
+                let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+                return Some(Verdict::Hold(Hold::Backoff { attempt: made + 1, wait_ms }, until));
+            }
+        }
+        // A step that takes something down needs room for the one that brings it up again.
+        let steps = if step.pair == Pair::Opens { 2 } else { 1 };
+        let budgets = &self.settings.budgets;
+        if let Some((hold, until)) = self.state.spending.spent_group(budgets, &step.resource, steps, self.now.tick) {
+            return Some(Verdict::Hold(hold, until));
+        }
+        let under_way = self.state.acts.values().filter(|act| matches!(act.permit.behalf, Behalf::Incident(_))).count();
+        let full = under_way >= usize::try_from(budgets.concurrent.max(1)).unwrap_or(usize::MAX);
+        full.then(|| Verdict::Hold(Hold::Concurrency { limit: budgets.concurrent }, self.after(ASK_AGAIN_SOON)))
+    }
+
+    /// The first ones that fail are treated at once; from the third on the others wait for a common cause.
+    fn storm(&self, incident: &Incident) -> Option<Verdict> {
+        let began = incident.since.tick;
+        let until = began.after(STORM_WAIT);
+        if until <= self.now.tick {
+            return None;
+        }
+        let before = self
+            .state
+            .incidents
+            .values()
+            .rev()
+            .take_while(|other| other.id.number + 1_000 > incident.id.number)
+            .filter(|other| other.resource.host() == incident.resource.host())
+            .filter(|other| (other.since.tick, other.id.number) < (began, incident.id.number))
+            .filter(|other| began.since(other.since.tick) < STORM_WITHIN)
+            .count();
+        (before + 1 >= STORM_FROM).then_some(Verdict::Hold(Hold::Storm, until))
+    }
+
+    fn permit(&self, behalf: Behalf, step: &Step, incarnation: &Incarnation, unhindered: bool) -> Permit {
+        Permit {
+            id: PermitId(self.state.last_permit + 1),
+            epoch: self.state.epoch,
+            behalf,
+            step: step.clone(),
+            incarnation: incarnation.clone(),
+            leases: self.leases(step),
+            unhindered,
+            given: self.now,
+            until: self.now.tick.after(step.timeout()),
+        }
+    }
+
+    pub(crate) fn after(&self, wait: Duration) -> Tick {
+        self.now.tick.after(wait)
+    }
+}
+
+fn risk(incident: &Incident, plan: &Plan) -> Option<Verdict> {
+    let approved = incident.approved.as_ref().is_some_and(|approval| approval.key == plan.key());
+    (plan.risk > RISK_UNASKED_MAX && !approved).then_some(Verdict::Ask(Question::Risk(plan.risk)))
+}
+
+/// Whether a body's own state shows that something is wrong with it.
+pub(crate) fn is_ill(body: &Body) -> bool {
+    match body.run {
+        Run::Running => body.health == Health::Unhealthy,
+        Run::Exited | Run::Restarting => true,
+        Run::Created => body.exit.as_ref().is_some_and(|exit| !exit.error.is_empty()),
+        Run::Paused | Run::Removing => false,
+    }
+}

@@ -1,0 +1,403 @@
+//! One incident as it is folded from its events. What may follow what stands in `life`; this file only records.
+
+use std::collections::BTreeSet;
+
+use model::action::{Answer, Plan, PlanKey};
+use model::alert;
+use model::event::Event;
+use model::fact::SourceTime;
+use model::incident::{
+    Attempt, Case, Diagnosis, Escalation, Evidence, EvidenceId, Extended, IncidentId, Outcome, Phase, Verification,
+};
+use model::{Now, ResourceId, Tick};
+use serde::{Deserialize, Serialize};
+
+/// An incident.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Incident {
+    /// Its id.
+    pub id: IncidentId,
+    /// Of what.
+    pub resource: ResourceId,
+    /// When it was opened.
+    pub opened: Now,
+    /// When it was opened, or reopened last.
+    pub since: Now,
+    /// When the present phase began.
+    pub phase_since: Now,
+    /// When it began by the source's clock, where that is known.
+    pub source_at: Option<SourceTime>,
+    /// By which alert it was opened (reopened) last.
+    pub alert: alert::Name,
+    /// What was seen then.
+    pub because: String,
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// Since when nothing is wrong with the resource; `None` while something is.
+    pub well_since: Option<Tick>,
+    /// What was found.
+    pub evidence: Vec<Evidence>,
+    /// What the rules say.
+    pub diagnosis: Option<Diagnosis>,
+    /// On which facts they said it.
+    pub case: Option<Box<Case>>,
+    /// What shall be done.
+    pub plan: Option<Plan>,
+    /// What was done: executed plans.
+    pub attempts: Vec<Done>,
+    /// The plans that a person rejected.
+    pub rejected: BTreeSet<PlanKey>,
+    /// The last rejection: by whom, and why.
+    pub rejection: Option<(String, String)>,
+    /// The plan that a person approved; spent by its first step.
+    pub approved: Option<Approval>,
+    /// When it was reopened.
+    pub reopened: Vec<Tick>,
+    /// Whether a person did something about it since it was opened.
+    pub person_acted: bool,
+    /// What was told of it.
+    pub told: Told,
+    /// An undo failed: nothing is done in its reach until this is lifted.
+    pub halted: bool,
+}
+
+/// An executed plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Done {
+    /// The attempt.
+    pub attempt: Attempt,
+    /// When its verdict fell: the next wait runs from here.
+    pub verdict_at: Option<Tick>,
+    /// Whether the platform surely did nothing of it.
+    pub withheld: bool,
+}
+
+/// A person's yes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// To which plan.
+    pub key: PlanKey,
+    /// Who.
+    pub by: String,
+    /// After this it is worth nothing.
+    pub until: Tick,
+}
+
+/// How far the thread of messages has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Told {
+    /// A thread was opened and not closed yet.
+    pub open: bool,
+    /// Something was ever told.
+    pub ever: bool,
+}
+
+impl Incident {
+    pub(crate) fn new(
+        id: IncidentId,
+        resource: ResourceId,
+        alert: alert::Name,
+        source_at: Option<SourceTime>,
+        because: String,
+        now: Now,
+    ) -> Incident {
+        Incident {
+            id,
+            resource,
+            opened: now,
+            since: now,
+            phase_since: now,
+            source_at,
+            alert,
+            because,
+            phase: Phase::Planning { until: now.tick },
+            well_since: None,
+            evidence: Vec::new(),
+            diagnosis: None,
+            case: None,
+            plan: None,
+            attempts: Vec::new(),
+            rejected: BTreeSet::new(),
+            rejection: None,
+            approved: None,
+            reopened: Vec::new(),
+            person_acted: false,
+            told: Told::default(),
+            halted: false,
+        }
+    }
+
+    /// The number that the next piece of evidence gets.
+    #[must_use]
+    pub fn next_evidence(&self) -> EvidenceId {
+        EvidenceId(u32::try_from(self.evidence.len()).unwrap_or(u32::MAX).saturating_add(1))
+    }
+
+    /// When it ended.
+    #[must_use]
+    pub fn ended(&self) -> Option<Tick> {
+        match &self.phase {
+            Phase::Resolved { at, .. } => Some(*at),
+            Phase::Diagnosing { .. }
+            | Phase::Planning { .. }
+            | Phase::Held { .. }
+            | Phase::AwaitingApproval { .. }
+            | Phase::Acting { .. }
+            | Phase::Verifying { .. }
+            | Phase::RollingBack { .. }
+            | Phase::Escalated { .. } => None,
+        }
+    }
+
+    /// Whether a remediation is under way: the resource and what it shares are leased.
+    #[must_use]
+    pub fn holds_leases(&self) -> bool {
+        matches!(self.phase, Phase::Acting { .. } | Phase::Verifying { .. } | Phase::RollingBack { .. })
+    }
+
+    /// The step that is acted on or verified, with its number.
+    #[must_use]
+    pub fn present_step(&self) -> Option<usize> {
+        match &self.phase {
+            Phase::Acting { step, .. } | Phase::Verifying { step, .. } => Some(*step),
+            Phase::Diagnosing { .. }
+            | Phase::Planning { .. }
+            | Phase::Held { .. }
+            | Phase::AwaitingApproval { .. }
+            | Phase::RollingBack { .. }
+            | Phase::Escalated { .. }
+            | Phase::Resolved { .. } => None,
+        }
+    }
+
+    /// When the last attempt's verdict fell.
+    #[must_use]
+    pub fn last_verdict(&self) -> Option<Tick> {
+        self.attempts.last().and_then(|done| done.verdict_at)
+    }
+
+    /// How often a playbook has failed verification here.
+    #[must_use]
+    pub fn failures_of(&self, playbook: &str) -> u32 {
+        let failed = |done: &&Done| {
+            done.attempt.plan.playbook == playbook
+                && done.attempt.verdict == Some(Verification::Failed)
+                && !done.withheld
+        };
+        u32::try_from(self.attempts.iter().filter(failed).count()).unwrap_or(u32::MAX)
+    }
+
+    /// The symptom came or went.
+    pub(crate) fn symptom_changed(&mut self, ill: bool, at: Tick) {
+        self.well_since = match (ill, self.well_since) {
+            (true, _) => None,
+            (false, Some(since)) => Some(since),
+            (false, None) => Some(at),
+        };
+    }
+
+    pub(crate) fn apply(&mut self, event: &Event, now: Now) {
+        match event {
+            Event::IncidentReopened { alert, because, .. } => {
+                self.alert = *alert;
+                self.because.clone_from(because);
+                self.since = now;
+                self.reopened.push(now.tick);
+                self.well_since = None;
+                self.diagnosis = None;
+                self.case = None;
+                self.plan = None;
+                self.approved = None;
+                self.person_acted = false;
+                self.enter(Phase::Planning { until: now.tick }, now);
+            }
+            Event::EvidenceAdded { evidence, .. } => self.evidence.push(evidence.clone()),
+            Event::Diagnosed { diagnosis, case, .. } => {
+                self.diagnosis = Some(diagnosis.clone());
+                self.case = Some(case.clone());
+                if matches!(self.phase, Phase::Diagnosing { .. }) {
+                    self.enter(Phase::Planning { until: now.tick }, now);
+                }
+            }
+            Event::DiagnosisBegan { until, .. } => {
+                self.plan = None;
+                self.enter(Phase::Diagnosing { until: *until }, now);
+            }
+            Event::Planned { plan, .. } => self.plan = Some(plan.clone()),
+            Event::Held { reason, until, .. } => {
+                self.enter(Phase::Held { reason: reason.clone(), until: *until }, now);
+            }
+            Event::ApprovalAsked { until, .. } => self.enter(Phase::AwaitingApproval { until: *until }, now),
+            Event::ApprovalAnswered { by, approved, because, .. } => self.answered(by, *approved, because, now),
+            Event::ApprovalWithdrawn { .. } => self.approved = None,
+            Event::ActionStarted { permit, step, .. } => self.started(permit.id, *step, permit.until, now),
+            Event::ActionAnswered { permit, answer: said, .. } => self.note_answer(*permit, said, now),
+            Event::LookRepeated { until: later, .. } => {
+                if let Phase::Acting { until, .. } | Phase::RollingBack { until, .. } = &mut self.phase {
+                    *until = *later;
+                }
+            }
+            Event::VerificationBegan { step, until, .. } => {
+                let phase = Phase::Verifying { step: *step, extended: Extended::default(), until: *until };
+                self.enter(phase, now);
+            }
+            Event::VerificationExtended { until: later, by_alert, .. } => {
+                if let Phase::Verifying { extended, until, .. } = &mut self.phase {
+                    *until = *later;
+                    extended.by_alert |= by_alert;
+                    extended.inconclusive |= !by_alert;
+                }
+            }
+            Event::Verified { result, .. } => {
+                if let Some(done) = self.attempts.last_mut() {
+                    done.attempt.verdict = Some(*result);
+                    done.verdict_at = Some(now.tick);
+                }
+                self.enter(Phase::Planning { until: now.tick }, now);
+            }
+            Event::RollbackBegan { permit, because, until, .. } => {
+                let phase = Phase::RollingBack {
+                    permit: *permit,
+                    answer: None,
+                    because: *because,
+                    looked_longer: false,
+                    until: *until,
+                };
+                self.enter(phase, now);
+            }
+            Event::RollbackExtended { until: later, .. } => {
+                if let Phase::RollingBack { until, looked_longer, .. } = &mut self.phase {
+                    *until = *later;
+                    *looked_longer = true;
+                }
+            }
+            Event::OwnerStopNoted { .. } => {
+                if let Phase::Acting { owner_stopped, .. } = &mut self.phase {
+                    *owner_stopped = true;
+                }
+            }
+            Event::Escalated { reason, level, until, .. } => {
+                self.halted |= matches!(reason, Escalation::UndoFailed | Escalation::UndoUnknown);
+                let acknowledged = matches!(&self.phase, Phase::Escalated { acknowledged: true, .. });
+                let phase = Phase::Escalated { reason: reason.clone(), level: *level, acknowledged, until: *until };
+                self.enter(phase, now);
+            }
+            Event::PersonActed { .. } => {
+                self.person_acted = true;
+                self.halted = false;
+            }
+            Event::Acknowledged { .. } => {
+                self.person_acted = true;
+                self.halted = false;
+                if let Phase::Escalated { acknowledged, .. } = &mut self.phase {
+                    *acknowledged = true;
+                }
+            }
+            Event::IncidentResolved { outcome, .. } => {
+                self.halted = false;
+                self.told.open = false;
+                self.enter(Phase::Resolved { outcome: outcome.clone(), at: now.tick }, now);
+            }
+            Event::MessageQueued { message, .. } => {
+                use model::message::Kind;
+                self.told.ever = true;
+                self.told.open = matches!(message.kind, Kind::Opened | Kind::Updated | Kind::Escalated);
+            }
+            Event::IncidentOpened { .. }
+            | Event::AlertJoined { .. }
+            | Event::ActionSettled { .. }
+            | Event::Started { .. }
+            | Event::Ended
+            | Event::ClockJumped { .. }
+            | Event::SourceChanged { .. }
+            | Event::IntentChanged { .. }
+            | Event::BudgetRefreshed { .. }
+            | Event::AlertChanged(_)
+            | Event::CommandTaken { .. }
+            | Event::CommandQueued { .. }
+            | Event::CommandDequeued { .. }
+            | Event::Frozen { .. }
+            | Event::Thawed { .. }
+            | Event::MessageDelivered { .. }
+            | Event::MessageDelayed { .. }
+            | Event::MessageGivenUp { .. }
+            | Event::ResourceGone { .. } => {}
+        }
+    }
+
+    fn enter(&mut self, phase: Phase, now: Now) {
+        if self.phase.name() != phase.name() {
+            self.phase_since = now;
+        }
+        self.phase = phase;
+    }
+
+    fn answered(&mut self, by: &str, approved: bool, because: &str, now: Now) {
+        self.person_acted = true;
+        let Some(key) = self.plan.as_ref().map(Plan::key) else { return };
+        if approved {
+            // Good for one execution, soon: the guard asks all the rest again.
+            let until = now.after(APPROVAL_GOOD_FOR).tick;
+            self.approved = Some(Approval { key, by: by.to_owned(), until });
+        } else {
+            self.rejected.insert(key);
+            self.rejection = Some((by.to_owned(), because.to_owned()));
+        }
+        // What is held is diagnosed first when its reason is gone: an answer never leads straight to a step.
+        if matches!(self.phase, Phase::AwaitingApproval { .. } | Phase::Escalated { .. }) {
+            self.enter(Phase::Planning { until: now.tick }, now);
+        }
+    }
+
+    fn started(&mut self, permit: model::action::PermitId, step: usize, until: Tick, now: Now) {
+        // The stop of a rollback is told by `RollbackBegan`, which stands before it.
+        if matches!(self.phase, Phase::RollingBack { .. }) {
+            return;
+        }
+        if step == 0
+            && let Some(plan) = self.plan.clone()
+        {
+            let attempt = Attempt { at: now.tick, plan, verdict: None };
+            self.attempts.push(Done { attempt, verdict_at: None, withheld: false });
+            self.approved = None;
+        }
+        self.enter(Phase::Acting { step, permit, answer: None, owner_stopped: false, until }, now);
+    }
+
+    fn note_answer(&mut self, of: model::action::PermitId, said: &Answer, now: Now) {
+        if let Phase::Acting { permit, answer, until, .. } | Phase::RollingBack { permit, answer, until, .. } =
+            &mut self.phase
+            && *permit == of
+            && answer.is_none()
+        {
+            *answer = Some(said.clone());
+            *until = now.tick.after(LOOK_WAIT);
+            if matches!(said, Answer::Withheld(_))
+                && let Some(done) = self.attempts.last_mut()
+            {
+                done.withheld = true;
+            }
+        }
+    }
+
+    /// How it ended, if it did.
+    #[must_use]
+    pub fn outcome(&self) -> Option<&Outcome> {
+        match &self.phase {
+            Phase::Resolved { outcome, .. } => Some(outcome),
+            Phase::Diagnosing { .. }
+            | Phase::Planning { .. }
+            | Phase::Held { .. }
+            | Phase::AwaitingApproval { .. }
+            | Phase::Acting { .. }
+            | Phase::Verifying { .. }
+            | Phase::RollingBack { .. }
+            | Phase::Escalated { .. } => None,
+        }
+    }
+}
+
+/// How long the look that settles an act is waited for before it is asked for again.
+pub(crate) const LOOK_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
+/// How long an approval that could not be acted on at once stays good.
+const APPROVAL_GOOD_FOR: std::time::Duration = std::time::Duration::from_secs(30 * 60);

@@ -1,0 +1,341 @@
+//! The ledger of intents: what the owner wants, told from what is seen.
+//!
+//! A `stop` event is evidence of intent, never proof, and its absence is no proof either. Two questions decide, and
+//! neither is a window of time: *was the API open* when the signal came, and *does what we ordered explain it*. Where
+//! neither can be answered the intent is unknown, and nothing is started on a guess. (facts/intent.md, 0 and B1.)
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use model::Now;
+use model::fact::{Fact, Happening, Incarnation, Kept, Look, Observation, Run, SourceTime, What};
+use model::intent::{Author, Intent, Wanted};
+
+use crate::state::Own;
+use crate::world::{Body, Source};
+
+/// Our own stop follows its signal by a kill only after the stop timeout; a kill that comes this much earlier is
+/// somebody else's.
+const KILL_EARLY: Duration = Duration::from_millis(500);
+const SIGKILL: u8 = 9;
+
+/// What is watched of each body while it lives: signals and stops since its last start. Live knowledge, not folded.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    bodies: BTreeMap<Incarnation, Signals>,
+    /// The starts that an order of ours explains. Sets, not counters: after a failed append the same events come again.
+    our_starts: BTreeMap<Incarnation, BTreeSet<SourceTime>>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Signals {
+    asks: BTreeSet<SourceTime>,
+    kills: BTreeSet<SourceTime>,
+    stops: BTreeSet<SourceTime>,
+    foreign: Option<Foreign>,
+    /// A signal came while the engine was found to be shutting down.
+    by_engine: bool,
+}
+
+/// Somebody else's terminating signal: it counts until the next start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Foreign {
+    at: SourceTime,
+    signal: Option<u8>,
+    api_open: bool,
+}
+
+/// What an observation says about intent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Word {
+    /// Nothing.
+    None,
+    /// The ledger has a new last word.
+    Wants(Wanted, Author, String),
+    /// Somebody else started it, and that it shall run was known already.
+    StartedByAnother,
+}
+
+/// What is known besides the observation itself.
+pub(crate) struct Around<'a> {
+    /// The ledger's last word.
+    pub before: Option<&'a Intent>,
+    /// What we did to this body.
+    pub own: Option<&'a Own>,
+    /// The body, with the observation taken in.
+    pub body: &'a Body,
+    /// The source.
+    pub source: &'a Source,
+    /// A fault that the simulator plants: every signal is taken for our own.
+    pub foreign_is_ours: bool,
+}
+
+impl Watch {
+    /// Whether somebody is stopping this body at present, or has stopped it and it is not settled yet who.
+    #[must_use]
+    pub(crate) fn is_being_stopped(&self, incarnation: &Incarnation) -> bool {
+        self.bodies.get(incarnation).is_some_and(|signals| signals.foreign.is_some())
+    }
+
+    /// The source closes or was lost before it was settled whose signal this was. A body that is down is judged by
+    /// evidence, when it can be looked at again; one that still runs stays suspect of being stopped.
+    pub(crate) fn unsettle(&mut self, incarnation: &Incarnation, is_up: bool, closing: bool) {
+        let Some(signals) = self.bodies.get_mut(incarnation) else { return };
+        let Some(foreign) = signals.foreign.as_mut().filter(|foreign| !foreign.api_open) else { return };
+        if closing {
+            signals.by_engine = true;
+            signals.foreign = None;
+        } else if is_up {
+            foreign.api_open = true;
+        } else {
+            signals.foreign = None;
+        }
+    }
+
+    /// Forgets a body that is no more.
+    pub(crate) fn forget(&mut self, incarnation: &Incarnation) {
+        self.bodies.remove(incarnation);
+        self.our_starts.remove(incarnation);
+    }
+
+    /// Reads an observation.
+    pub(crate) fn read(&mut self, seen: &Observation, around: &Around<'_>) -> Word {
+        match &seen.fact {
+            Fact::Looked(look) => self.read_look(&seen.incarnation, look, around),
+            Fact::Happened(happening) => self.read_event(&seen.incarnation, happening, around),
+            Fact::ApiOpenAfter(at) => {
+                let foreign = self.bodies.get_mut(&seen.incarnation).and_then(|signals| signals.foreign.as_mut());
+                match foreign {
+                    Some(foreign) if foreign.at <= *at => {
+                        foreign.api_open = true;
+                        stopped_if_down(*foreign, around)
+                    }
+                    Some(_) | None => Word::None,
+                }
+            }
+            Fact::Gone => Word::None,
+        }
+    }
+
+    fn read_event(&mut self, incarnation: &Incarnation, event: &Happening, around: &Around<'_>) -> Word {
+        let signals = self.bodies.entry(incarnation.clone()).or_default();
+        match &event.what {
+            What::Signalled { signal, terminating: true } => {
+                if !signals.explained(*signal, event.at, around) && !around.foreign_is_ours {
+                    let api_open = signals.foreign.is_some_and(|foreign| foreign.api_open);
+                    signals.foreign = Some(Foreign { at: event.at, signal: Some(*signal), api_open });
+                }
+                Word::None
+            }
+            What::Died { .. } => signals.foreign.map_or(Word::None, |foreign| stopped_if_down(foreign, around)),
+            What::Stopped => {
+                signals.stops.insert(event.at);
+                let ours = around.own.map_or(0, |own| own.stops);
+                if signals.stops.len() > usize_of(ours) && signals.foreign.is_none() && !around.source.closing {
+                    // A stop without a signal: it was waiting to be restarted, or two stops overlapped.
+                    let foreign = Foreign { at: event.at, signal: None, api_open: true };
+                    signals.foreign = Some(foreign);
+                    return stopped_if_down(foreign, around);
+                }
+                Word::None
+            }
+            What::Started => {
+                *signals = Signals::default();
+                let ours = around.own.map_or(0, |own| own.starts);
+                let explained = self.our_starts.entry(incarnation.clone()).or_default();
+                if explained.len() < usize_of(ours) {
+                    explained.insert(event.at);
+                }
+                let by_another = !explained.contains(&event.at);
+                match around.before.map(|intent| intent.wanted) {
+                    _ if !by_another => Word::None,
+                    Some(Wanted::Running) => Word::StartedByAnother,
+                    Some(Wanted::Stopped | Wanted::Unknown) | None => Word::Wants(
+                        Wanted::Running,
+                        Author::SomebodyAtTheEngine,
+                        "somebody started it at the engine".to_owned(),
+                    ),
+                }
+            }
+            What::Signalled { terminating: false, .. }
+            | What::Created
+            | What::Restarted
+            | What::OutOfMemory
+            | What::Paused
+            | What::Unpaused
+            | What::Health(_)
+            | What::Renamed { .. }
+            | What::Updated
+            | What::Attached
+            | What::Destroyed => Word::None,
+        }
+    }
+
+    fn read_look(&mut self, incarnation: &Incarnation, look: &Look, around: &Around<'_>) -> Word {
+        let Some(before) = around.before else { return first_sight(look, around) };
+        if matches!(look.run, Run::Running | Run::Paused) {
+            return found_running(look, before);
+        }
+        // An end that its events told is judged by them; one that a look alone shows, by evidence.
+        let judged = self.bodies.get(incarnation).is_some_and(|signals| signals.foreign.is_some());
+        let ended = matches!(look.run, Run::Exited) && look.started.is_some();
+        if before.wanted != Wanted::Running || !ended || around.body.end_seen || judged || explained_by_events(around) {
+            return Word::None;
+        }
+        let by_engine = self.bodies.get(incarnation).is_some_and(|signals| signals.by_engine);
+        match judge_unseen_end(look, by_engine, around) {
+            End::AsBefore => Word::None,
+            End::Stopped(because) => Word::Wants(Wanted::Stopped, Author::SomebodyAtTheEngine, because),
+            End::Unknown(because) => Word::Wants(Wanted::Unknown, Author::Evidence, because),
+        }
+    }
+}
+
+impl Signals {
+    /// Whether a stop of ours explains this signal: one stop signal a stop, and one kill after its timeout.
+    fn explained(&mut self, signal: u8, at: SourceTime, around: &Around<'_>) -> bool {
+        let Some(own) = around.own else { return false };
+        if own.stops_closed.is_some_and(|closed| at > closed) {
+            return false;
+        }
+        if signal == SIGKILL && !self.asks.is_empty() {
+            self.kills.insert(at);
+            let timeout_s = around.body.definition.as_ref().map_or(10, |definition| definition.stop_timeout_s);
+            let timeout = u64::try_from(timeout_s).map(Duration::from_secs);
+            let early = match (self.asks.first(), timeout) {
+                (Some(ask), Ok(timeout)) => at.since(*ask) + KILL_EARLY < timeout,
+                (None, _) | (_, Err(_)) => true,
+            };
+            self.kills.len() <= usize_of(own.stops) && !early
+        } else {
+            self.asks.insert(at);
+            self.asks.len() <= usize_of(own.stops)
+        }
+    }
+}
+
+fn stopped_if_down(foreign: Foreign, around: &Around<'_>) -> Word {
+    let wanted_already = around.before.is_some_and(|intent| intent.wanted == Wanted::Stopped);
+    if around.body.is_up() || !foreign.api_open || wanted_already {
+        return Word::None;
+    }
+    let because = match foreign.signal {
+        Some(SIGKILL) => "somebody killed it through the engine (`docker kill` or a stop's end)".to_owned(),
+        Some(signal) => format!("somebody stopped it through the engine (signal {signal})"),
+        None => "somebody stopped it through the engine".to_owned(),
+    };
+    Word::Wants(Wanted::Stopped, Author::SomebodyAtTheEngine, because)
+}
+
+fn first_sight(look: &Look, around: &Around<'_>) -> Word {
+    let failed_start = look.exit.as_ref().filter(|exit| look.run == Run::Created && !exit.error.is_empty());
+    match look.run {
+        Run::Running | Run::Paused | Run::Restarting => {
+            Word::Wants(Wanted::Running, Author::FirstSight, "seen running".to_owned())
+        }
+        // It was made before our eyes, and somebody tried to start it.
+        Run::Created if failed_start.is_some() && around.source.ever_listed => Word::Wants(
+            Wanted::Running,
+            Author::SomebodyAtTheEngine,
+            "somebody tried to start it: it could not be started".to_owned(),
+        ),
+        // It may be started in a moment.
+        Run::Created if around.source.ever_listed => Word::None,
+        Run::Created | Run::Exited | Run::Removing => {
+            Word::Wants(Wanted::Unknown, Author::FirstSight, "it was down when healer first saw it".to_owned())
+        }
+    }
+}
+
+/// It runs although the ledger does not say that it shall.
+fn found_running(look: &Look, before: &Intent) -> Word {
+    use model::fact::RestartPolicy as P;
+    let started_since = match (look.started, before.source_at) {
+        (Some(started), Some(said)) => started > said,
+        (Some(_) | None, None) => true,
+        (None, Some(_)) => false,
+    };
+    match (before.wanted, look.definition.restart_policy) {
+        (Wanted::Running, _) => Word::None,
+        // The engine starts these at its own start although somebody stopped them: no evidence of a new wish.
+        (Wanted::Stopped, P::Always | P::OnFailure(_)) => Word::None,
+        (Wanted::Stopped, P::No | P::UnlessStopped) if started_since => Word::Wants(
+            Wanted::Running,
+            Author::Evidence,
+            "found running: somebody started it while healer could not see".to_owned(),
+        ),
+        (Wanted::Stopped, P::No | P::UnlessStopped) => Word::None,
+        (Wanted::Unknown, _) => Word::Wants(Wanted::Running, Author::Evidence, "seen running".to_owned()),
+    }
+}
+
+/// The stream is unbroken since it was seen running: its own events tell, and are on their way.
+fn explained_by_events(around: &Around<'_>) -> bool {
+    around.body.watched_since.is_some() && around.body.watched_since == around.source.generation
+}
+
+enum End {
+    AsBefore,
+    Stopped(String),
+    Unknown(String),
+}
+
+/// What ended a body while nobody watched (facts/intent.md, B1).
+fn judge_unseen_end(look: &Look, by_engine: bool, around: &Around<'_>) -> End {
+    let Some(exit) = &look.exit else { return End::Unknown("it is down, and nothing says how".to_owned()) };
+    let ours = around.own.map_or(0, |own| own.stops);
+    if exit.code == 255 || around.source.was_out(exit.at) {
+        return End::AsBefore;
+    }
+    if let Some(kept) = &look.kept {
+        if foreign_signals(kept, ours) {
+            return End::Stopped("the engine's kept events show that somebody stopped it".to_owned());
+        }
+        if kept.complete {
+            return End::AsBefore;
+        }
+    }
+    match look.manually_stopped {
+        Some(false) => End::AsBefore,
+        None if by_engine => End::AsBefore,
+        Some(true) => {
+            End::Unknown("it ended while healer could not see, stopped or signalled through the engine".to_owned())
+        }
+        None => End::Unknown("it ended while healer could not see, and nothing tells how".to_owned()),
+    }
+}
+
+fn foreign_signals(kept: &Kept, ours: u32) -> bool {
+    let of = |kill: bool| {
+        let is_such = |what: &What| match what {
+            What::Signalled { signal, terminating } => *terminating && (*signal == SIGKILL) == kill,
+            What::Created
+            | What::Started
+            | What::Died { .. }
+            | What::Stopped
+            | What::Restarted
+            | What::OutOfMemory
+            | What::Paused
+            | What::Unpaused
+            | What::Health(_)
+            | What::Renamed { .. }
+            | What::Updated
+            | What::Attached
+            | What::Destroyed => false,
+        };
+        let count = kept.happenings.iter().filter(|happening| is_such(&happening.what)).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    };
+    of(false) > ours || of(true) > ours
+}
+
+fn usize_of(count: u32) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+/// Makes an entry of the ledger.
+#[must_use]
+pub(crate) fn entry(wanted: Wanted, by: Author, because: String, source_at: Option<SourceTime>, now: Now) -> Intent {
+    Intent { wanted, by, at: now, source_at, because }
+}

@@ -1,0 +1,332 @@
+//! What a person asks: it sets the intent at once, and is carried out past policy, risk, budgets and silences, but not
+//! past exclusions, leadership and what is busy.
+
+use model::action::{Action, Behalf, Pair, PermitId, Step};
+use model::command::{Ask, Command, CommandId, Reply, ReplyLine};
+use model::event::{Event, Refresh};
+use model::incident::{IncidentId, Phase};
+use model::input::Effect;
+use model::intent::{Author, Wanted};
+use model::verdict::{Hold, Verdict};
+use model::{ResourceId, Tick};
+
+use crate::life::{self, Turn};
+use crate::{Engine, PendingReply, intent, plan};
+
+impl Engine {
+    pub(crate) fn commanded(&mut self, command: &Command) {
+        let Command { id, who, ask } = command;
+        if self.state.commands.contains(id) {
+            return self.reply(id, true, vec![line(None, "this was taken already")]);
+        }
+        match ask {
+            Ask::Start(words) => self.act_on(id, who, ask, words, Wanted::Running),
+            Ask::Stop(words) => self.act_on(id, who, ask, words, Wanted::Stopped),
+            Ask::Restart(words) => self.act_on(id, who, ask, words, Wanted::Running),
+            Ask::Adopt(words) => self.adopt(id, who, ask, words),
+            Ask::Freeze { because } => {
+                self.take(id, who, ask);
+                self.emit(Event::Frozen { by: who.clone(), because: because.clone() });
+                self.live.all = true;
+                self.reply(id, true, vec![line(None, "frozen: healer starts nothing new until `healer thaw`")]);
+            }
+            Ask::Thaw => {
+                self.take(id, who, ask);
+                let was = self.state.frozen.is_some();
+                if was {
+                    self.emit(Event::Thawed { by: who.clone() });
+                    self.live.all = true;
+                }
+                let text = if was { "thawed: healer acts again" } else { "it was not frozen" };
+                self.reply(id, true, vec![line(None, text)]);
+            }
+            Ask::Approve(incident) => self.decide_on(id, who, ask, incident, Turn::Approved, ""),
+            Ask::Reject { incident, because } => self.decide_on(id, who, ask, incident, Turn::Rejected, because),
+            Ask::Acknowledge(incident) => self.decide_on(id, who, ask, incident, Turn::Acknowledged, ""),
+        }
+    }
+
+    fn take(&mut self, id: &CommandId, who: &str, ask: &Ask) {
+        self.emit(Event::CommandTaken { id: id.clone(), who: who.to_owned(), ask: ask.clone() });
+    }
+
+    fn reply(&mut self, id: &CommandId, taken: bool, lines: Vec<ReplyLine>) {
+        self.effects.push(Effect::Answer(Reply { id: id.clone(), taken, lines }));
+    }
+
+    /// The resources that a person's words mean, among all that is seen or was spoken of.
+    fn meant_by(&self, words: &str) -> Vec<ResourceId> {
+        let known = self.world.resources().chain(self.state.intents.keys());
+        let mut meant: Vec<ResourceId> = known.filter(|resource| resource.answers_to(words)).cloned().collect();
+        meant.sort();
+        meant.dedup();
+        meant
+    }
+
+    fn not_known(&mut self, id: &CommandId, words: &str) {
+        let text = format!("nothing that healer knows is called `{words}`: `healer status --all` lists what it knows");
+        self.reply(id, false, vec![line(None, &text)]);
+    }
+
+    fn act_on(&mut self, id: &CommandId, who: &str, ask: &Ask, words: &str, wanted: Wanted) {
+        let meant = self.meant_by(words);
+        if meant.is_empty() {
+            return self.not_known(id, words);
+        }
+        let mut lines = Vec::new();
+        let mut allowed = Vec::new();
+        for resource in meant {
+            match self.not_touchable(&resource) {
+                Some(Verdict::Refuse(refusal)) => lines.push(line(Some(&resource), &format!("refused: {refusal}"))),
+                Some(Verdict::Allow(_) | Verdict::Ask(_) | Verdict::Hold(_, _)) | None => allowed.push(resource),
+            }
+        }
+        if allowed.is_empty() {
+            // A refused command sets no intent.
+            return self.reply(id, false, lines);
+        }
+        self.take(id, who, ask);
+        for resource in &allowed {
+            let because = format!("{who} said so: `healer {}`", verb(ask));
+            let intent = intent::entry(wanted, Author::Person(who.to_owned()), because, None, self.now);
+            self.emit(Event::IntentChanged { resource: resource.clone(), intent });
+            if wanted == Wanted::Running {
+                self.refresh(resource, Refresh::Person(who.to_owned()));
+                self.live.wanted.insert(resource.clone());
+            }
+            self.note_person_acted(resource);
+        }
+        let pending = PendingReply { lines, outstanding: allowed.iter().cloned().collect() };
+        self.live.replies.insert(id.clone(), pending);
+        for resource in allowed {
+            self.queue_steps(id, who, ask, &resource);
+        }
+    }
+
+    fn queue_steps(&mut self, id: &CommandId, who: &str, ask: &Ask, resource: &ResourceId) {
+        let definition = self.world.body(resource).and_then(|(_, body)| body.definition.clone());
+        let definition = definition.as_deref();
+        let steps = match (ask, self.is_up(resource)) {
+            (Ask::Start(_), false) | (Ask::Restart(_), false) => {
+                vec![plan::step(Action::Start, resource, definition, Pair::None)]
+            }
+            (Ask::Restart(_), true) => plan::restart_steps(resource, definition),
+            (Ask::Stop(_), true) => vec![plan::step(Action::Stop, resource, definition, Pair::None)],
+            (Ask::Start(_), true) => return self.reply_line(id, resource, "it runs already; it shall run"),
+            (Ask::Stop(_), false) => {
+                return self.reply_line(id, resource, "it is down already; it stays down until somebody starts it");
+            }
+            (
+                Ask::Adopt(_)
+                | Ask::Freeze { .. }
+                | Ask::Thaw
+                | Ask::Approve(_)
+                | Ask::Reject { .. }
+                | Ask::Acknowledge(_),
+                _,
+            ) => return,
+        };
+        self.emit(Event::CommandQueued { id: id.clone(), who: who.to_owned(), steps });
+    }
+
+    fn adopt(&mut self, id: &CommandId, who: &str, ask: &Ask, words: &str) {
+        let meant = self.meant_by(words);
+        if meant.is_empty() {
+            return self.not_known(id, words);
+        }
+        self.take(id, who, ask);
+        let mut lines = Vec::new();
+        for resource in meant {
+            let wanted = if self.is_up(&resource) { Wanted::Running } else { Wanted::Stopped };
+            let because = format!("{who} said that it is as it shall be: `healer adopt`");
+            let intent = intent::entry(wanted, Author::Person(who.to_owned()), because, None, self.now);
+            self.emit(Event::IntentChanged { resource: resource.clone(), intent });
+            lines.push(line(Some(&resource), &format!("adopted: it shall be {}", wanted.word())));
+        }
+        self.reply(id, true, lines);
+    }
+
+    fn decide_on(&mut self, id: &CommandId, who: &str, ask: &Ask, of: &IncidentId, turn: Turn, because: &str) {
+        let Some(incident) = self.state.incidents.get(&of.number).filter(|incident| incident.id == *of) else {
+            let text = format!("there is no incident {of}: `healer incidents` lists them");
+            return self.reply(id, false, vec![line(None, &text)]);
+        };
+        let resource = incident.resource.clone();
+        let awaits = matches!(incident.phase, Phase::AwaitingApproval { .. });
+        let expired =
+            matches!(incident.phase, Phase::Escalated { reason: model::incident::Escalation::ApprovalExpired, .. });
+        if life::next(&incident.phase, turn).is_err() {
+            let text = format!("too late: the incident is {}", incident.phase.name().replace('_', " "));
+            return self.reply(id, false, vec![line(Some(&resource), &text)]);
+        }
+        self.take(id, who, ask);
+        let text = if turn == Turn::Acknowledged {
+            self.emit(Event::Acknowledged { id: of.clone(), by: who.to_owned() });
+            "taken: no further level is told; it is watched on"
+        } else {
+            let approved = turn == Turn::Approved;
+            let (of, by, because) = (of.clone(), who.to_owned(), because.to_owned());
+            self.emit(Event::ApprovalAnswered { id: of, by, approved, because });
+            match (approved, awaits || expired) {
+                (true, true) => "approved",
+                (true, false) => "approved; it is held for another reason at present",
+                (false, _) => "rejected: this plan is not proposed again for this incident",
+            }
+        };
+        self.touched.insert(resource.clone());
+        self.reply(id, true, vec![line(Some(&resource), text)]);
+    }
+
+    fn note_person_acted(&mut self, resource: &ResourceId) {
+        if let Some(incident) = self.state.open_incident(resource) {
+            let id = incident.id.clone();
+            let by = "a command".to_owned();
+            self.emit(Event::PersonActed { id, by });
+        }
+    }
+
+    /// Whether a person's act on a resource waits or is under way: what it brings about is theirs.
+    pub(crate) fn persons_act_under_way(&self, resource: &ResourceId) -> bool {
+        let queued = self.state.queue.iter().any(|queued| queued.steps.iter().any(|step| step.resource == *resource));
+        queued
+            || self
+                .state
+                .acts
+                .values()
+                .any(|act| act.permit.step.resource == *resource && matches!(act.permit.behalf, Behalf::Person(_)))
+    }
+
+    /// Settles persons' acts, and begins those whose turn has come.
+    pub(crate) fn progress_persons_acts(&mut self) {
+        let acts: Vec<PermitId> = self
+            .state
+            .acts
+            .iter()
+            .filter(|(_, act)| matches!(act.permit.behalf, Behalf::Person(_)))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in acts {
+            let Some(act) = self.state.acts.get(&id).cloned() else { continue };
+            if let Some(reached) = self.settle_persons_act(id) {
+                self.act_settled(&act, reached);
+            }
+        }
+        let waiting: Vec<_> = self.state.queue.clone();
+        for queued in waiting {
+            let Some(step) = queued.steps.first() else { continue };
+            if self.must_wait(&queued.command, step) {
+                continue;
+            }
+            self.begin_persons_step(&queued.command, &queued.who, step);
+        }
+    }
+
+    fn act_settled(&mut self, act: &crate::state::Act, reached: bool) {
+        let Some(command) = &act.command else { return };
+        let resource = act.permit.step.resource.clone();
+        let opened = act.permit.step.pair == Pair::Opens;
+        if opened && reached {
+            return; // The closing step is in the queue.
+        }
+        if opened {
+            // What did not stop need not be started.
+            self.emit(Event::CommandDequeued { id: command.clone(), resource: resource.clone() });
+        }
+        let text = match (act.permit.step.action, reached, &act.answer) {
+            (Action::Start, true, _) => "started".to_owned(),
+            (Action::Stop, true, _) => "stopped; it stays down until somebody starts it".to_owned(),
+            (action, false, Some(model::action::Answer::Failed(why) | model::action::Answer::Withheld(why))) => {
+                format!("{action} failed: {why}")
+            }
+            (action, false, _) => format!("{action} did not take"),
+        };
+        self.reply_line(command, &resource, &text);
+    }
+
+    /// Whether a step has to wait for another of its command, or for an act on the same resource: a start for what it
+    /// depends on, a stop for what depends on it.
+    fn must_wait(&self, command: &CommandId, step: &Step) -> bool {
+        let same = self.state.acts.values().any(|act| act.permit.step.resource == step.resource);
+        let before: Vec<&ResourceId> = match step.action {
+            Action::Start => self.world.parents(&step.resource).collect(),
+            Action::Stop => self.world.dependents(&step.resource).collect(),
+        };
+        let queued = self.state.queue.iter().any(|other| {
+            other.command == *command
+                && other.steps.iter().any(|s| s.action == step.action && before.contains(&&s.resource))
+        });
+        let acting = self
+            .state
+            .acts
+            .values()
+            .any(|act| act.command.as_ref() == Some(command) && before.contains(&&act.permit.step.resource));
+        same || queued || acting
+    }
+
+    fn begin_persons_step(&mut self, command: &CommandId, who: &str, step: &Step) {
+        // Somebody wanted something else in the meantime: the later word counts.
+        let wanted = self.state.intents.get(&step.resource).map(|intent| intent.wanted);
+        let contradicted = match (step.action, step.pair) {
+            (Action::Start, _) | (Action::Stop, Pair::Opens) => wanted == Some(Wanted::Stopped),
+            (Action::Stop, Pair::None | Pair::Closes) => wanted == Some(Wanted::Running),
+        };
+        let verdict = self.guard_person(who, step);
+        match verdict {
+            _ if contradicted => self.drop_step(command, step, "dropped: somebody wanted otherwise meanwhile"),
+            Verdict::Allow(permit) => self.start_action(permit, 0, 0),
+            Verdict::Refuse(refusal) => self.drop_step(command, step, &format!("refused: {refusal}")),
+            Verdict::Hold(hold, _) => self.tell_queued(command, step, &hold),
+            Verdict::Ask(_) => {}
+        }
+    }
+
+    fn drop_step(&mut self, command: &CommandId, step: &Step, text: &str) {
+        self.emit(Event::CommandDequeued { id: command.clone(), resource: step.resource.clone() });
+        self.reply_line(command, &step.resource.clone(), text);
+    }
+
+    /// A person is not kept waiting for what is busy: they are told, and it follows.
+    fn tell_queued(&mut self, command: &CommandId, step: &Step, hold: &Hold) {
+        let outstanding =
+            self.live.replies.get(command).is_some_and(|pending| pending.outstanding.contains(&step.resource));
+        if outstanding {
+            self.reply_line(command, &step.resource.clone(), &format!("queued: {hold}"));
+        }
+    }
+
+    /// One resource of a command is answered; with the last one the reply goes out.
+    fn reply_line(&mut self, command: &CommandId, resource: &ResourceId, text: &str) {
+        let Some(pending) = self.live.replies.get_mut(command) else { return };
+        if pending.outstanding.remove(resource) {
+            pending.lines.push(line(Some(resource), text));
+        }
+        if pending.outstanding.is_empty()
+            && let Some(done) = self.live.replies.remove(command)
+        {
+            self.reply(command, true, done.lines);
+        }
+    }
+
+    /// When a queued step is asked again, if nothing wakes it sooner.
+    pub(crate) fn queue_due(&self) -> Option<Tick> {
+        (!self.state.queue.is_empty()).then(|| self.after(std::time::Duration::from_secs(1)))
+    }
+}
+
+fn line(resource: Option<&ResourceId>, text: &str) -> ReplyLine {
+    ReplyLine { resource: resource.cloned(), text: text.to_owned() }
+}
+
+fn verb(ask: &Ask) -> &'static str {
+    match ask {
+        Ask::Start(_) => "start",
+        Ask::Stop(_) => "stop",
+        Ask::Restart(_) => "restart",
+        Ask::Adopt(_) => "adopt",
+        Ask::Freeze { .. } => "freeze",
+        Ask::Thaw => "thaw",
+        Ask::Approve(_) => "approve",
+        Ask::Reject { .. } => "reject",
+        Ask::Acknowledge(_) => "ack",
+    }
+}

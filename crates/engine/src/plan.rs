@@ -1,0 +1,86 @@
+//! Playbooks: which steps mend what. An action is declared in the catalogue below, with its risk and its page.
+
+use model::action::{Action, Pair, Plan, Risk, Spec, Step};
+use model::incident::Mend;
+use model::{ResourceId, fact::Definition};
+
+/// How long a start may take before nobody waits for its answer any longer.
+const START_TIMEOUT_MS: u64 = 30_000;
+/// What a stop may take beyond the service's own stop timeout.
+const STOP_MARGIN_MS: u64 = 15_000;
+/// A service that may take for ever to stop is waited for this long.
+const STOP_TIMEOUT_MAX_S: u64 = 600;
+
+/// Every action that a plan can be made of.
+pub const CATALOGUE: &[Spec] = &[
+    Spec {
+        action: Action::Start,
+        risk: Risk::Safe,
+        manual: "start: starts a container that is down, as it is. It cannot lose data; what it disturbs is what the \
+                 service itself does when it starts. Undone only where the owner's stop crossed it: by a stop.",
+    },
+    Spec {
+        action: Action::Stop,
+        risk: Risk::Safe,
+        manual: "stop: sends the stop signal, waits for the stop timeout, then kills. healer uses it only in order to \
+                 start again (restart is stop, look, start; never the engine's own restart, which undoes a stop that \
+                 somebody else has under way), to obey an owner whose stop crossed our start, or at a person's word.",
+    },
+];
+
+/// The step that does `action` to a resource.
+#[must_use]
+pub fn step(action: Action, resource: &ResourceId, definition: Option<&Definition>, pair: Pair) -> Step {
+    let timeout_ms = match action {
+        Action::Start => START_TIMEOUT_MS,
+        Action::Stop => {
+            let own_s = definition.map_or(10, |definition| definition.stop_timeout_s);
+            let own_s = u64::try_from(own_s).unwrap_or(STOP_TIMEOUT_MAX_S).min(STOP_TIMEOUT_MAX_S);
+            own_s * 1_000 + STOP_MARGIN_MS
+        }
+    };
+    Step { action, resource: resource.clone(), pair, timeout_ms }
+}
+
+/// Stop, look, start.
+#[must_use]
+pub fn restart_steps(resource: &ResourceId, definition: Option<&Definition>) -> Vec<Step> {
+    vec![step(Action::Stop, resource, definition, Pair::Opens), step(Action::Start, resource, definition, Pair::Closes)]
+}
+
+/// The plan that mends a cause, if any action does. `attempts_max`: what policy and budget allow.
+#[must_use]
+pub fn for_mend(mend: Mend, resource: &ResourceId, definition: Option<&Definition>, attempts_max: u32) -> Option<Plan> {
+    let (playbook, steps) = match mend {
+        Mend::Start => ("start", vec![step(Action::Start, resource, definition, Pair::None)]),
+        Mend::Restart => ("restart", restart_steps(resource, definition)),
+        Mend::Nothing | Mend::Person => return None,
+    };
+    let risk_of = |step: &Step| CATALOGUE.iter().find(|spec| spec.action == step.action).map(|spec| spec.risk);
+    let risk = steps.iter().filter_map(risk_of).max().unwrap_or(Risk::Dangerous);
+    // A safe plan may fail as often as it may be tried; any other once.
+    let may_fail = if risk == Risk::Safe { attempts_max } else { 1 };
+    Some(Plan { playbook: playbook.to_owned(), steps, risk, may_fail })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restart_is_a_pair_of_a_stop_and_a_start() {
+        let web = ResourceId::docker("h", "shop", "web", 1);
+        let plan = for_mend(Mend::Restart, &web, None, 3).unwrap();
+        let shape: Vec<_> = plan.steps.iter().map(|step| (step.action, step.pair)).collect();
+        assert_eq!(shape, [(Action::Stop, Pair::Opens), (Action::Start, Pair::Closes)]);
+        assert_eq!((plan.risk, plan.may_fail), (Risk::Safe, 3));
+        assert_eq!(for_mend(Mend::Person, &web, None, 3), None);
+    }
+
+    #[test]
+    fn every_action_has_its_page() {
+        for action in [Action::Start, Action::Stop] {
+            assert!(CATALOGUE.iter().any(|spec| spec.action == action && spec.manual.len() > 40));
+        }
+    }
+}

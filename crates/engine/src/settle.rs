@@ -1,0 +1,326 @@
+//! What came of a step: settled by a look taken after its answer or its deadline, then verified for a whole window.
+
+use std::time::Duration;
+
+use model::action::{Action, Answer, Pair, PermitId};
+use model::event::Event;
+use model::fact::{self, Run};
+use model::incident::{Escalation, Outcome, Phase, Verification};
+use model::intent::Wanted;
+use model::verdict::{Refusal, Verdict};
+use model::{ResourceId, Tick};
+
+use crate::guard::Purpose;
+use crate::incident::{Incident, LOOK_WAIT};
+use crate::state::Act;
+use crate::{Engine, Shown};
+
+/// After so long without a look an act is settled without one.
+const LOOK_GIVE_UP: Duration = Duration::from_secs(60);
+/// A pair that cannot be closed at this moment is tried again after this long.
+const CLOSE_AGAIN: Duration = Duration::from_secs(2);
+
+/// Whether the invariant holds: three-valued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Health {
+    /// Running, healthy where it is checked, no alert.
+    Well,
+    /// It is not.
+    Ill(String),
+    /// Nobody can tell.
+    Unclear(String),
+}
+
+impl Engine {
+    /// How a resource is, as seen through the present connection.
+    pub(crate) fn health_of(&self, resource: &ResourceId) -> Health {
+        if !self.world.is_fresh(resource) {
+            return Health::Unclear("it is not seen at present".to_owned());
+        }
+        let Some((_, body)) = self.world.body(resource) else {
+            return Health::Unclear("it is not there".to_owned());
+        };
+        match body.run {
+            Run::Exited | Run::Restarting | Run::Created => {
+                let code = body.exit.as_ref().map(|exit| format!(" with exit code {}", exit.code));
+                Health::Ill(format!("it ended again{}", code.unwrap_or_default()))
+            }
+            Run::Paused => Health::Unclear("it is paused".to_owned()),
+            Run::Removing => Health::Unclear("it is being removed".to_owned()),
+            Run::Running => match body.health {
+                fact::Health::Unhealthy => Health::Ill("its healthcheck fails".to_owned()),
+                fact::Health::Starting => Health::Unclear("its healthcheck has not passed yet".to_owned()),
+                fact::Health::Unchecked | fact::Health::Healthy if self.state.is_ill(resource) => {
+                    Health::Unclear("an alert of it still fires".to_owned())
+                }
+                fact::Health::Unchecked | fact::Health::Healthy => Health::Well,
+            },
+        }
+    }
+
+    /// The act that an incident's phase waits for.
+    fn act_of<'a>(&'a self, incident: &Incident) -> Option<(PermitId, &'a Act)> {
+        match &incident.phase {
+            Phase::Acting { permit, .. } | Phase::RollingBack { permit, .. } => {
+                self.state.acts.get(permit).map(|act| (*permit, act))
+            }
+            Phase::Diagnosing { .. }
+            | Phase::Planning { .. }
+            | Phase::Held { .. }
+            | Phase::AwaitingApproval { .. }
+            | Phase::Verifying { .. }
+            | Phase::Escalated { .. }
+            | Phase::Resolved { .. } => None,
+        }
+    }
+
+    /// Whether the look that settles an incident's act has come.
+    pub(crate) fn is_settled_by_look(&self, incident: &Incident) -> bool {
+        self.act_of(incident).is_some_and(|(id, _)| self.live.shown.contains_key(&id))
+    }
+
+    /// Whether a step of this incident took something down that another step has still to bring up.
+    pub(crate) fn pair_is_open(&self, incident: &Incident) -> bool {
+        match (&incident.phase, &incident.plan) {
+            (Phase::Verifying { step, .. }, Some(plan)) => {
+                plan.steps.get(*step).is_some_and(|step| step.pair == Pair::Opens)
+            }
+            (
+                Phase::Verifying { .. }
+                | Phase::Diagnosing { .. }
+                | Phase::Planning { .. }
+                | Phase::Held { .. }
+                | Phase::AwaitingApproval { .. }
+                | Phase::Acting { .. }
+                | Phase::RollingBack { .. }
+                | Phase::Escalated { .. }
+                | Phase::Resolved { .. },
+                _,
+            ) => false,
+        }
+    }
+
+    /// What to do about an act whose phase is due: settle it, or ask for the look that does.
+    fn settlement(&mut self, id: PermitId, act: &Act) -> Option<Shown> {
+        if let Some(shown) = self.live.shown.remove(&id) {
+            return Some(shown);
+        }
+        let now = self.now.tick;
+        let Some(answered) = act.answered else {
+            // A lost answer is not a failure: a look tells.
+            let answer = Answer::Unknown("no answer in time".to_owned());
+            let (resource, incident) = (act.permit.step.resource.clone(), act.permit.behalf.incident().cloned());
+            self.emit(Event::ActionAnswered { permit: id, resource, id: incident, answer });
+            self.look_at_act(id);
+            return None;
+        };
+        if now.since(answered) < LOOK_GIVE_UP {
+            let until = now.after(LOOK_WAIT);
+            self.emit(Event::LookRepeated { permit: id, id: act.permit.behalf.incident().cloned(), until });
+            self.look_at_act(id);
+            return None;
+        }
+        Some(Shown { run: self.world.body(&act.permit.step.resource).map(|(_, body)| body.run), source_at: None })
+    }
+
+    fn emit_settled(&mut self, id: PermitId, act: &Act, shown: &Shown) -> bool {
+        let up = matches!(shown.run, Some(Run::Running | Run::Paused));
+        let reached = match act.permit.step.action {
+            Action::Start => up,
+            Action::Stop => !up,
+        };
+        let incident = act.permit.behalf.incident().cloned();
+        let resource = act.permit.step.resource.clone();
+        self.emit(Event::ActionSettled {
+            permit: id,
+            resource: resource.clone(),
+            id: incident.clone(),
+            shown: shown.run.map_or("it is not there", run_in_words).to_owned(),
+            source_at: shown.source_at,
+            reached,
+        });
+        self.remember_settled(id, &resource, incident);
+        self.live.freed = true;
+        reached
+    }
+
+    /// Settles the step at hand, and goes on from there.
+    pub(crate) fn settle_step(&mut self, number: u64) {
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        let Phase::Acting { step, owner_stopped, .. } = incident.phase.clone() else { return };
+        let Some((id, act)) = self.act_of(incident).map(|(id, act)| (id, act.clone())) else {
+            // The act was settled already; the phase goes on by verification.
+            return self.begin_verification(number, step);
+        };
+        let Some(shown) = self.settlement(id, &act) else { return };
+        let reached = self.emit_settled(id, &act, &shown);
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        let wanted = self.state.intents.get(&incident.resource).map(|intent| intent.wanted);
+        let stopped = (owner_stopped || wanted == Some(Wanted::Stopped)) && !self.faults.owner_stop_forgotten;
+        if stopped && wanted == Some(Wanted::Stopped) {
+            return self.stop_ours(number);
+        }
+        let opens = act.permit.step.pair == Pair::Opens;
+        let without_look = shown.source_at.is_none() && shown.run.is_some();
+        match (reached, opens) {
+            (true, true) => self.close_pair(number, step),
+            (true, false) => self.begin_verification(number, step),
+            (false, _) if without_look => self.begin_verification(number, step),
+            (false, _) => {
+                let because = match &act.answer {
+                    Some(Answer::Failed(because) | Answer::Withheld(because)) => because.clone(),
+                    Some(Answer::Done | Answer::AlreadySo | Answer::Unknown(_)) | None => {
+                        match act.permit.step.action {
+                            Action::Start => "it does not run".to_owned(),
+                            Action::Stop => "it did not stop".to_owned(),
+                        }
+                    }
+                };
+                self.verdict(number, Verification::Failed, because);
+            }
+        }
+    }
+
+    fn begin_verification(&mut self, number: u64, step: usize) {
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        let id = incident.id.clone();
+        let until = self.after(self.settings.budgets.stability());
+        self.emit(Event::VerificationBegan { id, step, until });
+    }
+
+    /// Brings up again what the step before took down, unless the owner wants it down by now.
+    fn close_pair(&mut self, number: u64, opened: usize) {
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        let Some(plan) = incident.plan.clone() else { return };
+        let Some(step) = plan.steps.get(opened + 1) else { return self.begin_verification(number, opened) };
+        if self.faults.pair_left_open {
+            return self.begin_verification(number, opened);
+        }
+        match self.guard(incident, &plan, step, Purpose::Close) {
+            Verdict::Allow(permit) => self.start_action(permit, opened + 1, 0),
+            Verdict::Refuse(Refusal::StoppedOnPurpose) => self.stop_ours(number),
+            Verdict::Refuse(Refusal::Absent) => {
+                self.resolve(number, Outcome::Gone, "it is not there any more".to_owned());
+            }
+            Verdict::Refuse(refusal) => {
+                self.verdict(number, Verification::Inconclusive, refusal.to_string());
+                self.escalate(number, Escalation::Refused(refusal));
+            }
+            Verdict::Hold(_, _) | Verdict::Ask(_) => {
+                let id = incident.id.clone();
+                let until = self.after(CLOSE_AGAIN);
+                self.emit(Event::VerificationBegan { id, step: opened, until });
+            }
+        }
+    }
+
+    pub(crate) fn judge_verification(&mut self, number: u64) {
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        let Phase::Verifying { step, extended, until } = incident.phase.clone() else { return };
+        if self.pair_is_open(incident) && !self.faults.pair_left_open {
+            return self.close_pair(number, step);
+        }
+        let due = until <= self.now.tick || self.faults.verified_at_once;
+        match self.health_of(&incident.resource) {
+            Health::Ill(because) => self.verdict(number, Verification::Failed, because),
+            Health::Well if due => {
+                let id = incident.id.clone();
+                let because = "it runs, and nothing is wrong with it".to_owned();
+                self.emit(Event::Verified { id, result: Verification::Held, because: because.clone() });
+                self.resolve(number, Outcome::Healed, because);
+            }
+            Health::Unclear(_) if due && !extended.inconclusive => self.extend_verification(number, false),
+            Health::Unclear(because) if due => {
+                let id = incident.id.clone();
+                self.emit(Event::Verified { id, result: Verification::Inconclusive, because });
+                self.escalate(number, Escalation::Inconclusive);
+            }
+            Health::Well | Health::Unclear(_) => {}
+        }
+    }
+
+    /// Puts the end off: by a late alert, or since nothing can be told; each once.
+    pub(crate) fn extend_verification(&mut self, number: u64, by_alert: bool) {
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        let Phase::Verifying { extended, until, .. } = incident.phase.clone() else { return };
+        let spent = if by_alert { extended.by_alert } else { extended.inconclusive };
+        if spent {
+            return;
+        }
+        let window = self.settings.budgets.stability();
+        let until = if by_alert { until.max(self.after(window)) } else { self.after(window) };
+        self.emit(Event::VerificationExtended { id: incident.id.clone(), until, by_alert });
+    }
+
+    /// The verdict on an attempt that did not hold: the incident is looked at anew, and the guard has the next word.
+    fn verdict(&mut self, number: u64, result: Verification, because: String) {
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        let id = incident.id.clone();
+        self.emit(Event::Verified { id, result, because: because.clone() });
+        self.live.freed = true;
+        self.begin_diagnosis(number, &because);
+    }
+
+    /// Settles the stop that gave way to the owner's.
+    pub(crate) fn settle_rollback(&mut self, number: u64) {
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        let Phase::RollingBack { looked_longer, answer, .. } = incident.phase.clone() else { return };
+        if let Some((id, act)) = self.act_of(incident).map(|(id, act)| (id, act.clone())) {
+            let Some(shown) = self.settlement(id, &act) else { return };
+            self.emit_settled(id, &act, &shown);
+        }
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        let wanted = self.state.intents.get(&incident.resource).map(|intent| intent.wanted);
+        let up = self.is_up(&incident.resource);
+        if !up || wanted != Some(Wanted::Stopped) {
+            // It is as the owner wants it; or they want it running again, and started it themselves.
+            let because = self.state.intents.get(&incident.resource).map(|i| i.because.clone()).unwrap_or_default();
+            let outcome =
+                if wanted == Some(Wanted::Running) { Outcome::MendedByPerson } else { Outcome::StoppedByOwner };
+            return self.resolve(number, outcome, because);
+        }
+        if looked_longer {
+            let failed = matches!(answer, Some(Answer::Failed(_)));
+            let reason = if failed { Escalation::UndoFailed } else { Escalation::UndoUnknown };
+            return self.escalate(number, reason);
+        }
+        let (id, until) = (incident.id.clone(), self.after(LOOK_WAIT));
+        self.emit(Event::RollbackExtended { id, until });
+    }
+
+    /// A person's act under way: when something must happen to it by itself.
+    pub(crate) fn person_act_deadline(&self, act: &Act) -> Option<Tick> {
+        if act.permit.behalf.incident().is_some() {
+            return None;
+        }
+        Some(act.answered.map_or(act.permit.until, |answered| answered.after(LOOK_WAIT)))
+    }
+
+    /// Settles a person's act, if its look has come or is overdue. Returns whether the step's end was reached.
+    pub(crate) fn settle_persons_act(&mut self, id: PermitId) -> Option<bool> {
+        let act = self.state.acts.get(&id).cloned()?;
+        let due = self.person_act_deadline(&act).is_some_and(|due| due <= self.now.tick);
+        if !due && !self.live.shown.contains_key(&id) {
+            return None;
+        }
+        if let (Some(answered), false) = (act.answered, self.live.shown.contains_key(&id)) {
+            // Overdue: it is settled by what is seen, and if nothing is, without.
+            let shown =
+                Shown { run: self.world.body(&act.permit.step.resource).map(|(_, body)| body.run), source_at: None };
+            return (self.now.tick.since(answered) >= LOOK_WAIT).then(|| self.emit_settled(id, &act, &shown));
+        }
+        let shown = self.settlement(id, &act)?;
+        Some(self.emit_settled(id, &act, &shown))
+    }
+}
+
+fn run_in_words(run: Run) -> &'static str {
+    match run {
+        Run::Created => "it was never started",
+        Run::Running => "it runs",
+        Run::Paused => "it runs, paused",
+        Run::Restarting => "the engine restarts it",
+        Run::Exited => "it is down",
+        Run::Removing => "it is being removed",
+    }
+}

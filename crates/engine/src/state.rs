@@ -1,0 +1,399 @@
+//! The fold of the journal: everything that survives a restart, and nothing that must be looked up.
+//!
+//! [`State::apply`] is the only place where it changes, live and at recovery alike.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use model::action::{Answer, Behalf, Permit, PermitId, Step};
+use model::alert::{self, Alert};
+use model::command::CommandId;
+use model::event::{Entry, Event};
+use model::fact::{Incarnation, SourceTime};
+use model::input::SourceState;
+use model::intent::Intent;
+use model::message::{Message, MessageId};
+use model::{Now, ResourceId, Tick};
+use serde::{Deserialize, Serialize};
+
+use crate::budget::Spending;
+use crate::incident::Incident;
+
+/// Closed incidents are kept this long in memory; the journal keeps them for ever.
+const CLOSED_KEPT_MS: u64 = 48 * 3_600_000;
+/// And at most so many of them.
+const CLOSED_KEPT_MAX: usize = 2_000;
+/// Commands are remembered this far back, so that one handled twice acts once.
+const COMMANDS_KEPT_MAX: usize = 1_000;
+
+/// The version of this struct as a snapshot. A snapshot of another version is ignored and the journal folded anew.
+pub const SNAPSHOT_VERSION: u32 = 1;
+
+/// Everything that is known because it was decided.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct State {
+    /// The last entry that is folded in.
+    pub seq: u64,
+    /// The leader's epoch.
+    pub epoch: u64,
+    /// When the last entry was written.
+    pub at: Now,
+    /// The instance's name.
+    pub instance: String,
+    /// When the present process took the lead.
+    pub started: Option<Now>,
+    /// What is wanted of each resource.
+    pub intents: BTreeMap<ResourceId, Intent>,
+    /// The alerts that fire.
+    #[serde(with = "as_pairs")]
+    pub alerts: BTreeMap<Alert, Firing>,
+    /// The incidents by number: all that are open, and those that closed lately.
+    pub incidents: BTreeMap<u64, Incident>,
+    /// The open ones.
+    pub open: BTreeSet<u64>,
+    /// The latest incident of each resource.
+    pub latest: BTreeMap<ResourceId, u64>,
+    /// What was spent of the budgets.
+    pub spending: Spending,
+    /// The acts under way.
+    pub acts: BTreeMap<PermitId, Act>,
+    /// What we did to each body, for telling our own events from somebody else's.
+    pub own: BTreeMap<Incarnation, Own>,
+    /// Who froze it.
+    pub frozen: Option<model::view::Frozen>,
+    /// What waits to be delivered.
+    pub outbox: BTreeMap<MessageId, Outgoing>,
+    /// Persons' acts that wait, by command.
+    pub queue: Vec<Queued>,
+    /// The commands taken lately, oldest first.
+    pub commands: VecDeque<CommandId>,
+    /// How each source stood last.
+    pub sources: BTreeMap<String, SourceState>,
+    /// Incidents opened so far.
+    pub last_incident: u64,
+    /// Permits given so far.
+    pub last_permit: u64,
+    /// Messages written so far.
+    pub last_message: u64,
+}
+
+/// An alert that fires.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Firing {
+    /// Since when.
+    pub since: Now,
+    /// What was seen.
+    pub because: String,
+}
+
+/// An act under way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Act {
+    /// Its permit.
+    pub permit: Permit,
+    /// What the performer said.
+    pub answer: Option<Answer>,
+    /// When it was said.
+    pub answered: Option<Tick>,
+    /// For a person: by which command.
+    pub command: Option<CommandId>,
+}
+
+/// What we did to one body. We count, we do not time: one start of ours explains one `start`, one stop of ours explains
+/// one stop signal, at most one kill and one `stop` (ENGINE §6).
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Own {
+    /// Starts that were ordered in this process's life.
+    pub starts: u32,
+    /// Stops that were ordered since our last start.
+    pub stops: u32,
+    /// The last stop is over as of this moment: what comes later is somebody else's.
+    pub stops_closed: Option<SourceTime>,
+}
+
+/// A message on its way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Outgoing {
+    /// What.
+    pub message: Message,
+    /// Through what, as far as it was not delivered yet.
+    pub channels: BTreeMap<String, Tries>,
+}
+
+/// The tries on one channel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tries {
+    /// How many were made.
+    pub made: u32,
+    /// When the next one is due.
+    pub next: Tick,
+    /// When the first one was due.
+    pub since: Tick,
+}
+
+/// A person's act that waits for its turn.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Queued {
+    /// By which command.
+    pub command: CommandId,
+    /// Whose.
+    pub who: String,
+    /// What is still to be done to this resource, in order.
+    pub steps: Vec<Step>,
+}
+
+impl State {
+    /// The open incident of a resource.
+    #[must_use]
+    pub fn open_incident(&self, resource: &ResourceId) -> Option<&Incident> {
+        self.latest.get(resource).filter(|number| self.open.contains(number)).and_then(|n| self.incidents.get(n))
+    }
+
+    /// The open incidents.
+    pub fn open_incidents(&self) -> impl Iterator<Item = &Incident> {
+        self.open.iter().filter_map(|number| self.incidents.get(number))
+    }
+
+    /// The alerts of a resource that fire.
+    pub fn firing(&self, resource: &ResourceId) -> impl Iterator<Item = (alert::Name, &Firing)> {
+        // All names of one resource: there are few, and the map is ordered by name first.
+        alert::Name::ALL.into_iter().filter_map(move |name| {
+            let alert = Alert { name, resource: resource.clone() };
+            self.alerts.get(&alert).map(|firing| (name, firing))
+        })
+    }
+
+    /// Whether anything is wrong with a resource.
+    #[must_use]
+    pub fn is_ill(&self, resource: &ResourceId) -> bool {
+        self.firing(resource).next().is_some()
+    }
+
+    /// Folds one entry in.
+    pub fn apply(&mut self, entry: &Entry) {
+        let now = entry.at;
+        self.seq = entry.seq;
+        self.epoch = entry.epoch;
+        self.at = now;
+        if let Some(incident) = entry.event.incident().and_then(|id| self.incidents.get_mut(&id.number)) {
+            incident.apply(&entry.event, now);
+        }
+        match &entry.event {
+            Event::Started { instance, .. } => {
+                self.instance.clone_from(instance);
+                self.started = Some(now);
+                let unsettled: BTreeSet<_> = self.acts.values().map(|act| act.permit.incarnation.clone()).collect();
+                self.own.retain(|incarnation, _| unsettled.contains(incarnation));
+            }
+            Event::SourceChanged { source, state } => {
+                self.sources.insert(source.clone(), state.clone());
+            }
+            Event::IntentChanged { resource, intent } => {
+                self.intents.insert(resource.clone(), intent.clone());
+            }
+            Event::BudgetRefreshed { resource, because } => self.spending.refresh(resource, because, now.tick),
+            Event::AlertChanged(transition) => self.apply_alert(transition, now),
+            Event::IncidentOpened { id, resource, alert, source_at, because } => {
+                let incident = Incident::new(id.clone(), resource.clone(), *alert, *source_at, because.clone(), now);
+                self.last_incident = self.last_incident.max(id.number);
+                self.open.insert(id.number);
+                self.latest.insert(resource.clone(), id.number);
+                self.incidents.insert(id.number, incident);
+            }
+            Event::IncidentReopened { id, .. } => {
+                self.open.insert(id.number);
+            }
+            Event::IncidentResolved { id, .. } => {
+                self.open.remove(&id.number);
+                self.forget_old(now.tick);
+            }
+            Event::ActionStarted { permit, attempt, .. } => self.apply_started(permit, *attempt, now),
+            Event::ActionAnswered { permit, answer, .. } => {
+                if let Some(act) = self.acts.get_mut(permit).filter(|act| act.answer.is_none()) {
+                    act.answer = Some(answer.clone());
+                    act.answered = Some(now.tick);
+                    let own = self.own.entry(act.permit.incarnation.clone()).or_default();
+                    own.take_back(act.permit.step.action, answer);
+                }
+            }
+            Event::ActionSettled { permit, source_at, .. } => {
+                if let Some(act) = self.acts.remove(permit)
+                    && act.permit.step.action == model::action::Action::Stop
+                {
+                    self.own.entry(act.permit.incarnation).or_default().stops_closed = *source_at;
+                }
+            }
+            Event::CommandTaken { id, .. } => {
+                self.commands.push_back(id.clone());
+                if self.commands.len() > COMMANDS_KEPT_MAX {
+                    self.commands.pop_front();
+                }
+            }
+            Event::CommandQueued { id, who, steps } => {
+                self.queue.push(Queued { command: id.clone(), who: who.clone(), steps: steps.clone() });
+            }
+            Event::CommandDequeued { id, resource } => {
+                let is_it = |queued: &Queued| {
+                    queued.command == *id && queued.steps.first().is_some_and(|step| step.resource == *resource)
+                };
+                self.queue.retain(|queued| !is_it(queued));
+            }
+            Event::Frozen { by, because } => {
+                self.frozen = Some(model::view::Frozen { by: by.clone(), at: now, because: because.clone() });
+            }
+            Event::Thawed { .. } => self.frozen = None,
+            Event::MessageQueued { message, channels } => {
+                self.last_message = self.last_message.max(message.id.0);
+                let fresh = Tries { made: 0, next: now.tick, since: now.tick };
+                let channels: BTreeMap<_, _> = channels.iter().map(|name| (name.clone(), fresh.clone())).collect();
+                if !channels.is_empty() {
+                    self.outbox.insert(message.id, Outgoing { message: (**message).clone(), channels });
+                }
+            }
+            Event::MessageDelivered { id, channel } | Event::MessageGivenUp { id, channel, .. } => {
+                if let Some(outgoing) = self.outbox.get_mut(id) {
+                    outgoing.channels.remove(channel);
+                    if outgoing.channels.is_empty() {
+                        self.outbox.remove(id);
+                    }
+                }
+            }
+            Event::MessageDelayed { id, channel, attempts, next, .. } => {
+                if let Some(tries) = self.outbox.get_mut(id).and_then(|outgoing| outgoing.channels.get_mut(channel)) {
+                    tries.made = *attempts;
+                    tries.next = *next;
+                }
+            }
+            Event::ResourceGone { resource, incarnation } => {
+                self.intents.remove(resource);
+                self.own.remove(incarnation);
+            }
+            Event::Ended
+            | Event::ClockJumped { .. }
+            | Event::AlertJoined { .. }
+            | Event::EvidenceAdded { .. }
+            | Event::Diagnosed { .. }
+            | Event::Planned { .. }
+            | Event::Held { .. }
+            | Event::DiagnosisBegan { .. }
+            | Event::ApprovalAsked { .. }
+            | Event::ApprovalAnswered { .. }
+            | Event::ApprovalWithdrawn { .. }
+            | Event::LookRepeated { .. }
+            | Event::VerificationBegan { .. }
+            | Event::VerificationExtended { .. }
+            | Event::Verified { .. }
+            | Event::RollbackBegan { .. }
+            | Event::RollbackExtended { .. }
+            | Event::OwnerStopNoted { .. }
+            | Event::Escalated { .. }
+            | Event::PersonActed { .. }
+            | Event::Acknowledged { .. } => {}
+        }
+    }
+
+    fn apply_alert(&mut self, transition: &alert::Transition, now: Now) {
+        match transition.to {
+            alert::State::Firing => {
+                let firing = Firing { since: now, because: transition.because.clone() };
+                self.alerts.insert(transition.alert.clone(), firing);
+            }
+            alert::State::Resolved => {
+                self.alerts.remove(&transition.alert);
+            }
+        }
+        let resource = &transition.alert.resource;
+        let ill = self.is_ill(resource);
+        if let Some(incident) = self.latest.get(resource).and_then(|number| self.incidents.get_mut(number)) {
+            incident.symptom_changed(ill, now.tick);
+        }
+    }
+
+    fn apply_started(&mut self, permit: &Permit, attempt: u32, now: Now) {
+        self.last_permit = self.last_permit.max(permit.id.0);
+        let own = self.own.entry(permit.incarnation.clone()).or_default();
+        own.ordered(permit.step.action);
+        if let Behalf::Incident(_) = permit.behalf {
+            self.spending.action(&permit.step.resource, permit.unhindered, now.tick);
+            if attempt > 0 {
+                self.spending.attempt(&permit.step.resource, now.tick);
+            }
+        }
+        // A permit for a person's act takes the place of the first step that waits for it.
+        let mut command = None;
+        if let Behalf::Person(_) = permit.behalf
+            && let Some(at) = self.queue.iter().position(|queued| queued.steps.first() == Some(&permit.step))
+        {
+            let queued = &mut self.queue[at];
+            command = Some(queued.command.clone());
+            queued.steps.remove(0);
+            if queued.steps.is_empty() {
+                self.queue.remove(at);
+            }
+        }
+        self.acts.insert(permit.id, Act { permit: permit.clone(), answer: None, answered: None, command });
+    }
+
+    fn forget_old(&mut self, now: Tick) {
+        let closed: Vec<u64> = self.incidents.keys().copied().filter(|number| !self.open.contains(number)).collect();
+        let surplus = closed.len().saturating_sub(CLOSED_KEPT_MAX);
+        for (at, number) in closed.into_iter().enumerate() {
+            let Some(incident) = self.incidents.get(&number) else { continue };
+            let old = incident.ended().is_some_and(|ended| now.0.saturating_sub(ended.0) > CLOSED_KEPT_MS);
+            if old || at < surplus {
+                let resource = incident.resource.clone();
+                self.incidents.remove(&number);
+                if self.latest.get(&resource) == Some(&number) {
+                    self.latest.remove(&resource);
+                }
+            }
+        }
+    }
+}
+
+impl Own {
+    fn ordered(&mut self, action: model::action::Action) {
+        match action {
+            model::action::Action::Start => {
+                self.starts += 1;
+                self.stops = 0;
+                self.stops_closed = None;
+            }
+            model::action::Action::Stop => {
+                self.stops += 1;
+                self.stops_closed = None;
+            }
+        }
+    }
+
+    /// An order that was surely not carried out explains nothing.
+    fn take_back(&mut self, action: model::action::Action, answer: &Answer) {
+        let surely_not = match answer {
+            Answer::AlreadySo | Answer::Withheld(_) => true,
+            // A start that failed may have emitted a `start`, a stop that failed may have sent its signal.
+            Answer::Done | Answer::Failed(_) | Answer::Unknown(_) => false,
+        };
+        match action {
+            _ if !surely_not => {}
+            model::action::Action::Start => self.starts = self.starts.saturating_sub(1),
+            model::action::Action::Stop => self.stops = self.stops.saturating_sub(1),
+        }
+    }
+}
+
+/// JSON has text keys alone: a map by alert is kept as a list of pairs.
+mod as_pairs {
+    use std::collections::BTreeMap;
+
+    use model::alert::Alert;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Firing;
+
+    pub(super) fn serialize<S: Serializer>(map: &BTreeMap<Alert, Firing>, to: S) -> Result<S::Ok, S::Error> {
+        map.iter().collect::<Vec<_>>().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Alert, Firing>, D::Error> {
+        Ok(Vec::<(Alert, Firing)>::deserialize(from)?.into_iter().collect())
+    }
+}

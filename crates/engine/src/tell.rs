@@ -1,0 +1,291 @@
+//! Who is told what, and when: one incident, one thread; what was healed at the first attempt is told once, at its end.
+//! The outbox is a fold like everything else, so a message outlives a crash between the decision and its delivery.
+
+use std::time::Duration;
+
+use model::Tick;
+use model::event::Event;
+use model::fact::What;
+use model::incident::{Case, Outcome, Phase};
+use model::input::Effect;
+use model::message::{Delivery, Kind, Message, MessageId, Parcel, Receipt, Severity};
+use model::time::Spoken;
+
+use crate::incident::Incident;
+use crate::{Engine, diagnose};
+
+/// An incident that is open for longer than this becomes a thread.
+const TELL_AFTER: Duration = Duration::from_secs(180);
+/// The waits between the tries of a delivery; the last one repeats.
+const RETRY_AFTER: [Duration; 6] = [
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(30),
+    Duration::from_secs(120),
+    Duration::from_secs(600),
+    Duration::from_secs(1800),
+];
+/// A message that nobody took for so long is given up.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(3 * 24 * 3600);
+/// A try that was not reported for so long is tried again.
+pub(crate) const FLIGHT_MAX: Duration = Duration::from_secs(60);
+
+impl Engine {
+    /// When an incident has to be told because it lasts.
+    pub(crate) fn tell_due(&self, incident: &Incident) -> Option<Tick> {
+        let waits = !incident.phase.is_over() && !incident.told.open;
+        waits.then(|| incident.since.tick.after(TELL_AFTER))
+    }
+
+    pub(crate) fn tell_if_due(&mut self, number: u64) {
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        let due = self.tell_due(incident).is_some_and(|due| due <= self.now.tick);
+        if due || (self.faults.told_at_each_turn && !incident.phase.is_over()) {
+            self.tell(number, Kind::Opened);
+        }
+    }
+
+    /// A second step opens a thread; a further one continues it.
+    pub(crate) fn tell_of_another_attempt(&mut self, number: u64) {
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        if incident.attempts.len() > 1 {
+            self.tell(number, Kind::Updated);
+        }
+    }
+
+    /// The end: a thread that was opened is closed; what was healed without one is told at once.
+    pub(crate) fn tell_the_end(&mut self, number: u64, thread_open: bool) {
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        match incident.outcome() {
+            Some(_) if thread_open => self.tell(number, Kind::Resolved),
+            Some(Outcome::Healed) => self.tell(number, Kind::Healed),
+            Some(
+                Outcome::RecoveredAlone
+                | Outcome::MendedByPerson
+                | Outcome::StoppedByOwner
+                | Outcome::FalseAlarm
+                | Outcome::Gone
+                | Outcome::MergedInto(_),
+            )
+            | None => {}
+        }
+    }
+
+    pub(crate) fn tell(&mut self, number: u64, kind: Kind) {
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        // The first word of a thread opens it, whatever it says.
+        let kind = match kind {
+            Kind::Updated if !incident.told.open => Kind::Opened,
+            Kind::Opened if incident.told.open => Kind::Updated,
+            Kind::Healed | Kind::Opened | Kind::Updated | Kind::Escalated | Kind::Resolved => kind,
+        };
+        let message = Message {
+            id: MessageId(self.state.last_message + 1),
+            incident: incident.id.clone(),
+            resource: incident.resource.clone(),
+            kind,
+            severity: severity(kind, incident),
+            title: title(incident),
+            story: self.short_story(incident),
+            next: self.next_steps(incident),
+            at: self.now.wall,
+        };
+        let channels = self.settings.channels.clone();
+        self.emit(Event::MessageQueued { message: Box::new(message), channels });
+    }
+
+    fn short_story(&self, incident: &Incident) -> Vec<String> {
+        let mut story = vec![format!("{}: {}", incident.resource.short(), incident.because)];
+        if let Some(diagnosis) = &incident.diagnosis {
+            story.push(format!("cause: {} ({}; {})", diagnosis.title, diagnosis.confidence, diagnosis.because));
+        }
+        for evidence in &incident.evidence {
+            story.push(format!("[{}] {}: {}", evidence.id, evidence.source, evidence.text));
+        }
+        for (at, done) in incident.attempts.iter().enumerate() {
+            let verdict = match done.attempt.verdict {
+                None => "under way",
+                Some(model::incident::Verification::Held) => "held",
+                Some(model::incident::Verification::Failed) => "did not hold",
+                Some(model::incident::Verification::Inconclusive) => "nobody can tell",
+            };
+            let after = Spoken(done.attempt.at.since(incident.opened.tick));
+            story.push(format!(
+                "attempt {} ({}), {after} after it began: {verdict}",
+                at + 1,
+                done.attempt.plan.playbook
+            ));
+        }
+        story.push(format!(
+            "{}, {} after it began",
+            standing(incident),
+            Spoken(self.now.tick.since(incident.since.tick))
+        ));
+        story
+    }
+
+    /// What the reader can do. A crash could also have been a stop that left no trace: every message says so.
+    fn next_steps(&self, incident: &Incident) -> Vec<String> {
+        let (id, short) = (&incident.id, incident.resource.short());
+        let mut next = match &incident.phase {
+            Phase::AwaitingApproval { .. } => vec![format!("healer approve {id}"), format!("healer reject {id}")],
+            Phase::Escalated { .. } => {
+                vec![format!("healer why {id}"), format!("healer start {short}"), format!("healer ack {id}")]
+            }
+            Phase::Diagnosing { .. }
+            | Phase::Planning { .. }
+            | Phase::Held { .. }
+            | Phase::Acting { .. }
+            | Phase::Verifying { .. }
+            | Phase::RollingBack { .. }
+            | Phase::Resolved { .. } => vec![format!("healer why {id}")],
+        };
+        next.push(format!("to keep it down: healer stop {short} (a stop of what is already dead leaves no trace)"));
+        next
+    }
+
+    /// Hands out the parcels whose time has come.
+    pub(crate) fn send_what_is_due(&mut self) {
+        let now = self.now.tick;
+        let mut due = Vec::new();
+        for (id, outgoing) in &self.state.outbox {
+            for (channel, tries) in &outgoing.channels {
+                let flies = self.live.in_flight.get(&(*id, channel.clone()));
+                let ready = flies.map_or(tries.next, |since| since.after(FLIGHT_MAX)) <= now;
+                if ready {
+                    let message = outgoing.message.clone();
+                    due.push(Parcel { channel: channel.clone(), message, attempt: tries.made + 1 });
+                }
+            }
+        }
+        for parcel in due {
+            self.live.in_flight.insert((parcel.message.id, parcel.channel.clone()), now);
+            self.effects.push(Effect::Send(Box::new(parcel)));
+        }
+    }
+
+    pub(crate) fn delivered(&mut self, receipt: &Receipt) {
+        let Receipt { channel, message, result } = receipt;
+        self.live.in_flight.remove(&(*message, channel.clone()));
+        let Some(tries) = self.state.outbox.get(message).and_then(|outgoing| outgoing.channels.get(channel)) else {
+            return;
+        };
+        let (id, channel) = (*message, channel.clone());
+        let event = match result {
+            Delivery::Delivered => Event::MessageDelivered { id, channel },
+            Delivery::Rejected(because) => Event::MessageGivenUp { id, channel, because: because.clone() },
+            Delivery::Retry(because) if self.now.tick.since(tries.since) > GIVE_UP_AFTER => {
+                Event::MessageGivenUp { id, channel, because: because.clone() }
+            }
+            Delivery::Retry(because) => {
+                let attempts = tries.made + 1;
+                let at = usize::try_from(tries.made).unwrap_or(usize::MAX).min(RETRY_AFTER.len() - 1);
+                let next = self.after(RETRY_AFTER[at]);
+                Event::MessageDelayed { id, channel, attempts, next, because: because.clone() }
+            }
+        };
+        self.emit(event);
+    }
+}
+
+fn severity(kind: Kind, incident: &Incident) -> Severity {
+    match (kind, &incident.phase) {
+        (Kind::Healed | Kind::Resolved, _) => Severity::Info,
+        (Kind::Escalated, _) => Severity::Critical,
+        (Kind::Opened | Kind::Updated, Phase::AwaitingApproval { .. } | Phase::Escalated { .. }) => Severity::Critical,
+        (
+            Kind::Opened | Kind::Updated,
+            Phase::Diagnosing { .. }
+            | Phase::Planning { .. }
+            | Phase::Held { .. }
+            | Phase::Acting { .. }
+            | Phase::Verifying { .. }
+            | Phase::RollingBack { .. }
+            | Phase::Resolved { .. },
+        ) => Severity::Warning,
+    }
+}
+
+fn title(incident: &Incident) -> String {
+    let cause = incident.diagnosis.as_ref().map_or(incident.because.as_str(), |diagnosis| &diagnosis.title);
+    format!("{}: {cause} — {}", incident.resource.short(), standing(incident))
+}
+
+/// How an incident stands, in one clause.
+pub(crate) fn standing(incident: &Incident) -> String {
+    match &incident.phase {
+        Phase::Diagnosing { .. } | Phase::Planning { .. } => "being diagnosed".to_owned(),
+        Phase::Held { reason, .. } => format!("held: {reason}"),
+        Phase::AwaitingApproval { .. } => "waits for your approval".to_owned(),
+        Phase::Acting { step, .. } => match incident.plan.as_ref().and_then(|plan| plan.steps.get(*step)) {
+            Some(step) => format!("{} under way", step.action),
+            None => "under way".to_owned(),
+        },
+        Phase::Verifying { .. } => "running again, must hold for the stability window".to_owned(),
+        Phase::RollingBack { .. } => "being stopped again, as its owner wants".to_owned(),
+        Phase::Escalated { reason, .. } => format!("needs you: {reason}"),
+        Phase::Resolved { outcome, .. } => match outcome {
+            Outcome::Healed => match incident.attempts.len() {
+                0 | 1 => "healed at the first attempt".to_owned(),
+                attempts => format!("healed at attempt {attempts}"),
+            },
+            Outcome::RecoveredAlone
+            | Outcome::MendedByPerson
+            | Outcome::StoppedByOwner
+            | Outcome::FalseAlarm
+            | Outcome::Gone
+            | Outcome::MergedInto(_) => outcome.to_string(),
+        },
+    }
+}
+
+/// The facts of a case as quotable evidence: (source, text).
+pub(crate) fn evidence_of(case: &Case, log_lines_max: usize) -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    for happening in &case.happenings {
+        let text = match &happening.what {
+            What::OutOfMemory => "oom: a process in it was killed for want of memory".to_owned(),
+            What::Died { code } => format!("die: exit code {code}"),
+            What::Signalled { signal, terminating: true } => format!("kill: signal {signal} through the engine"),
+            What::Stopped => "stop: a stop call was carried out".to_owned(),
+            What::Health(model::fact::Health::Unhealthy) => "health_status: unhealthy".to_owned(),
+            What::Paused => "pause".to_owned(),
+            What::Created
+            | What::Started
+            | What::Signalled { terminating: false, .. }
+            | What::Restarted
+            | What::Unpaused
+            | What::Health(_)
+            | What::Renamed { .. }
+            | What::Updated
+            | What::Attached
+            | What::Destroyed => continue,
+        };
+        found.push(("event", text));
+    }
+    if let (Some(look), Some(code)) = (&case.look, diagnose::exit_code(case)) {
+        let oom = diagnose::oom_flag(case);
+        if let Some(oom) = oom {
+            found.push((
+                "inspect",
+                format!("exit code {code}, OOMKilled={oom}, restarts by the engine: {}", look.restarts),
+            ));
+        }
+    }
+    if let Some((_, error)) = diagnose::start_error(case) {
+        found.push(("inspect", format!("State.Error: {error}")));
+    }
+    if let Some(look) = case.look.as_ref().filter(|look| !look.health_output.is_empty()) {
+        found.push(("healthcheck", look.health_output.clone()));
+    }
+    let lines = case.log.iter().flat_map(|log| &log.lines);
+    let telling: Vec<_> = lines.clone().filter(|line| line.telling).collect();
+    // Without a telling line, the last word is better than none.
+    let quoted = if telling.is_empty() { lines.rev().take(1).collect() } else { telling };
+    for line in quoted.into_iter().take(log_lines_max) {
+        let times = if line.times > 1 { format!(" (×{})", line.times) } else { String::new() };
+        found.push(("log", format!("{}{times}", line.text)));
+    }
+    found.dedup();
+    found
+}

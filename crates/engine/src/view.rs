@@ -1,0 +1,473 @@
+//! What surfaces show, made from the engine's state; complete sentences, no layout.
+
+use std::collections::BTreeMap;
+
+use model::alert::Alert;
+use model::event::Entry;
+use model::fact::{Health, Run};
+use model::incident::{IncidentId, Mend, Outcome, Phase};
+use model::intent::{Author, Intent, Wanted};
+use model::time::Spoken;
+use model::view::{Deployment, Incident as IncidentView, Next, Resource, Source, Standing, Status, Why};
+use model::{Now, ResourceId};
+
+use crate::incident::Incident;
+use crate::world::Body;
+use crate::{Engine, tell};
+
+mod story;
+
+pub use story::lines;
+
+/// The whole, at one moment.
+#[must_use]
+pub fn status(engine: &Engine, now: Now) -> Status {
+    let mut grouped: BTreeMap<(String, String), Vec<Resource>> = BTreeMap::new();
+    for id in known(engine) {
+        let resource = resource(engine, &id, now);
+        grouped.entry((id.host().to_owned(), id.deployment().to_owned())).or_default().push(resource);
+    }
+    let mut deployments: Vec<Deployment> =
+        grouped.into_iter().map(|((host, name), resources)| deployment(host, name, resources)).collect();
+    deployments.sort_by(|a, b| (a.standing, &a.name).cmp(&(b.standing, &b.name)));
+    Status {
+        instance: engine.settings.instance.clone(),
+        version: engine.version.clone(),
+        now,
+        running_since: engine.state.started.map(|started| started.wall),
+        mode: engine.settings.mode,
+        frozen: engine.state.frozen.clone(),
+        warnings: warnings(engine),
+        sources: sources(engine),
+        deployments,
+        next: next(engine, now),
+        waiting: waiting(engine),
+    }
+}
+
+/// Every resource that is seen, or was spoken of.
+fn known(engine: &Engine) -> Vec<ResourceId> {
+    let mut ids: Vec<ResourceId> = engine.world.resources().chain(engine.state.intents.keys()).cloned().collect();
+    ids.sort();
+    ids.dedup();
+    ids
+}
+
+fn deployment(host: String, name: String, mut resources: Vec<Resource>) -> Deployment {
+    resources.sort_by(|a, b| (a.standing, &a.id).cmp(&(b.standing, &b.id)));
+    let first = resources.first();
+    let standing = first.map_or(Standing::Well, |resource| resource.standing);
+    let since = match standing {
+        Standing::Well => resources.iter().filter_map(|resource| resource.since).max(),
+        Standing::NeedsYou
+        | Standing::Healing
+        | Standing::Held
+        | Standing::Unknown
+        | Standing::Stopped
+        | Standing::Done
+        | Standing::Watched => first.and_then(|resource| resource.since),
+    };
+    let why = match first {
+        None => String::new(),
+        Some(first) if resources.len() == 1 || standing == Standing::Well => first.why.clone(),
+        Some(first) => format!("{}: {}", first.id.service(), first.why),
+    };
+    let wanted: Vec<&str> = resources
+        .iter()
+        .filter(|resource| resource.standing != Standing::Done)
+        .map(|resource| resource.intent.as_ref().map_or("unknown", |intent| intent.wanted.word()))
+        .collect();
+    let wanted = match wanted.split_first() {
+        None => "running".to_owned(),
+        Some((first, rest)) if rest.iter().all(|other| other == first) => (*first).to_owned(),
+        Some(_) => "mixed".to_owned(),
+    };
+    let why = if standing == Standing::Well { well_in_words(&resources) } else { why };
+    Deployment { name, host, standing, wanted, since, why, resources }
+}
+
+fn well_in_words(resources: &[Resource]) -> String {
+    let checked = resources.iter().filter(|resource| resource.health == Some(Health::Healthy)).count();
+    let running = resources.iter().filter(|resource| resource.run == Some(Run::Running)).count();
+    let checks = match checked {
+        0 => String::new(),
+        1 if running == 1 => ", healthy".to_owned(),
+        n => format!(", {n} healthy by their checks"),
+    };
+    match running {
+        1 => format!("running{checks}"),
+        n => format!("{n} containers run{checks}"),
+    }
+}
+
+/// One resource, as it stands.
+#[must_use]
+pub fn resource(engine: &Engine, id: &ResourceId, now: Now) -> Resource {
+    let intent = engine.state.intents.get(id);
+    let body = engine.world.body(id);
+    let incident = engine.state.open_incident(id);
+    let (standing, why) = stands(engine, id, intent, body.map(|(_, body)| body), incident);
+    let since = match (incident, intent) {
+        (Some(incident), _) => Some(incident.phase_since.wall),
+        (None, _) if standing == Standing::Well => body.and_then(|(_, body)| body.started).map(to_wall),
+        (None, Some(intent)) => Some(intent.source_at.map_or(intent.at.wall, to_wall)),
+        (None, None) => body.and_then(|(_, body)| body.exit.as_ref()).map(|exit| to_wall(exit.at)),
+    };
+    let remedy = remedy(id, standing, incident, engine);
+    Resource {
+        id: id.clone(),
+        short: id.short().to_owned(),
+        standing,
+        run: body.map(|(_, body)| body.run),
+        health: body.map(|(_, body)| body.health),
+        intent: intent.cloned(),
+        since: since.filter(|since| since.0 <= now.wall.0 + 60_000),
+        why,
+        incident: incident.map(|incident| incident.id.clone()),
+        image: body.and_then(|(_, body)| body.definition.as_ref()).map(|d| d.image.clone()).unwrap_or_default(),
+        incarnation: body.map(|(incarnation, _)| incarnation.short().to_owned()),
+        remedy,
+    }
+}
+
+fn to_wall(at: model::fact::SourceTime) -> model::Wall {
+    model::Wall(at.0.div_euclid(1_000_000))
+}
+
+fn remedy(id: &ResourceId, standing: Standing, incident: Option<&Incident>, engine: &Engine) -> Option<String> {
+    match (standing, incident) {
+        (Standing::NeedsYou, Some(incident)) if matches!(incident.phase, Phase::AwaitingApproval { .. }) => {
+            Some(format!("healer approve {}", incident.id))
+        }
+        (Standing::NeedsYou, _) => Some(format!("healer why {}", id.short())),
+        (Standing::Unknown, _) => {
+            Some(format!("healer start {0}   (or, to leave it down: healer adopt {0})", id.short()))
+        }
+        (Standing::Watched, _) if engine.not_ours(id) == Some(model::verdict::Refusal::NotAdopted) => {
+            Some(format!("healer adopt {}", id.short()))
+        }
+        (
+            Standing::Healing
+            | Standing::Held
+            | Standing::Well
+            | Standing::Stopped
+            | Standing::Done
+            | Standing::Watched,
+            _,
+        ) => None,
+    }
+}
+
+fn stands(
+    engine: &Engine,
+    id: &ResourceId,
+    intent: Option<&Intent>,
+    body: Option<&Body>,
+    incident: Option<&Incident>,
+) -> (Standing, String) {
+    if let Some(incident) = incident {
+        let cause = incident.diagnosis.as_ref().map_or(incident.because.as_str(), |diagnosis| &diagnosis.title);
+        let how = tell::standing(incident);
+        let standing = match &incident.phase {
+            Phase::AwaitingApproval { .. } | Phase::Escalated { .. } => Standing::NeedsYou,
+            Phase::Held { .. } => Standing::Held,
+            Phase::Diagnosing { .. }
+            | Phase::Planning { .. }
+            | Phase::Acting { .. }
+            | Phase::Verifying { .. }
+            | Phase::RollingBack { .. }
+            | Phase::Resolved { .. } => Standing::Healing,
+        };
+        return (standing, format!("{cause}; {how}"));
+    }
+    let Some(body) = body else {
+        let wanted = intent.map_or(Wanted::Unknown, |intent| intent.wanted);
+        let standing = if wanted == Wanted::Stopped { Standing::Stopped } else { Standing::Unknown };
+        return (standing, "not seen at present".to_owned());
+    };
+    let up = matches!(body.run, Run::Running | Run::Paused);
+    if let Some(refusal) = engine.not_ours(id) {
+        let state = if up { "running" } else { "down" };
+        return (Standing::Watched, format!("{state}; {refusal}"));
+    }
+    match (up, intent.map(|intent| (intent.wanted, intent))) {
+        (true, Some((Wanted::Stopped, intent))) => (
+            Standing::Well,
+            format!("running although {}: the engine started it again; it will not be healed", intent.because),
+        ),
+        (true, _) if body.run == Run::Paused => (Standing::Held, "paused".to_owned()),
+        (true, _) => (Standing::Well, "running".to_owned()),
+        (false, Some((Wanted::Stopped, intent))) => (Standing::Stopped, intent.because.clone()),
+        (false, _) if engine.is_done_job(id) => (Standing::Done, "a job that is done: it ended with 0".to_owned()),
+        (false, Some((Wanted::Running, _))) => (Standing::Held, "down; being looked at".to_owned()),
+        (false, Some((Wanted::Unknown, intent))) => (Standing::Unknown, intent.because.clone()),
+        (false, None) => (Standing::Unknown, "made, and not started yet".to_owned()),
+    }
+}
+
+fn sources(engine: &Engine) -> Vec<Source> {
+    engine
+        .world
+        .sources()
+        .map(|(name, source)| {
+            let because = match (&source.because, source.generation, source.listed) {
+                (because, _, _) if !because.is_empty() => because.clone(),
+                (_, _, _) if source.closing => "the engine is shutting down".to_owned(),
+                (_, None, _) => "connecting".to_owned(),
+                (_, Some(_), false) => "listing what is there".to_owned(),
+                (_, Some(_), true) => String::new(),
+            };
+            Source { name: name.to_owned(), well: because.is_empty(), because }
+        })
+        .collect()
+}
+
+fn warnings(engine: &Engine) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if engine.store_full {
+        warnings.push(
+            "the disk of the state directory is full: healer only watches until there is room for its journal"
+                .to_owned(),
+        );
+    }
+    if !engine.leads {
+        warnings.push("another healer has taken the lead: this one only watches".to_owned());
+    }
+    warnings
+}
+
+fn next(engine: &Engine, now: Now) -> Vec<Next> {
+    let mut next: Vec<Next> = engine
+        .state
+        .open_incidents()
+        .filter_map(|incident| {
+            let due = incident.phase.deadline()?;
+            let short = incident.resource.short();
+            let what = match &incident.phase {
+                Phase::Diagnosing { .. } | Phase::Planning { .. } => format!("diagnose {short}"),
+                Phase::Held { reason, .. } => format!("look at {short} again ({reason})"),
+                Phase::AwaitingApproval { .. } => format!("the request for {short} expires"),
+                Phase::Acting { .. } => format!("settle the step on {short}"),
+                Phase::Verifying { .. } => format!("verify {short}"),
+                Phase::RollingBack { .. } => format!("settle the stop of {short}"),
+                Phase::Escalated { .. } => format!("remind of {short}"),
+                Phase::Resolved { .. } => return None,
+            };
+            Some(Next { at: now.wall_at(due), what })
+        })
+        .collect();
+    next.sort_by_key(|next| next.at);
+    next
+}
+
+fn waiting(engine: &Engine) -> Vec<String> {
+    engine
+        .state
+        .open_incidents()
+        .filter(|incident| matches!(incident.phase, Phase::AwaitingApproval { .. }))
+        .map(|incident| {
+            let plan = incident.plan.as_ref();
+            let what = plan.map_or_else(String::new, |plan| format!("{}, {}", plan.playbook, plan.risk));
+            format!("approval {0}, `healer approve {0}` ({what} {1})", incident.id, incident.resource.short())
+        })
+        .collect()
+}
+
+/// The alerts that fire.
+#[must_use]
+pub fn alerts(engine: &Engine) -> Vec<model::view::Alert> {
+    engine
+        .state
+        .alerts
+        .iter()
+        .map(|(Alert { name, resource }, firing)| model::view::Alert {
+            name: *name,
+            resource: resource.clone(),
+            since: firing.since.wall,
+            because: firing.because.clone(),
+            incident: engine.state.open_incident(resource).map(|incident| incident.id.clone()),
+        })
+        .collect()
+}
+
+/// The incidents, open ones first, then newest first.
+#[must_use]
+pub fn incidents(engine: &Engine, now: Now) -> Vec<IncidentView> {
+    let mut all: Vec<&Incident> = engine.state.incidents.values().collect();
+    all.sort_by_key(|incident| (incident.phase.is_over(), std::cmp::Reverse(incident.id.number)));
+    all.into_iter().map(|incident| incident_view(incident, now)).collect()
+}
+
+fn incident_view(incident: &Incident, now: Now) -> IncidentView {
+    let standing = match &incident.phase {
+        Phase::AwaitingApproval { .. } | Phase::Escalated { .. } => Standing::NeedsYou,
+        Phase::Held { .. } => Standing::Held,
+        Phase::Resolved { outcome: Outcome::StoppedByOwner, .. } => Standing::Stopped,
+        Phase::Resolved { .. } => Standing::Well,
+        Phase::Diagnosing { .. }
+        | Phase::Planning { .. }
+        | Phase::Acting { .. }
+        | Phase::Verifying { .. }
+        | Phase::RollingBack { .. } => Standing::Healing,
+    };
+    IncidentView {
+        id: incident.id.clone(),
+        resource: incident.resource.clone(),
+        short: incident.resource.short().to_owned(),
+        phase: incident.phase.name().to_owned(),
+        status: incident.phase.published().to_owned(),
+        standing,
+        opened: incident.opened.wall,
+        ended: incident.ended().map(|at| now.wall_at(at)),
+        cause: incident.diagnosis.as_ref().map(|diagnosis| diagnosis.title.clone()).unwrap_or_default(),
+        why: tell::standing(incident),
+        attempts: u32::try_from(incident.attempts.len()).unwrap_or(u32::MAX),
+    }
+}
+
+/// What a question's words mean: the incident or the resources whose entries [`why`] needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// An incident.
+    Incident(IncidentId),
+    /// A resource.
+    Resource(ResourceId),
+    /// Several resources fit: the words are a deployment's name.
+    Deployment(Vec<ResourceId>),
+}
+
+/// Finds what the words mean; `None` if nothing that healer knows.
+#[must_use]
+pub fn subject(engine: &Engine, words: &str) -> Option<Subject> {
+    if let Ok(id) = words.parse::<IncidentId>()
+        && engine.state.incidents.get(&id.number).is_some_and(|incident| incident.id == id)
+    {
+        return Some(Subject::Incident(id));
+    }
+    let fits: Vec<ResourceId> = known(engine).into_iter().filter(|id| id.answers_to(words)).collect();
+    match fits.as_slice() {
+        [] => None,
+        [one] => Some(Subject::Resource(one.clone())),
+        _ => Some(Subject::Deployment(fits)),
+    }
+}
+
+/// The incidents of a resource, oldest first: their entries belong to its story.
+#[must_use]
+pub fn incidents_of(engine: &Engine, resource: &ResourceId) -> Vec<IncidentId> {
+    let of = |incident: &&Incident| incident.resource == *resource;
+    engine.state.incidents.values().filter(of).map(|incident| incident.id.clone()).collect()
+}
+
+/// The answer to "why". `entries`: the journal's entries of the subject (by incident, and by resource), oldest first.
+#[must_use]
+pub fn why(engine: &Engine, subject: &Subject, entries: &[Entry], now: Now) -> Why {
+    let (main, incidents): (Option<ResourceId>, Vec<&Incident>) = match subject {
+        Subject::Incident(id) => {
+            let incident = engine.state.incidents.get(&id.number);
+            (incident.map(|incident| incident.resource.clone()), incident.into_iter().collect())
+        }
+        Subject::Resource(id) => {
+            (Some(id.clone()), engine.state.incidents.values().filter(|incident| incident.resource == *id).collect())
+        }
+        Subject::Deployment(ids) => {
+            // The one that needs a person most is what the question is about.
+            let worst = ids.iter().map(|id| resource(engine, id, now)).min_by_key(|view| view.standing);
+            let incidents = engine.state.incidents.values().filter(|i| ids.contains(&i.resource)).collect();
+            (worst.map(|view| view.id), incidents)
+        }
+    };
+    let last = incidents.last();
+    let view = main.as_ref().map(|id| resource(engine, id, now));
+    Why {
+        headline: view.as_ref().map(|view| headline(view, now)).unwrap_or_default(),
+        not_done: not_done(engine, main.as_ref(), last.copied()),
+        evidence: last.map(|incident| incident.evidence.clone()).unwrap_or_default(),
+        incidents: incidents.iter().map(|incident| incident_view(incident, now)).collect(),
+        story: lines(entries),
+        resource: view,
+    }
+}
+
+fn headline(view: &Resource, now: Now) -> String {
+    let is = match view.run {
+        Some(Run::Running) => match view.health {
+            Some(Health::Unhealthy) => "runs, and its healthcheck fails",
+            Some(Health::Starting) => "runs; its healthcheck has no verdict yet",
+            Some(Health::Healthy) => "runs and is healthy",
+            Some(Health::Unchecked) | None => "is running",
+        },
+        Some(Run::Paused) => "is paused",
+        Some(Run::Restarting) => "is down; the engine restarts it",
+        Some(Run::Exited) => "is down",
+        Some(Run::Created) => "was made and does not run",
+        Some(Run::Removing) => "is being removed",
+        None => "is not seen at present",
+    };
+    let meant = match &view.intent {
+        None => "nobody said yet what it shall be".to_owned(),
+        Some(intent) => {
+            let ago = Spoken(now.wall.since(intent.source_at.map_or(intent.at.wall, to_wall)));
+            let who = match &intent.by {
+                Author::FirstSight => "seen so at first sight".to_owned(),
+                Author::SomebodyAtTheEngine | Author::Evidence => intent.because.clone(),
+                Author::Person(who) => format!("{who} told healer so"),
+            };
+            match intent.wanted {
+                Wanted::Running => format!("is meant to run ({who}, {ago} ago)"),
+                Wanted::Stopped => format!("is meant to be stopped ({who}, {ago} ago)"),
+                Wanted::Unknown => format!("nobody can tell whether it shall run ({})", intent.because),
+            }
+        }
+    };
+    let joined = if meant.starts_with("nobody") { "; " } else { ", and " };
+    format!("{} {is}{joined}{meant}.", view.short)
+}
+
+/// What was not done, and why not.
+fn not_done(engine: &Engine, id: Option<&ResourceId>, incident: Option<&Incident>) -> Vec<String> {
+    let mut not = Vec::new();
+    let Some(id) = id else { return not };
+    let short = id.short();
+    let wanted = engine.state.intents.get(id).map(|intent| intent.wanted);
+    if let Some(refusal) = engine.not_ours(id).filter(|_| engine.world.body(id).is_some()) {
+        not.push(format!("anything: {refusal}"));
+    } else if wanted == Some(Wanted::Stopped) {
+        not.push(format!("starting {short}: it was stopped on purpose. `healer start {short}` takes that back"));
+    } else if wanted == Some(Wanted::Unknown) {
+        not.push(format!(
+            "starting {short}: nobody can tell whether it shall run. `healer start {short}` or `healer adopt {short}` settles it"
+        ));
+    } else if incident.is_none_or(|incident| incident.phase.is_over()) && engine.is_done_job(id) && !engine.is_up(id) {
+        not.push(format!("running {short} again: it is a job, and it is done"));
+    }
+    let Some(incident) = incident else { return not };
+    match &incident.phase {
+        Phase::Held { reason, .. } => not.push(format!("anything at present: {reason}")),
+        Phase::Escalated { reason, .. } => not.push(format!("anything more: {reason}")),
+        Phase::Diagnosing { .. }
+        | Phase::Planning { .. }
+        | Phase::AwaitingApproval { .. }
+        | Phase::Acting { .. }
+        | Phase::Verifying { .. }
+        | Phase::RollingBack { .. }
+        | Phase::Resolved { .. } => {}
+    }
+    if let Some(diagnosis) = &incident.diagnosis {
+        match (diagnosis.cause.as_str(), diagnosis.mend) {
+            ("oom_main", _) => not.push("raising the memory limit: that is for a person".to_owned()),
+            (_, Mend::Person) => not.push("a start: the same start would fail the same way".to_owned()),
+            (_, Mend::Start | Mend::Restart | Mend::Nothing) => {}
+        }
+    }
+    let never_failed: Vec<&str> = engine
+        .world
+        .dependents(id)
+        .filter(|dependent| engine.state.open_incident(dependent).is_none())
+        .map(ResourceId::short)
+        .collect();
+    if !never_failed.is_empty() && !incident.attempts.is_empty() {
+        not.push(format!("touching {}: nothing is wrong there", never_failed.join(", ")));
+    }
+    not
+}

@@ -1,0 +1,187 @@
+//! The journal in words: one line an entry, for `why` and `history`.
+
+use std::time::Duration;
+
+use model::action::{Answer, Behalf, Pair};
+use model::alert;
+use model::command::Ask;
+use model::event::{Entry, Event, Refresh};
+use model::incident::{Confidence, EvidenceId, Verification};
+use model::input::SourceState;
+use model::intent::{Author, Intent, Wanted};
+use model::message::Kind;
+use model::time::Spoken;
+use model::view::{Line, Tone};
+
+/// Entries in words, one line each; those that say nothing to a person are left out.
+#[must_use]
+pub fn lines(entries: &[Entry]) -> Vec<Line> {
+    entries.iter().filter_map(line).collect()
+}
+
+fn line(entry: &Entry) -> Option<Line> {
+    let (tone, text) = words(entry)?;
+    Some(Line {
+        at: entry.at.wall,
+        incident: entry.event.incident().cloned(),
+        resource: entry.event.resource().cloned(),
+        tone,
+        text,
+    })
+}
+
+fn words(entry: &Entry) -> Option<(Tone, String)> {
+    use Tone::{Bad, Good, Plain, Waiting};
+    Some(match &entry.event {
+        Event::Started { version, .. } => (Plain, format!("healer {version} took the lead (epoch {})", entry.epoch)),
+        Event::Ended => (Plain, "healer ended in order".to_owned()),
+        Event::ClockJumped { by_ms } => {
+            let far = Spoken(Duration::from_millis(by_ms.unsigned_abs()));
+            (Plain, format!("the wall clock jumped {far} {}", if *by_ms < 0 { "back" } else { "ahead" }))
+        }
+        Event::SourceChanged { source, state } => source_in_words(source, state),
+        Event::IntentChanged { intent, .. } => intent_in_words(intent),
+        Event::BudgetRefreshed { because, .. } => {
+            let why = match because {
+                Refresh::Person(who) => format!("{who} wants it"),
+                Refresh::StartedAtTheEngine => "somebody started it".to_owned(),
+                Refresh::DefinitionChanged => "it is made of something else".to_owned(),
+            };
+            (Plain, format!("it has a fresh budget: {why}"))
+        }
+        Event::AlertChanged(transition) => match transition.to {
+            alert::State::Firing => return None, // The incident, or the intent, tells it.
+            alert::State::Resolved => (Good, format!("{} no longer stands", transition.alert.name)),
+        },
+        Event::IncidentOpened { because, .. } => (Bad, because.clone()),
+        Event::AlertJoined { because, .. } => (Bad, format!("also: {because}")),
+        Event::EvidenceAdded { evidence, .. } => {
+            (Plain, format!("found [{}] {}: {}", evidence.id, evidence.source, evidence.text))
+        }
+        Event::Diagnosed { diagnosis, .. } => {
+            let cited: Vec<EvidenceId> = diagnosis.evidence.clone();
+            let cites = cited.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let sure = match diagnosis.confidence {
+                Confidence::Sure => "sure",
+                Confidence::Likely => "likely",
+                Confidence::None => "nobody can be sure",
+            };
+            let rule = format!(
+                "rule {}{}",
+                diagnosis.cause,
+                if cites.is_empty() { String::new() } else { format!(": {cites}") }
+            );
+            (Plain, format!("cause: {}, {sure} ({rule}; {})", diagnosis.title, diagnosis.because))
+        }
+        Event::Planned { .. } | Event::DiagnosisBegan { .. } | Event::CommandQueued { .. } => return None,
+        Event::CommandDequeued { .. } | Event::LookRepeated { .. } | Event::PersonActed { .. } => return None,
+        Event::Held { reason, .. } => (Waiting, format!("held: {reason}")),
+        Event::ApprovalAsked { question, .. } => (Waiting, format!("a person is asked: {question}")),
+        Event::ApprovalAnswered { by, approved: true, .. } => (Good, format!("{by} approved it")),
+        Event::ApprovalAnswered { by, because, .. } if because.is_empty() => (Bad, format!("{by} rejected it")),
+        Event::ApprovalAnswered { by, because, .. } => (Bad, format!("{by} rejected it: {because}")),
+        Event::ApprovalWithdrawn { because, .. } => (Plain, format!("the request is withdrawn: {because}")),
+        Event::ActionStarted { permit, attempt, .. } => {
+            let allowed = match (&permit.behalf, permit.step.pair, attempt) {
+                (Behalf::Person(who), _, _) => format!("on {who}'s word"),
+                (Behalf::Incident(_), Pair::Closes, _) => "in order to leave nothing down".to_owned(),
+                (Behalf::Incident(_), _, 0) => "in order to give way to the owner's stop".to_owned(),
+                (Behalf::Incident(_), Pair::Opens, n) => format!("in order to start it again: attempt {n}"),
+                (Behalf::Incident(_), Pair::None, n) => format!("attempt {n}"),
+            };
+            (Plain, format!("{} allowed: {allowed}", permit.step.action))
+        }
+        Event::ActionAnswered { answer, .. } => match answer {
+            Answer::Done => return None,
+            Answer::AlreadySo => (Plain, "it was so already".to_owned()),
+            Answer::Withheld(because) => (Waiting, format!("withheld at the last moment: {because}")),
+            Answer::Failed(because) => (Bad, format!("the engine refused: {because}")),
+            Answer::Unknown(because) => (Waiting, format!("no answer ({because}): a look tells")),
+        },
+        Event::ActionSettled { shown, reached, .. } => {
+            (if *reached { Good } else { Bad }, format!("a look shows: {shown}"))
+        }
+        Event::VerificationBegan { until, .. } => {
+            let wait = Spoken(until.since(entry.at.tick));
+            (Waiting, format!("it must hold for {wait}"))
+        }
+        Event::VerificationExtended { by_alert, .. } => {
+            let why = if *by_alert { "another alert came in" } else { "nothing can be told yet" };
+            (Waiting, format!("it is watched for longer: {why}"))
+        }
+        Event::Verified { result, because, .. } => match result {
+            Verification::Held => (Good, format!("it held: {because}")),
+            Verification::Failed => (Bad, format!("it did not hold: {because}")),
+            Verification::Inconclusive => (Waiting, format!("nobody can tell whether it helped: {because}")),
+        },
+        Event::RollbackBegan { .. } => {
+            (Plain, "the owner stopped it while our start was under way: their stop wins".to_owned())
+        }
+        Event::RollbackExtended { .. } => (Waiting, "the stop is looked at once more".to_owned()),
+        Event::OwnerStopNoted { .. } => (Plain, "the owner wants it stopped: obeyed after the step at hand".to_owned()),
+        Event::Escalated { reason, level: 0, .. } => (Bad, format!("a person has to see to it: {reason}")),
+        Event::Escalated { .. } => (Waiting, "it still needs a person".to_owned()),
+        Event::Acknowledged { by, .. } => (Good, format!("{by} took it")),
+        Event::IncidentResolved { outcome, because, .. } => (Good, format!("over: {outcome} ({because})")),
+        Event::IncidentReopened { because, .. } => (Bad, format!("it came back: {because}")),
+        Event::CommandTaken { who, ask, .. } => (Plain, format!("{who}: {}", ask_in_words(ask))),
+        Event::Frozen { by, because } if because.is_empty() => (Waiting, format!("frozen by {by}")),
+        Event::Frozen { by, because } => (Waiting, format!("frozen by {by}: {because}")),
+        Event::Thawed { by } => (Good, format!("thawed by {by}")),
+        Event::MessageQueued { message, .. } => {
+            let kind = match message.kind {
+                Kind::Healed => "healed",
+                Kind::Opened => "opened",
+                Kind::Updated => "updated",
+                Kind::Escalated => "escalated",
+                Kind::Resolved => "resolved",
+            };
+            (Plain, format!("told ({kind}): {}", message.title))
+        }
+        Event::MessageDelivered { channel, .. } => (Plain, format!("delivered by {channel}")),
+        Event::MessageDelayed { channel, because, .. } => {
+            (Waiting, format!("not delivered by {channel} yet: {because}"))
+        }
+        Event::MessageGivenUp { channel, because, .. } => (Bad, format!("never delivered by {channel}: {because}")),
+        Event::ResourceGone { .. } => (Plain, "it was removed".to_owned()),
+    })
+}
+
+fn source_in_words(source: &str, state: &SourceState) -> (Tone, String) {
+    match state {
+        SourceState::Unreachable { because } => (Tone::Bad, format!("{source}: {because}")),
+        SourceState::Closing => (Tone::Waiting, format!("{source}: the engine is shutting down")),
+        SourceState::Lost { .. } => (Tone::Waiting, format!("{source}: the connection to the engine broke")),
+        SourceState::Opened { .. } => (Tone::Good, format!("{source}: connected to the engine")),
+        SourceState::Listed { .. } => (Tone::Good, format!("{source}: all was looked at")),
+    }
+}
+
+fn intent_in_words(intent: &Intent) -> (Tone, String) {
+    let wanted = match intent.wanted {
+        Wanted::Running => "it shall run",
+        Wanted::Stopped => "it shall be stopped",
+        Wanted::Unknown => "nobody can tell whether it shall run",
+    };
+    let tone = if intent.wanted == Wanted::Unknown { Tone::Waiting } else { Tone::Plain };
+    match &intent.by {
+        Author::FirstSight => (tone, format!("first sight: {wanted} ({})", intent.because)),
+        Author::SomebodyAtTheEngine | Author::Evidence | Author::Person(_) => {
+            (tone, format!("{wanted}: {}", intent.because))
+        }
+    }
+}
+
+fn ask_in_words(ask: &Ask) -> String {
+    match ask {
+        Ask::Start(words) => format!("start {words}"),
+        Ask::Stop(words) => format!("stop {words}"),
+        Ask::Restart(words) => format!("restart {words}"),
+        Ask::Adopt(words) => format!("adopt {words}"),
+        Ask::Freeze { .. } => "freeze".to_owned(),
+        Ask::Thaw => "thaw".to_owned(),
+        Ask::Approve(id) => format!("approve {id}"),
+        Ask::Reject { incident, .. } => format!("reject {incident}"),
+        Ask::Acknowledge(id) => format!("ack {id}"),
+    }
+}

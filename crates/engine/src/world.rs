@@ -1,0 +1,446 @@
+//! What the sources see at present. Never recovered, only looked up: a new process begins with nothing here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::fact::{
+    Definition, Exit, Fact, Generation, Happening, Health, Incarnation, Look, Observation, Run, SourceTime, What,
+};
+use model::input::SourceState;
+use model::{Now, ResourceId, Tick, Wall};
+
+/// Events of one body that are remembered since its last start.
+const HAPPENINGS_MAX: usize = 64;
+/// A deployment is being deployed until it has been quiet for this long after a sign of a deploy.
+const DEPLOY_QUIET: Duration = Duration::from_secs(60);
+
+/// All that is seen.
+#[derive(Debug, Default)]
+pub struct World {
+    sources: BTreeMap<String, Source>,
+    bodies: BTreeMap<ResourceId, BTreeMap<Incarnation, Body>>,
+    /// Until when each deployment (host, name) counts as being deployed.
+    deploys: BTreeMap<(String, String), Tick>,
+}
+
+/// A source, as it stands.
+#[derive(Debug, Default)]
+pub struct Source {
+    /// The open connection.
+    pub generation: Option<Generation>,
+    /// Whether a full listing was seen through it.
+    pub listed: bool,
+    /// Whether any listing was ever seen by this process: what appears later appeared before our eyes.
+    pub ever_listed: bool,
+    /// It is being shut down.
+    pub closing: bool,
+    /// Why it cannot be reached; empty while it can.
+    pub because: String,
+    /// When its stream was lost.
+    lost: Option<Wall>,
+    /// The last time that its API was closed: from the loss of the stream to the first answer, if it could not be
+    /// reached in between.
+    out: Option<(Wall, Wall)>,
+}
+
+impl Source {
+    /// Whether its API was closed at that moment, as far as this process saw. Whatever ended then was ended by no person.
+    ///
+    /// Compares the source's clock with ours, which are one on a local engine.
+    #[must_use]
+    pub fn was_out(&self, at: SourceTime) -> bool {
+        let at_ms = at.0.div_euclid(1_000_000);
+        self.out.is_some_and(|(from, to)| from.0 <= at_ms && at_ms <= to.0)
+    }
+}
+
+/// One body of a resource.
+#[derive(Debug, Clone)]
+pub struct Body {
+    /// Through which connection it was last seen.
+    pub generation: Generation,
+    /// What it does, as of the last fact.
+    pub run: Run,
+    /// Its health, as of the last fact.
+    pub health: Health,
+    /// How it ended last.
+    pub exit: Option<Exit>,
+    /// When it was started last.
+    pub started: Option<SourceTime>,
+    /// The last whole look.
+    pub look: Option<Look>,
+    /// What it is made of; known from the first look on.
+    pub definition: Option<Arc<Definition>>,
+    /// What happened since its last start, oldest first.
+    pub happenings: Vec<Happening>,
+    /// The connection through which its last start, or a look at it running, was seen: while it is the present one, all
+    /// that happened since is known.
+    pub watched_since: Option<Generation>,
+    /// How it ended was told by an event of an unbroken stream, so that what came before it is known.
+    pub end_seen: bool,
+    /// The last look that showed it ended, with all that an inspect tells of an end.
+    pub look_at_end: Option<Look>,
+    /// A foreground session was attached before its last start.
+    pub attached: bool,
+    /// When the last fact arrived.
+    pub at: Tick,
+    /// It has the temporary name that a recreate gives to what it replaces.
+    pub aside: bool,
+}
+
+/// What a fact changed, as far as somebody else than `world` has to know.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Change {
+    /// It came through an older connection, and was not believed.
+    pub stale: bool,
+    /// The body was not known before.
+    pub appeared: bool,
+    /// It is no more, and no other body of the resource is left.
+    pub vanished: bool,
+    /// It is made of something else than the resource's body was before.
+    pub redefined: bool,
+}
+
+impl World {
+    /// A source of that name.
+    #[must_use]
+    pub fn source(&self, name: &str) -> Option<&Source> {
+        self.sources.get(name)
+    }
+
+    /// All sources, by name.
+    pub fn sources(&self) -> impl Iterator<Item = (&str, &Source)> {
+        self.sources.iter().map(|(name, source)| (name.as_str(), source))
+    }
+
+    /// All resources that have a body.
+    pub fn resources(&self) -> impl Iterator<Item = &ResourceId> {
+        self.bodies.keys()
+    }
+
+    /// The body that stands for a resource: one that runs, else one that was not set aside, else the newest.
+    #[must_use]
+    pub fn body(&self, resource: &ResourceId) -> Option<(&Incarnation, &Body)> {
+        self.bodies.get(resource)?.iter().max_by_key(|(_, body)| body.precedence())
+    }
+
+    /// One body of a resource.
+    #[must_use]
+    pub fn body_of(&self, resource: &ResourceId, incarnation: &Incarnation) -> Option<&Body> {
+        self.bodies.get(resource)?.get(incarnation)
+    }
+
+    /// Whether more than one body claims to be the resource, and none of them runs.
+    #[must_use]
+    pub fn is_ambiguous(&self, resource: &ResourceId) -> bool {
+        self.bodies.get(resource).is_some_and(|bodies| bodies.len() > 1 && !bodies.values().any(Body::is_up))
+    }
+
+    /// Whether the resource was seen through its source's present connection.
+    #[must_use]
+    pub fn is_fresh(&self, resource: &ResourceId) -> bool {
+        let open = self.sources.get(resource.host()).filter(|source| !source.closing);
+        let present = open.and_then(|source| source.generation);
+        self.body(resource).is_some_and(|(_, body)| Some(body.generation) == present)
+    }
+
+    /// Until when the resource's deployment counts as being deployed, if it does.
+    #[must_use]
+    pub fn deploying_until(&self, resource: &ResourceId, now: Tick) -> Option<Tick> {
+        let key = (resource.host().to_owned(), resource.deployment().to_owned());
+        self.deploys.get(&key).copied().filter(|until| *until > now)
+    }
+
+    /// The resources of the same deployment that this one needs: its dependencies and its network parent.
+    pub fn parents<'a>(&'a self, resource: &'a ResourceId) -> impl Iterator<Item = &'a ResourceId> {
+        let definition = self.body(resource).and_then(|(_, body)| body.definition.as_deref());
+        self.bodies.keys().filter(move |other| {
+            other.host() == resource.host()
+                && other.deployment() == resource.deployment()
+                && *other != resource
+                && definition.is_some_and(|definition| {
+                    definition.depends_on.iter().any(|needed| needed.service == other.service())
+                        || definition.network_parent.as_ref() == Some(other)
+                })
+        })
+    }
+
+    /// The resources that share this one's network namespace.
+    pub fn network_children<'a>(&'a self, resource: &'a ResourceId) -> impl Iterator<Item = &'a ResourceId> {
+        self.bodies.keys().filter(move |other| {
+            self.body(other)
+                .and_then(|(_, body)| body.definition.as_deref())
+                .is_some_and(|definition| definition.network_parent.as_ref() == Some(resource))
+        })
+    }
+
+    /// The resources of the same deployment that need this one.
+    pub fn dependents<'a>(&'a self, resource: &'a ResourceId) -> impl Iterator<Item = &'a ResourceId> {
+        self.bodies.keys().filter(move |other| {
+            other.deployment() == resource.deployment()
+                && other.host() == resource.host()
+                && self.parents(other).any(|parent| parent == resource)
+        })
+    }
+
+    /// Whether some service of the deployment awaits this one's completion: then it is a job.
+    #[must_use]
+    pub fn is_awaited_job(&self, resource: &ResourceId) -> bool {
+        use model::fact::Condition;
+        self.dependents(resource).any(|other| {
+            self.body(other).and_then(|(_, body)| body.definition.as_deref()).is_some_and(|definition| {
+                definition
+                    .depends_on
+                    .iter()
+                    .any(|d| d.service == resource.service() && d.condition == Condition::CompletedSuccessfully)
+            })
+        })
+    }
+
+    /// Takes a source's report in. Returns the resources that vanished with a listing.
+    pub fn report(&mut self, name: &str, state: &SourceState, now: Now) -> Vec<(ResourceId, Incarnation)> {
+        let source = self.sources.entry(name.to_owned()).or_default();
+        match state {
+            SourceState::Unreachable { because } => {
+                source.generation = None;
+                source.listed = false;
+                source.because.clone_from(because);
+            }
+            SourceState::Closing => source.closing = true,
+            SourceState::Lost { generation } => {
+                if source.generation == Some(*generation) {
+                    source.generation = None;
+                    source.listed = false;
+                    source.lost = Some(now.wall);
+                }
+            }
+            SourceState::Opened { generation } => {
+                let was_out = !source.because.is_empty() || source.closing;
+                *source = Source {
+                    generation: Some(*generation),
+                    ever_listed: source.ever_listed,
+                    out: source.lost.filter(|_| was_out).map(|lost| (lost, now.wall)).or(source.out),
+                    ..Source::default()
+                };
+            }
+            SourceState::Listed { generation, present } => {
+                if source.generation == Some(*generation) {
+                    source.listed = true;
+                    source.ever_listed = true;
+                    return self.sweep(name, *generation, present);
+                }
+            }
+        }
+        Vec::new()
+    }
+
+    /// Forgets the bodies that a full listing did not show. One that was seen through the listing's own connection is
+    /// spared: it may have been made while the listing was under way, and its end has an event of its own.
+    fn sweep(
+        &mut self,
+        source: &str,
+        listed: Generation,
+        present: &[(ResourceId, Incarnation)],
+    ) -> Vec<(ResourceId, Incarnation)> {
+        let present: BTreeSet<(&ResourceId, &Incarnation)> = present.iter().map(|(r, i)| (r, i)).collect();
+        let mut vanished = Vec::new();
+        for (resource, bodies) in &mut self.bodies {
+            if resource.host() != source {
+                continue;
+            }
+            let mut last = None;
+            bodies.retain(|incarnation, body| {
+                let stays = body.generation == listed || present.contains(&(resource, incarnation));
+                if !stays {
+                    last = Some(incarnation.clone());
+                }
+                stays
+            });
+            if let (true, Some(incarnation)) = (bodies.is_empty(), last) {
+                vanished.push((resource.clone(), incarnation));
+            }
+        }
+        self.bodies.retain(|_, bodies| !bodies.is_empty());
+        vanished
+    }
+
+    /// The stream broke before it was settled whose signals these were: how the bodies of a source ended is to be
+    /// judged by evidence.
+    pub fn unsettle(&mut self, source: &str, mut each: impl FnMut(&Incarnation, bool)) {
+        for bodies in self.bodies.iter_mut().filter(|(resource, _)| resource.host() == source).map(|(_, b)| b) {
+            for (incarnation, body) in bodies {
+                each(incarnation, body.is_up());
+                body.end_seen = false;
+                body.watched_since = None;
+            }
+        }
+    }
+
+    /// Takes an observation in.
+    pub fn observe(&mut self, seen: &Observation, now: Tick, believe_stale: bool) -> Change {
+        // A fact of an older connection is knowledge of the past.
+        let present = self.sources.get(seen.resource.host()).and_then(|source| source.generation);
+        let stale = present.is_none_or(|present| seen.generation < present);
+        if stale && !believe_stale {
+            return Change { stale, ..Change::default() };
+        }
+        let before = self.body(&seen.resource).and_then(|(_, body)| body.definition.clone());
+        if matches!(&seen.fact, Fact::Gone | Fact::Happened(Happening { what: What::Destroyed, .. })) {
+            return self.forget(seen, now);
+        }
+        let appeared = self.body_of(&seen.resource, &seen.incarnation).is_none();
+        let bodies = self.bodies.entry(seen.resource.clone()).or_default();
+        let body = bodies.entry(seen.incarnation.clone()).or_insert_with(|| Body::unseen(seen.generation, now));
+        body.generation = body.generation.max(seen.generation);
+        body.at = now;
+        match &seen.fact {
+            Fact::Looked(look) => body.looked(look, seen.generation),
+            Fact::Happened(happening) => body.happened(happening, seen.generation),
+            Fact::ApiOpenAfter(_) | Fact::Gone => {}
+        }
+        let deploy = matches!(&seen.fact, Fact::Happened(Happening { what: What::Renamed { .. }, .. }));
+        if deploy {
+            self.deploy_seen(&seen.resource, now);
+        }
+        let after = self.body(&seen.resource).and_then(|(_, body)| body.definition.clone());
+        let redefined = matches!((before, after), (Some(old), Some(new)) if !old.same_thing(&new));
+        Change { appeared, redefined, ..Change::default() }
+    }
+
+    fn forget(&mut self, seen: &Observation, now: Tick) -> Change {
+        let Some(bodies) = self.bodies.get_mut(&seen.resource) else { return Change::default() };
+        if bodies.remove(&seen.incarnation).is_none() {
+            return Change::default();
+        }
+        let vanished = bodies.is_empty();
+        if vanished {
+            self.bodies.remove(&seen.resource);
+        } else {
+            // One of several bodies went: an old one was replaced.
+            self.deploy_seen(&seen.resource, now);
+        }
+        Change { vanished, ..Change::default() }
+    }
+
+    fn deploy_seen(&mut self, resource: &ResourceId, now: Tick) {
+        let key = (resource.host().to_owned(), resource.deployment().to_owned());
+        self.deploys.insert(key, now.after(DEPLOY_QUIET));
+        self.deploys.retain(|_, until| *until > now);
+    }
+}
+
+impl Body {
+    fn unseen(generation: Generation, now: Tick) -> Body {
+        Body {
+            generation,
+            run: Run::Created,
+            health: Health::Unchecked,
+            exit: None,
+            started: None,
+            look: None,
+            definition: None,
+            happenings: Vec::new(),
+            watched_since: None,
+            end_seen: false,
+            look_at_end: None,
+            attached: false,
+            at: now,
+            aside: false,
+        }
+    }
+
+    /// Whether its process is there.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        matches!(self.run, Run::Running | Run::Paused)
+    }
+
+    fn precedence(&self) -> (bool, bool, Option<SourceTime>) {
+        (self.is_up(), !self.aside, self.started.or(self.exit.as_ref().map(|exit| exit.at)))
+    }
+
+    fn looked(&mut self, look: &Look, generation: Generation) {
+        // A look that was taken before the last event, and arrives after it, tells of the past.
+        if self.happenings.last().is_some_and(|last| last.at > look.at) {
+            self.definition = Some(look.definition.clone());
+            return;
+        }
+        let runs = matches!(look.run, Run::Running | Run::Paused);
+        // While it runs, the engine's note of a stop or signal means that somebody may be stopping it: how that ends is
+        // not for a `die` alone to tell.
+        let clean = look.manually_stopped != Some(true);
+        if runs && clean && (self.watched_since != Some(generation) || self.started != look.started) {
+            self.watched_since = Some(generation);
+            self.end_seen = false;
+        }
+        if !runs && self.is_up() {
+            // It ended without an event that we saw (or the event is still on its way).
+            self.end_seen = false;
+        }
+        if look.started > self.started && !self.happenings.is_empty() {
+            self.happenings.retain(|happening| Some(happening.at) >= look.started);
+        }
+        self.run = look.run;
+        self.health = look.health;
+        self.started = look.started;
+        if look.exit.is_some() {
+            self.exit.clone_from(&look.exit);
+        }
+        if !runs {
+            self.look_at_end = Some(look.clone());
+        }
+        self.definition = Some(look.definition.clone());
+        self.look = Some(look.clone());
+    }
+
+    fn happened(&mut self, happening: &Happening, generation: Generation) {
+        // An event that a later look has covered already still is evidence, and changes nothing.
+        let covered = self.look.as_ref().is_some_and(|look| happening.at <= look.at);
+        if let What::Started = happening.what {
+            // `docker run` and `compose up` in the foreground attach between create and start.
+            self.attached = self.happenings.iter().any(|before| before.what == What::Attached);
+            self.happenings.clear();
+        }
+        // After a failed append the same events come again.
+        if self.happenings.len() < HAPPENINGS_MAX && !self.happenings.contains(happening) {
+            self.happenings.push(happening.clone());
+        }
+        match &happening.what {
+            What::Started if !covered || self.started.is_none() => {
+                self.run = Run::Running;
+                self.started = Some(happening.at);
+                self.watched_since = Some(generation);
+                self.end_seen = false;
+                self.health = match self.health {
+                    Health::Unchecked => Health::Unchecked,
+                    Health::Starting | Health::Healthy | Health::Unhealthy => Health::Starting,
+                };
+            }
+            What::Died { code } => {
+                self.end_seen = self.watched_since == Some(generation);
+                if !covered {
+                    let oom = self.happenings.iter().any(|h| h.what == What::OutOfMemory);
+                    self.exit = Some(Exit { at: happening.at, code: *code, oom, error: String::new() });
+                    self.run = Run::Exited;
+                }
+            }
+            What::Paused if !covered => self.run = Run::Paused,
+            What::Unpaused if !covered => self.run = Run::Running,
+            What::Health(health) if !covered => self.health = *health,
+            What::Renamed { aside } => self.aside = *aside,
+            What::Started
+            | What::Created
+            | What::Signalled { .. }
+            | What::Stopped
+            | What::Restarted
+            | What::OutOfMemory
+            | What::Paused
+            | What::Unpaused
+            | What::Health(_)
+            | What::Updated
+            | What::Attached
+            | What::Destroyed => {}
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The last question before an act: a performer asks it after it has re-read the platform, immediately before it acts.
+//!
+//! Between the guard's verdict and the act lies time: in it the owner may have stopped the resource, pressed the red
+//! button, or another healer may have taken the lead. The loop writes here what it has committed; performers read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use engine::{Engine, Standing, needs_wanted_running};
+use model::action::{Behalf, Permit, PermitId};
+use model::intent::Wanted;
+use model::{ResourceId, Tick};
+
+/// Permits that were used are remembered this far back; older ones have expired long since.
+const USED_KEPT_MAX: usize = 4_096;
+
+/// What performers re-read. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Gate(Arc<Mutex<Inner>>);
+
+#[derive(Default)]
+struct Inner {
+    epoch: u64,
+    frozen: bool,
+    standings: BTreeMap<ResourceId, Standing>,
+    used: BTreeSet<PermitId>,
+    faults: Faults,
+}
+
+/// Faults that the simulator plants in the last question; all off outside of it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Faults {
+    /// The ledger is not read again.
+    pub intent_not_reread: bool,
+    /// A permit may be used twice.
+    pub permit_used_twice: bool,
+    /// The epoch is not compared.
+    pub epoch_ignored: bool,
+    /// A permit is good for ever.
+    pub permit_never_expires: bool,
+}
+
+/// Why a permit is worth nothing any more.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Withdrawn {
+    /// Another healer leads.
+    #[error("another healer leads")]
+    Deposed,
+    /// It was used already.
+    #[error("this permit was used already")]
+    Used,
+    /// Its time is over.
+    #[error("the permit has expired")]
+    Expired,
+    /// Freeze.
+    #[error("healer was frozen meanwhile")]
+    Frozen,
+    /// The ledger does not want it running.
+    #[error("it is not wanted running any more")]
+    NotWanted,
+    /// Somebody is stopping it.
+    #[error("somebody is stopping it")]
+    BeingStopped,
+}
+
+impl Gate {
+    /// Asks whether a permit still holds, and uses it up.
+    ///
+    /// # Errors
+    /// Why it does not hold.
+    pub fn pass(&self, permit: &Permit, now: Tick) -> Result<(), Withdrawn> {
+        let mut inner = self.lock();
+        let faults = inner.faults;
+        if permit.epoch != inner.epoch && !faults.epoch_ignored {
+            return Err(Withdrawn::Deposed);
+        }
+        if inner.used.contains(&permit.id) && !faults.permit_used_twice {
+            return Err(Withdrawn::Used);
+        }
+        if now >= permit.until && !faults.permit_never_expires {
+            return Err(Withdrawn::Expired);
+        }
+        if inner.frozen && !permit.unhindered {
+            return Err(Withdrawn::Frozen);
+        }
+        if needs_wanted_running(permit) && !faults.intent_not_reread {
+            let standing = inner.standings.get(&permit.step.resource);
+            if standing.is_none_or(|standing| standing.wanted != Wanted::Running) {
+                return Err(Withdrawn::NotWanted);
+            }
+            if standing.is_some_and(|standing| standing.being_stopped) {
+                return Err(Withdrawn::BeingStopped);
+            }
+        }
+        // A person's start after another person's stop: the later word counts.
+        if let (Behalf::Person(_), model::action::Action::Start) = (&permit.behalf, permit.step.action) {
+            let standing = inner.standings.get(&permit.step.resource);
+            if standing.is_some_and(|standing| standing.wanted == Wanted::Stopped) {
+                return Err(Withdrawn::NotWanted);
+            }
+        }
+        inner.used.insert(permit.id);
+        if inner.used.len() > USED_KEPT_MAX {
+            inner.used.pop_first();
+        }
+        Ok(())
+    }
+
+    /// Writes what is committed about these resources.
+    pub(crate) fn publish<'a>(&self, engine: &Engine, resources: impl Iterator<Item = &'a ResourceId>) {
+        let mut inner = self.lock();
+        inner.epoch = engine.state().epoch;
+        inner.frozen = engine.state().frozen.is_some();
+        for resource in resources {
+            inner.standings.insert(resource.clone(), engine.standing(resource));
+        }
+    }
+
+    /// Another healer leads: no permit of ours holds any more.
+    pub fn close(&self) {
+        self.lock().epoch = u64::MAX;
+    }
+
+    /// Plants faults.
+    pub fn plant(&self, faults: Faults) {
+        self.lock().faults = faults;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A panic elsewhere leaves whole values behind: each field is written at once.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

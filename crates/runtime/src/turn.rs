@@ -1,0 +1,335 @@
+//! One step of the loop: the order in it is the contract (ENGINE §3 and §8).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use engine::detect::Detector;
+use engine::{Decision, Engine, Faults, State};
+use model::command::{Reply, ReplyLine};
+use model::event::Entry;
+use model::input::{Effect, Input, SourceState};
+use model::settings::Settings;
+use model::{Now, Tick};
+use store::{Error, Journal, Piece};
+
+use crate::{Gate, Perform};
+
+/// Inputs that are handled in one batch, and so committed in one transaction.
+const BATCH_MAX: usize = 256;
+/// A snapshot is kept after so many entries, or after a day.
+const SNAPSHOT_EVERY_ENTRIES: u64 = 50_000;
+const SNAPSHOT_EVERY_MS: u64 = 24 * 3_600_000;
+/// How long the loop waits before it tries a store again that did not take a batch.
+const TRY_AGAIN_MS: u64 = 1_000;
+
+/// The loop, generic over what keeps and what does.
+pub struct Loop<J, P> {
+    journal: J,
+    performers: P,
+    engine: Engine,
+    detector: Detector,
+    gate: Gate,
+    waiting: VecDeque<Input>,
+    snapshot: (u64, Tick),
+    /// The store did not take the last batch: it is tried again at this tick.
+    try_again: Option<Tick>,
+    refold: bool,
+}
+
+/// How a step went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stepped {
+    /// Everything that waited is handled.
+    Idle,
+    /// More waits.
+    More,
+    /// The store does not take anything at present: it is tried again at the next deadline.
+    Stuck,
+    /// Another healer leads: nothing is decided here any more.
+    Deposed,
+}
+
+impl<J: Journal, P: Perform> Loop<J, P> {
+    /// Recovers the state from the journal. Nothing is decided, and nothing done, before [`Loop::lead`].
+    ///
+    /// # Errors
+    /// When the journal cannot be read, or must not be.
+    pub fn recover(
+        mut journal: J,
+        performers: P,
+        gate: Gate,
+        settings: Arc<Settings>,
+        version: &str,
+    ) -> Result<Self, Error> {
+        let state = fold(&mut journal)?;
+        let snapshot = (state.seq, state.at.tick);
+        let engine = Engine::new(state, settings, version);
+        Ok(Loop {
+            journal,
+            performers,
+            engine,
+            detector: Detector::default(),
+            gate,
+            waiting: VecDeque::new(),
+            snapshot,
+            try_again: None,
+            refold: false,
+        })
+    }
+
+    /// Takes the lead: from here on no other healer's append succeeds.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn lead(&mut self, now: Now) -> Result<(), Error> {
+        let epoch = self.journal.lead()?;
+        let before = self.engine.state().seq;
+        let decision = self.engine.lead(epoch, now);
+        self.journal.append(epoch, before, &decision.entries)?;
+        let known: Vec<_> = self.engine.state().intents.keys().cloned().collect();
+        self.gate.publish(&self.engine, known.iter());
+        self.perform(decision.effects);
+        Ok(())
+    }
+
+    /// Plants faults in the engine.
+    pub fn plant(&mut self, faults: Faults) {
+        self.engine.plant(faults);
+    }
+
+    /// The engine, in a committed state between two steps.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// What keeps.
+    #[must_use]
+    pub fn journal(&self) -> &J {
+        &self.journal
+    }
+
+    /// What keeps, for whoever looks from outside of the loop.
+    pub fn journal_mut(&mut self) -> &mut J {
+        &mut self.journal
+    }
+
+    /// What does.
+    pub fn performers(&mut self) -> &mut P {
+        &mut self.performers
+    }
+
+    /// Gives the journal back, as a process leaves it behind that is killed.
+    #[must_use]
+    pub fn into_parts(self) -> (J, P) {
+        (self.journal, self.performers)
+    }
+
+    /// Something arrived.
+    pub fn push(&mut self, input: Input) {
+        self.waiting.push_back(input);
+    }
+
+    /// When a step is due although nothing arrives.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Tick> {
+        match self.try_again {
+            Some(at) => Some(at),
+            None => self.engine.next_deadline(),
+        }
+    }
+
+    /// Handles a batch: detect, absorb, decide, commit, and only then perform.
+    pub fn step(&mut self, now: Now) -> Stepped {
+        if self.try_again.is_some_and(|at| now.tick < at) {
+            return Stepped::Stuck;
+        }
+        self.try_again = None;
+        if self.refold && !self.fold_anew(now) {
+            return self.stuck(now);
+        }
+        let batch = self.take_batch(now);
+        let before = self.engine.state().seq;
+        let Decision { entries, effects, touched } = self.engine.handle(&batch, now);
+        if !entries.is_empty()
+            && let Err(error) = self.journal.append(self.engine.state().epoch, before, &entries)
+        {
+            return self.not_appended(&error, batch, now);
+        }
+        self.gate.publish(&self.engine, touched.iter());
+        self.report(&entries);
+        self.perform(effects);
+        if !entries.is_empty() && self.engine.is_store_full() {
+            self.waiting.push_front(Input::StoreRoom { full: false });
+        }
+        self.keep_snapshot_if_due(now);
+        if self.waiting.is_empty() { Stepped::Idle } else { Stepped::More }
+    }
+
+    /// Ends in order: the last event, and a snapshot.
+    ///
+    /// # Errors
+    /// When the journal cannot be written; nothing is lost by that.
+    pub fn end(&mut self, now: Now) -> Result<(), Error> {
+        self.gate.close();
+        let before = self.engine.state().seq;
+        let decision = self.engine.end(now);
+        self.journal.append(self.engine.state().epoch, before, &decision.entries)?;
+        self.keep_snapshot(now)
+    }
+
+    /// Takes up to [`BATCH_MAX`] inputs, each followed by the alerts that it changes.
+    fn take_batch(&mut self, now: Now) -> Vec<Input> {
+        let mut batch = Vec::with_capacity(self.waiting.len().min(BATCH_MAX));
+        while batch.len() < BATCH_MAX {
+            let Some(input) = self.waiting.pop_front() else { break };
+            let transitions = match &input {
+                Input::Observed(seen) | Input::Looked { seen, .. } => self.detector.observe(seen, now.tick),
+                Input::Source(report) => match &report.state {
+                    SourceState::Listed { present, .. } => self.detector.listed(&report.source, present, now.tick),
+                    SourceState::Unreachable { .. }
+                    | SourceState::Closing
+                    | SourceState::Lost { .. }
+                    | SourceState::Opened { .. } => Vec::new(),
+                },
+                Input::Alert(_)
+                | Input::Answered(_, _)
+                | Input::Gathered { .. }
+                | Input::Delivered(_)
+                | Input::Commanded(_)
+                | Input::Configured(_)
+                | Input::ClockJumped { .. }
+                | Input::StoreRoom { .. }
+                | Input::Deposed { .. } => Vec::new(),
+            };
+            batch.push(input);
+            batch.extend(transitions.into_iter().map(Input::Alert));
+        }
+        batch
+    }
+
+    /// The batch was not committed, or nobody knows: its effects never run, and its inputs are handled again after the
+    /// state was folded anew.
+    fn not_appended(&mut self, error: &Error, batch: Vec<Input>, now: Now) -> Stepped {
+        tracing::warn!(%error, "the journal did not take a batch");
+        self.refold = true;
+        if let Error::Deposed { .. } = error {
+            self.engine.step_down();
+            self.gate.close();
+            self.refold = false;
+            return Stepped::Deposed;
+        }
+        let full = matches!(error, Error::Full(_));
+        for input in batch.into_iter().rev() {
+            // A person does not wait for a disk to be cleaned.
+            if let (true, Input::Commanded(command)) = (full, &input) {
+                let text = format!("nothing was done: {error}");
+                let lines = vec![ReplyLine { resource: None, text }];
+                self.performers.perform(Effect::Answer(Reply { id: command.id.clone(), taken: false, lines }));
+            } else {
+                self.waiting.push_front(input);
+            }
+        }
+        if full && !self.engine.is_store_full() {
+            self.waiting.push_front(Input::StoreRoom { full: true });
+        }
+        self.stuck(now)
+    }
+
+    fn stuck(&mut self, now: Now) -> Stepped {
+        self.try_again = Some(Tick(now.tick.0 + TRY_AGAIN_MS));
+        Stepped::Stuck
+    }
+
+    fn fold_anew(&mut self, now: Now) -> bool {
+        let state = match fold(&mut self.journal) {
+            Ok(state) => state,
+            Err(error) => {
+                tracing::error!(%error, "the journal cannot be read");
+                return false;
+            }
+        };
+        let epoch = self.engine.state().epoch;
+        if state.epoch > epoch {
+            self.engine.step_down();
+            self.gate.close();
+            return true;
+        }
+        let decision = self.engine.refold(State { epoch, ..state }, now);
+        let known: Vec<_> = self.engine.state().intents.keys().cloned().collect();
+        self.gate.publish(&self.engine, known.iter());
+        self.perform(decision.effects);
+        // The detector states the present condition of everything, resolved included.
+        self.waiting.extend(self.detector.state_all().into_iter().map(Input::Alert));
+        self.refold = false;
+        true
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            self.performers.perform(effect);
+        }
+    }
+
+    fn report(&self, entries: &[Entry]) {
+        for entry in entries {
+            tracing::info!(
+                seq = entry.seq,
+                event = entry.event.name(),
+                incident = entry.event.incident().map(tracing::field::display),
+                resource = entry.event.resource().map(tracing::field::display),
+                "committed"
+            );
+        }
+    }
+
+    fn keep_snapshot_if_due(&mut self, now: Now) {
+        let (seq, at) = self.snapshot;
+        let entries = self.engine.state().seq.saturating_sub(seq);
+        let old = now.tick.0.saturating_sub(at.0) >= SNAPSHOT_EVERY_MS && entries > 0;
+        if (entries >= SNAPSHOT_EVERY_ENTRIES || old)
+            && let Err(error) = self.keep_snapshot(now)
+        {
+            tracing::warn!(%error, "no snapshot could be kept");
+        }
+    }
+
+    fn keep_snapshot(&mut self, now: Now) -> Result<(), Error> {
+        let state = self.engine.state();
+        let bytes = serde_json::to_vec(&(engine::state::SNAPSHOT_VERSION, state))
+            .map_err(|error| Error::Unclear(error.to_string()))?;
+        let seq = state.seq;
+        self.journal.keep_snapshot(seq, &bytes)?;
+        self.snapshot = (seq, now.tick);
+        Ok(())
+    }
+}
+
+/// The state as the journal tells it: the newest snapshot that this program understands, and what came after.
+///
+/// # Errors
+/// When the journal cannot be read, or must not be.
+pub fn fold(journal: &mut impl Journal) -> Result<State, Error> {
+    let mut state = State::default();
+    journal.recover(&mut |piece| {
+        match piece {
+            Piece::Snapshot { state: bytes, .. } => state = snapshot(&bytes)?,
+            Piece::Entry(entry) => state.apply(&entry),
+        }
+        Ok(())
+    })?;
+    Ok(state)
+}
+
+/// Reads a snapshot. One of another version is refused: the journal is then folded from its beginning.
+///
+/// # Errors
+/// In words.
+pub fn snapshot(bytes: &[u8]) -> Result<State, String> {
+    let (version, state): (u32, serde_json::Value) =
+        serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    if version != engine::state::SNAPSHOT_VERSION {
+        return Err(format!("the snapshot is of version {version}"));
+    }
+    serde_json::from_value(state).map_err(|error| error.to_string())
+}
