@@ -1,1 +1,34 @@
 //! Eyes and hands on Docker Engine and Compose.
+//!
+//! ```text
+//! Endpoint ── where the engine is
+//!     │
+//!   Host ──── what eyes and hands share: the negotiated connection, the clock, who is who
+//!   ├─ Eyes ── events, looks and listings → model::input::Input
+//!   └─ Hands ─ look, read a log, start, stop
+//! ```
+//!
+//! The quirks of the engine stay in here: outside there are only typed facts. Whatever a container's owner can write
+//! (names, labels, logs, error messages) is hostile: it is bounded and escaped before it leaves.
+
+mod activation;
+mod definition;
+mod endpoint;
+mod error;
+mod eyes;
+mod hands;
+mod happening;
+mod host;
+mod http;
+mod kept;
+mod log;
+mod look;
+mod own;
+mod registry;
+mod wire;
+
+pub use endpoint::Endpoint;
+pub use error::Error;
+pub use eyes::{Eyes, Overflow};
+pub use hands::Hands;
+pub use host::{API_VERSION_MAX, API_VERSION_MIN, Host};

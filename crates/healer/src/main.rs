@@ -1,2 +1,25 @@
-//! The binary.
-fn main() {}
+//! The program: configuration, command line, and the wiring of what the other crates do.
+//!
+//! ```text
+//! cli ─▶ commands ─┬─ run ───────▶ config ─▶ daemon
+//!                  ├─ looking ───▶ source: live (the socket) or offline (the journal) ─▶ render
+//!                  └─ asking ────▶ live ─▶ render
+//! ```
+
+mod cli;
+mod commands;
+mod config;
+mod daemon;
+mod live;
+mod offline;
+mod render;
+mod simulate;
+mod source;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    commands::run(cli::Cli::parse())
+}

@@ -273,13 +273,18 @@ impl<J: Journal, P: Perform> Loop<J, P> {
 
     fn report(&self, entries: &[Entry]) {
         for entry in entries {
-            tracing::info!(
-                seq = entry.seq,
-                event = entry.event.name(),
-                incident = entry.event.incident().map(tracing::field::display),
-                resource = entry.event.resource().map(tracing::field::display),
-                "committed"
-            );
+            tracing::debug!(seq = entry.seq, event = entry.event.name(), "committed");
+            for line in engine::view::lines(std::slice::from_ref(entry)) {
+                let of = entry.event.incident().and_then(|id| self.engine.state().incidents.get(&id.number));
+                let resource = line.resource.as_ref().or(of.map(|incident| &incident.resource));
+                let resource = resource.map(|resource| tracing::field::display(resource.short()));
+                tracing::info!(
+                    resource,
+                    incident = line.incident.as_ref().map(tracing::field::display),
+                    "{}",
+                    line.text
+                );
+            }
         }
     }
 

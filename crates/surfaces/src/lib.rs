@@ -1,1 +1,35 @@
-//! The HTTP API and the socket.
+//! The HTTP API and the socket: what people and programs see of healer, and how they speak to it.
+//!
+//! ```text
+//! TCP, read-only ─┐   guard (Host, Origin, method, time)   ┌─ questions ─▶ the loop, answered between two steps
+//!                 ├──▶ routes ─────────────────────────────┼─ pages ─────▶ the journal, read beside the loop
+//! healer.sock ────┘   (with who asks)                      └─ commands ──▶ the loop
+//! ```
+//!
+//! TCP is for reading alone: every local user and every page in a local browser reaches loopback. Commands come over the
+//! unix socket, where the kernel says who asks.
+
+mod answer;
+pub mod client;
+mod error;
+mod guard;
+mod house;
+mod metrics;
+mod mind;
+mod query;
+mod router;
+mod routes;
+pub mod schema;
+mod server;
+mod socket;
+pub mod story;
+
+pub use answer::Items;
+pub use error::Error;
+pub use house::House;
+pub use router::document;
+pub use server::{serve, serve_socket};
+pub use socket::{SOCKET_FILE, Socket};
+
+#[cfg(test)]
+mod tests;

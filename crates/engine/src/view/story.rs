@@ -13,10 +13,22 @@ use model::message::Kind;
 use model::time::Spoken;
 use model::view::{Line, Tone};
 
-/// Entries in words, one line each; those that say nothing to a person are left out.
+/// Entries in words, one line each; those that say nothing to a person are left out: also a diagnosis that names what
+/// the one before named, since what was found in between is told by itself.
 #[must_use]
 pub fn lines(entries: &[Entry]) -> Vec<Line> {
-    entries.iter().filter_map(line).collect()
+    let mut last = None;
+    let mut told = Vec::new();
+    for entry in entries {
+        if let Event::Diagnosed { id, diagnosis, .. } = &entry.event {
+            let named = Some((id, &diagnosis.cause, diagnosis.confidence));
+            if std::mem::replace(&mut last, named) == named {
+                continue;
+            }
+        }
+        told.extend(line(entry));
+    }
+    told
 }
 
 fn line(entry: &Entry) -> Option<Line> {

@@ -1,0 +1,213 @@
+//! What healer does to an engine's containers: look, read a log, start, stop. Nothing else, and never a restart in one
+//! call: that would undo a stop by somebody else in between (facts/intent.md, 0.4).
+
+use std::time::Duration;
+
+use model::ResourceId;
+use model::action::{Action, Answer, Behalf, Permit};
+use model::fact::{Fact, Incarnation, Observation, Run};
+use model::incident::Excerpt;
+use tokio::time::{Instant, timeout_at};
+
+use crate::error::Error;
+use crate::host::Host;
+use crate::log;
+
+/// Hands on one engine. Cheap to clone.
+#[derive(Clone)]
+pub struct Hands {
+    host: Host,
+}
+
+impl Hands {
+    /// Hands on the engine that `host` is.
+    #[must_use]
+    pub fn new(host: Host) -> Hands {
+        Hands { host }
+    }
+
+    /// Does what the permit allows, once.
+    ///
+    /// Just before the act the container is looked at again, and then `still` is asked, as the very last thing: the
+    /// caller's word on whether the permit holds (intent, freeze, epoch). Its `Err` is the reason to withhold the act.
+    pub async fn perform(&self, permit: &Permit, still: impl Fn() -> Result<(), String>) -> Answer {
+        let within = permit.step.timeout();
+        let deadline = Instant::now() + within;
+        match timeout_at(deadline, self.host.look(&permit.incarnation)).await {
+            Ok(Ok(seen)) if seen.resource != permit.step.resource => {
+                return Answer::Withheld(format!("the container is {} by now", seen.resource.short()));
+            }
+            Ok(Ok(seen)) => {
+                if let Some(answer) = settled(permit, seen.look.run) {
+                    return answer;
+                }
+            }
+            Ok(Err(Error::NotFound)) => return Answer::Withheld("the container is gone".to_owned()),
+            Ok(Err(e)) => return Answer::Withheld(format!("no look was possible just before the act: {e}")),
+            Err(_) => return Answer::Withheld("no look was possible just before the act: the time ran out".to_owned()),
+        }
+        if let Err(why) = still() {
+            return Answer::Withheld(why);
+        }
+        let verb = match permit.step.action {
+            Action::Start => "start",
+            // Without a time of ours the engine gives the container its own.
+            Action::Stop => "stop",
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        match timeout_at(deadline, self.host.order(&permit.incarnation, verb, left)).await {
+            Ok(Ok(304)) => Answer::AlreadySo,
+            Ok(Ok(_)) => Answer::Done,
+            Ok(Err(e)) => refused(e),
+            Err(_) => Answer::Unknown(format!("no answer within {} s", within.as_secs_f32())),
+        }
+    }
+
+    /// Looks at every body of a resource: a look at each that is there, and that it is gone of each that is not. Empty if
+    /// the engine knows nothing of this name.
+    ///
+    /// # Errors
+    /// When the engine cannot be asked; then nothing is known.
+    pub async fn look(&self, resource: &ResourceId) -> Result<Vec<Observation>, Error> {
+        let mut bodies = self.host.registry().bodies(resource);
+        if bodies.is_empty() {
+            let summaries = self.host.list().await?;
+            let mut registry = self.host.registry();
+            for summary in &summaries {
+                registry.listed(self.host.name(), summary);
+            }
+            bodies = registry.bodies(resource);
+        }
+        let mut seen = Vec::new();
+        for id in bodies {
+            seen.extend(self.look_at(resource, &id).await?);
+        }
+        Ok(seen)
+    }
+
+    async fn look_at(&self, resource: &ResourceId, id: &Incarnation) -> Result<Vec<Observation>, Error> {
+        let gone = |of: ResourceId| self.host.observation(of, id.clone(), Fact::Gone);
+        match self.host.look(id).await {
+            Ok(seen) => {
+                let look = self.host.observation(seen.resource, seen.incarnation, Fact::Looked(Box::new(seen.look)));
+                Ok(seen.moved_from.map(gone).into_iter().chain([look]).collect())
+            }
+            Err(Error::NotFound) => {
+                let known = self.host.registry().forget(id);
+                Ok(vec![gone(known.unwrap_or_else(|| resource.clone()))])
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// What a container's log says since its last start, reduced to the lines that matter: of the last 2,000 lines, at
+    /// most 4 MiB, within 5 s.
+    ///
+    /// # Errors
+    /// In words, when the log cannot be read.
+    pub async fn read_log(&self, incarnation: &Incarnation) -> Result<Excerpt, String> {
+        log::read(&self.host, incarnation).await.map_err(|e| e.to_string())
+    }
+
+    /// How long the stop of a container may take by its own word, beside what the engine needs; for the deadlines of those
+    /// who order one. `None` where it may take for ever.
+    #[must_use]
+    pub fn stop_within(stop_timeout_s: i64) -> Option<Duration> {
+        let own_s = u64::try_from(stop_timeout_s).ok()?;
+        Some(Duration::from_secs(own_s.saturating_add(15)))
+    }
+}
+
+/// The answer that the present state gives by itself; `None` if the act is due.
+fn settled(permit: &Permit, run: Run) -> Option<Answer> {
+    let withheld = |why: &str| Some(Answer::Withheld(why.to_owned()));
+    match (permit.step.action, run) {
+        (Action::Start, Run::Created | Run::Exited) | (Action::Stop, Run::Running | Run::Restarting) => None,
+        (Action::Start, Run::Running) | (Action::Stop, Run::Created | Run::Exited) => Some(Answer::AlreadySo),
+        (Action::Start, Run::Restarting) => withheld("the engine's own restart policy is starting it"),
+        (Action::Start, Run::Paused) => withheld("it is paused"),
+        // A person's word is obeyed; a plan never stops what somebody froze.
+        (Action::Stop, Run::Paused) => match permit.behalf {
+            Behalf::Person(_) => None,
+            Behalf::Incident(_) => withheld("it is paused"),
+        },
+        (Action::Start | Action::Stop, Run::Removing) => withheld("it is being removed"),
+    }
+}
+
+fn refused(error: Error) -> Answer {
+    match error {
+        Error::NotFound => Answer::Failed("the container is gone".to_owned()),
+        Error::Refused { status, message } => Answer::Failed(format!("the engine answered {status}: {message}")),
+        Error::Lost(why) => Answer::Unknown(format!("the engine gave no answer: {why}")),
+        Error::Unreachable(why) | Error::Unsupported(why) | Error::Unfit(why) => Answer::Failed(why),
+        Error::Nonsense(why) => Answer::Unknown(format!("the engine's answer makes no sense: {why}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use model::action::{Pair, PermitId, Step};
+    use model::time::{Now, Tick};
+
+    use super::*;
+
+    fn permit(action: Action, behalf: Behalf) -> Permit {
+        Permit {
+            id: PermitId(1),
+            epoch: 1,
+            behalf,
+            step: Step { action, resource: ResourceId::lone_container("h", "x"), pair: Pair::None, timeout_ms: 1_000 },
+            incarnation: Incarnation("ab".into()),
+            leases: BTreeSet::new(),
+            unhindered: false,
+            given: Now::default(),
+            until: Tick(0),
+        }
+    }
+
+    #[test]
+    fn what_is_so_already_or_somebody_elses_is_not_done() {
+        let incident = || Behalf::Incident("h/1".parse().unwrap());
+        let person = || Behalf::Person("ada".to_owned());
+        let table = [
+            (Action::Start, Run::Exited, incident(), "due"),
+            (Action::Start, Run::Created, incident(), "due"),
+            (Action::Start, Run::Running, incident(), "so"),
+            (Action::Start, Run::Restarting, incident(), "the engine's own restart policy is starting it"),
+            (Action::Start, Run::Paused, person(), "it is paused"),
+            (Action::Start, Run::Removing, incident(), "it is being removed"),
+            (Action::Stop, Run::Running, incident(), "due"),
+            (Action::Stop, Run::Restarting, person(), "due"),
+            (Action::Stop, Run::Exited, incident(), "so"),
+            (Action::Stop, Run::Created, incident(), "so"),
+            (Action::Stop, Run::Paused, incident(), "it is paused"),
+            (Action::Stop, Run::Paused, person(), "due"),
+        ];
+        for (action, run, behalf, expect) in table {
+            let found = match settled(&permit(action, behalf), run) {
+                None => "due".to_owned(),
+                Some(Answer::AlreadySo) => "so".to_owned(),
+                Some(Answer::Withheld(why)) => why,
+                Some(other) => panic!("{other:?}"),
+            };
+            assert_eq!(found, expect, "{action} of {run:?}");
+        }
+    }
+
+    #[test]
+    fn a_lost_answer_is_unknown_and_a_refusal_is_a_failure() {
+        assert!(matches!(refused(Error::Lost("x".to_owned())), Answer::Unknown(_)));
+        assert!(matches!(refused(Error::Unreachable("x".to_owned())), Answer::Failed(_)));
+        let said = refused(Error::Refused { status: 500, message: "port is taken".to_owned() });
+        assert_eq!(said, Answer::Failed("the engine answered 500: port is taken".to_owned()));
+    }
+
+    #[test]
+    fn a_stop_that_may_take_for_ever_has_no_deadline() {
+        assert_eq!(Hands::stop_within(25), Some(Duration::from_secs(40)));
+        assert_eq!(Hands::stop_within(-1), None);
+    }
+}

@@ -1,0 +1,409 @@
+//! What eyes and hands share of one engine: the negotiated connection, its clock, who is who, and the requests.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use evidence::escape;
+use hyper::Method;
+use model::ResourceId;
+use model::fact::{Fact, Generation, Incarnation, Look, Observation, SourceTime};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::activation::{self, Unit};
+use crate::definition::{self, Around};
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::happening::ACTIONS;
+use crate::http::{self, Reply, encoded};
+use crate::own::{self, Own};
+use crate::registry::Registry;
+use crate::wire::{self, Event, Info, Inspect, Summary, Version};
+
+/// The oldest version of the API that healer speaks: below 1.25 (Docker 1.13, January 2017) an inspect tells neither a
+/// container's own stop timeout nor whether the engine removes it at its end, and both must be known before an act.
+pub const API_VERSION_MIN: (u32, u32) = (1, 25);
+/// The newest version of the API that healer asks for. Newer engines serve it too.
+pub const API_VERSION_MAX: (u32, u32) = (1, 52);
+
+/// How long a plain question may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// How long an engine that is starting may keep its first caller waiting; it is waited for rather than polled, so that its
+/// answer marks the very end of the outage.
+const FIRST_ANSWER_WITHIN: Duration = Duration::from_secs(60);
+const INSPECT_BYTES_MAX: usize = 8 * 1024 * 1024;
+const LIST_BYTES_MAX: usize = 64 * 1024 * 1024;
+const RING_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// A container's file in the engine's folder is some kilobytes long.
+const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// One engine, under the name that its resources carry. Cheap to clone.
+#[derive(Clone)]
+pub struct Host(Arc<Inner>);
+
+struct Inner {
+    name: String,
+    endpoint: Endpoint,
+    own: Own,
+    registry: Mutex<Registry>,
+    session: Mutex<Option<Arc<Session>>>,
+    generation: AtomicU64,
+    /// The engine's clock minus ours.
+    offset_ns: AtomicI64,
+}
+
+/// What was agreed on at the last connect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Session {
+    /// Such as `/v1.41`.
+    prefix: String,
+    /// The engine's own id; empty where it may not be asked.
+    engine_id: String,
+    /// The engine's folder, if it is on this machine.
+    root: Option<PathBuf>,
+    podman: bool,
+}
+
+/// A look, with what the registry learnt from it.
+pub(crate) struct Seen {
+    pub(crate) resource: ResourceId,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) look: Look,
+    pub(crate) moved_from: Option<ResourceId>,
+}
+
+impl Host {
+    /// An engine; `name` becomes the host part of every resource on it. Connects to nothing yet.
+    #[must_use]
+    pub fn new(name: &str, endpoint: Endpoint) -> Host {
+        Host(Arc::new(Inner {
+            name: name.to_owned(),
+            endpoint,
+            own: Own::find(),
+            registry: Mutex::default(),
+            session: Mutex::default(),
+            generation: AtomicU64::new(0),
+            offset_ns: AtomicI64::new(0),
+        }))
+    }
+
+    /// The host's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Where the engine is.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.0.endpoint
+    }
+
+    /// The engine's own id, by which a lock can be keyed; `None` before the first connection, or where it is not told.
+    #[must_use]
+    pub fn engine_id(&self) -> Option<String> {
+        let id = self.session().map(|session| session.engine_id.clone())?;
+        (!id.is_empty()).then_some(id)
+    }
+
+    /// The present connection's number; 0 before the first.
+    #[must_use]
+    pub fn generation(&self) -> Generation {
+        Generation(self.0.generation.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn next_generation(&self) -> Generation {
+        Generation(self.0.generation.fetch_add(1, Ordering::AcqRel) + 1)
+    }
+
+    pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.0.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn session(&self) -> Option<Arc<Session>> {
+        self.0.session.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn observation(&self, resource: ResourceId, incarnation: Incarnation, fact: Fact) -> Observation {
+        Observation { resource, incarnation, generation: self.generation(), fact }
+    }
+
+    /// The engine's present time, as far as it can be told.
+    pub(crate) fn now(&self) -> SourceTime {
+        SourceTime(wall_ns().saturating_add(self.0.offset_ns.load(Ordering::Relaxed)))
+    }
+
+    /// Agrees with the engine on a version of the API. Waits for an engine that is just starting.
+    pub(crate) async fn connect(&self) -> Result<(), Error> {
+        if let Unit::Down(state) = activation::unit(&self.0.endpoint).await {
+            return Err(Error::Unreachable(format!(
+                "docker.service is {state}, and connecting to its socket would wake it: start it with `systemctl start docker`"
+            )));
+        }
+        let version = self.ask::<Version>("/version", INSPECT_BYTES_MAX, FIRST_ANSWER_WITHIN).await?;
+        let agreed = negotiate(&version, &self.0.endpoint)?;
+        let podman =
+            version.components.iter().flatten().any(|c| c.name.as_deref().is_some_and(|n| n.contains("Podman")));
+        let mut session =
+            Session { prefix: format!("/v{}.{}", agreed.0, agreed.1), engine_id: String::new(), root: None, podman };
+        let asked = wall_ns();
+        // A socket proxy may forbid this question; healer can do without its answer.
+        match self.ask::<Info>(&format!("{}/info", session.prefix), INSPECT_BYTES_MAX, ANSWER_WITHIN).await {
+            Ok(info) => {
+                self.set_clock(&info, asked, wall_ns());
+                session.engine_id = escape(info.id.as_deref().unwrap_or_default(), 200);
+                session.root = match self.0.endpoint {
+                    Endpoint::Unix(_) => info.docker_root_dir.map(PathBuf::from),
+                    Endpoint::Tcp(_) => None,
+                };
+            }
+            Err(Error::Refused { .. } | Error::NotFound | Error::Nonsense(_)) => {}
+            Err(e @ (Error::Lost(_) | Error::Unreachable(_) | Error::Unfit(_) | Error::Unsupported(_))) => {
+                return Err(e);
+            }
+        }
+        *self.0.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(session));
+        Ok(())
+    }
+
+    /// Reads the engine's clock. A time between question and answer by our own clock means that the two agree.
+    fn set_clock(&self, info: &Info, asked_ns: i64, answered_ns: i64) {
+        let Some(told) = wire::time(info.system_time.as_deref()) else { return };
+        let offset_ns = if (asked_ns..=answered_ns).contains(&told.0) {
+            0
+        } else {
+            told.0.saturating_sub(asked_ns.midpoint(answered_ns))
+        };
+        self.0.offset_ns.store(offset_ns, Ordering::Relaxed);
+    }
+
+    async fn agreed(&self) -> Result<Arc<Session>, Error> {
+        if let Some(session) = self.session() {
+            return Ok(session);
+        }
+        self.connect().await?;
+        self.session().ok_or_else(|| Error::Unreachable("not connected yet".to_owned()))
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, path: &str, bytes_max: usize, within: Duration) -> Result<T, Error> {
+        let answer = async {
+            http::request(&self.0.endpoint, Method::GET, path, within).await?.accepted().await?.json(bytes_max).await
+        };
+        tokio::time::timeout(within, answer)
+            .await
+            .unwrap_or_else(|_| Err(Error::Lost(format!("within {} s", within.as_secs()))))
+    }
+
+    /// Subscribes to the events that decide something.
+    pub(crate) async fn events(&self) -> Result<Reply, Error> {
+        let prefix = &self.agreed().await?.prefix;
+        let filters = serde_json::json!({"type": ["container"], "event": ACTIONS}).to_string();
+        let path = format!("{prefix}/events?filters={}", encoded(&filters));
+        http::request(&self.0.endpoint, Method::GET, &path, ANSWER_WITHIN).await?.accepted().await
+    }
+
+    /// All events that the engine still holds.
+    pub(crate) async fn ring(&self) -> Result<Vec<Event>, Error> {
+        let prefix = &self.agreed().await?.prefix;
+        let path = format!("{prefix}/events?since=1&until={}", wire::stamp(self.now()));
+        let read = async {
+            let mut reply =
+                http::request(&self.0.endpoint, Method::GET, &path, ANSWER_WITHIN).await?.accepted().await?;
+            let mut text = Vec::new();
+            while let Some(piece) = reply.piece().await? {
+                text.extend_from_slice(&piece);
+                if text.len() > RING_BYTES_MAX {
+                    return Err(Error::Nonsense("the kept events are too long".to_owned()));
+                }
+            }
+            Ok(text.split(|b| *b == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect())
+        };
+        tokio::time::timeout(ANSWER_WITHIN, read).await.unwrap_or_else(|_| Err(Error::Lost("kept events".to_owned())))
+    }
+
+    /// All containers, running or not.
+    pub(crate) async fn list(&self) -> Result<Vec<Summary>, Error> {
+        let prefix = &self.agreed().await?.prefix;
+        self.ask(&format!("{prefix}/containers/json?all=true"), LIST_BYTES_MAX, ANSWER_WITHIN).await
+    }
+
+    /// The engine's words on one container.
+    pub(crate) async fn inspect(&self, id: &Incarnation) -> Result<Inspect, Error> {
+        let prefix = &self.agreed().await?.prefix;
+        let inspect: Inspect =
+            self.ask(&format!("{prefix}/containers/{}/json", path_part(id)?), INSPECT_BYTES_MAX, ANSWER_WITHIN).await?;
+        // An id is looked up as a name too: a container that was named after another's id is not that one.
+        if *inspect.id == *id.0 { Ok(inspect) } else { Err(Error::NotFound) }
+    }
+
+    /// Looks at one container.
+    ///
+    /// The look's time is that of the question, not of the answer: what happened in between may be in it or not, and an
+    /// event that is newer than a look must not be taken for settled by it.
+    pub(crate) async fn look(&self, id: &Incarnation) -> Result<Seen, Error> {
+        let at = self.now().max(self.registry().last_event(id));
+        let inspect = self.inspect(id).await?;
+        let manually_stopped = self.manually_stopped(&inspect).await;
+        let podman = self.session().is_some_and(|session| session.podman);
+        let mut registry = self.registry();
+        let around = Around {
+            network_parent: definition::network_parent(&inspect).and_then(|parent| registry.resolve(parent)),
+            healers_own: self.0.own.forbids(&inspect.id, definition::network_parent(&inspect)),
+            // Podman's events and flags have not been measured; until then healer only watches it.
+            owner: podman.then(|| "Podman".to_owned()),
+        };
+        let looked = registry.looked(&self.0.name, &inspect, definition::definition(&inspect, around));
+        Ok(Seen {
+            resource: looked.resource,
+            incarnation: id.clone(),
+            look: crate::look::look(&inspect, looked.definition, manually_stopped, at),
+            moved_from: looked.moved_from,
+        })
+    }
+
+    /// The engine's private note that somebody stopped the container through the API. Believed only if the file tells of
+    /// the same start and end as the inspect: it is written a moment later.
+    async fn manually_stopped(&self, inspect: &Inspect) -> Option<bool> {
+        let root = self.session()?.root.clone()?;
+        if inspect.id.len() != 64 || !inspect.id.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return None;
+        }
+        let path = root.join("containers").join(&inspect.id).join("config.v2.json");
+        let is_small = tokio::fs::metadata(&path).await.ok()?.len() <= FILE_BYTES_MAX;
+        let text = if is_small { tokio::fs::read(&path).await.ok()? } else { return None };
+        let file: EngineFile = serde_json::from_slice(&text).ok()?;
+        let times =
+            |state: &wire::State| (wire::time(state.started_at.as_deref()), wire::time(state.finished_at.as_deref()));
+        (times(&file.state) == times(&inspect.state)).then_some(file.manually_stopped)?
+    }
+
+    /// Whether the engine still takes new requests: one that was told to stop removes its socket at once, while its events
+    /// and old connections go on for as long as its containers take to stop.
+    pub(crate) async fn is_open(&self) -> bool {
+        match activation::unit(&self.0.endpoint).await {
+            Unit::Up => return true,
+            Unit::Down(_) => return false,
+            Unit::NotActivated => {}
+        }
+        match &self.0.endpoint {
+            Endpoint::Unix(path) if !own::is_mount_point(path) => tokio::fs::metadata(path).await.is_ok(),
+            Endpoint::Unix(_) | Endpoint::Tcp(_) => {
+                let ping = http::request(&self.0.endpoint, Method::GET, "/_ping", Duration::from_secs(1));
+                ping.await.is_ok_and(|reply| reply.status == 200)
+            }
+        }
+    }
+
+    /// Orders something done to a container (`start`, `stop`). Gives the HTTP status of a yes: 204, or 304 if it was so.
+    pub(crate) async fn order(&self, id: &Incarnation, verb: &str, within: Duration) -> Result<u16, Error> {
+        let prefix = &self.agreed().await?.prefix;
+        let path = format!("{prefix}/containers/{}/{verb}", path_part(id)?);
+        Ok(http::request(&self.0.endpoint, Method::POST, &path, within).await?.accepted().await?.status)
+    }
+
+    /// The last `tail` lines of a container's log since a time.
+    pub(crate) async fn log(&self, id: &Incarnation, since: SourceTime, tail: usize) -> Result<Reply, Error> {
+        let prefix = &self.agreed().await?.prefix;
+        let (id, since) = (path_part(id)?, wire::stamp(since));
+        let path = format!("{prefix}/containers/{id}/logs?stdout=true&stderr=true&since={since}&tail={tail}");
+        http::request(&self.0.endpoint, Method::GET, &path, ANSWER_WITHIN).await?.accepted().await
+    }
+}
+
+/// `config.v2.json`, as far as it is read.
+#[derive(Deserialize)]
+struct EngineFile {
+    #[serde(rename = "State", default)]
+    state: wire::State,
+    #[serde(rename = "HasBeenManuallyStopped", default)]
+    manually_stopped: Option<bool>,
+}
+
+fn wall_ns() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// A container's id as a part of a path.
+fn path_part(id: &Incarnation) -> Result<&str, Error> {
+    let plain = !id.0.is_empty() && id.0.bytes().all(|b| b.is_ascii_alphanumeric());
+    if plain { Ok(&id.0) } else { Err(Error::NotFound) }
+}
+
+/// The newest version that both speak.
+fn negotiate(engine: &Version, endpoint: &Endpoint) -> Result<(u32, u32), Error> {
+    let parsed = |text: Option<&str>| -> Option<(u32, u32)> {
+        let (major, minor) = text?.split_once('.')?;
+        Some((major.parse().ok()?, minor.parse().ok()?))
+    };
+    let shown = escape(engine.version.as_deref().unwrap_or("of unknown version"), 60);
+    let newest = parsed(engine.api_version.as_deref())
+        .ok_or_else(|| Error::Nonsense(format!("{endpoint} told no API version: is it a Docker engine?")))?;
+    let oldest = parsed(engine.min_api_version.as_deref()).unwrap_or((1, 0));
+    if newest < API_VERSION_MIN {
+        return Err(Error::Unfit(format!(
+            "the engine at {endpoint} ({shown}) speaks API {}.{} at most, healer needs {}.{}: upgrade it to Docker 1.13 or later",
+            newest.0, newest.1, API_VERSION_MIN.0, API_VERSION_MIN.1
+        )));
+    }
+    if oldest > API_VERSION_MAX {
+        return Err(Error::Unfit(format!(
+            "the engine at {endpoint} ({shown}) speaks API {}.{} at least, healer knows {}.{} at most: upgrade healer",
+            oldest.0, oldest.1, API_VERSION_MAX.0, API_VERSION_MAX.1
+        )));
+    }
+    Ok(newest.min(API_VERSION_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_common_version_is_spoken_or_a_remedy_told() {
+        let table = [
+            ("1.41", Some("1.12"), Ok((1, 41))),
+            ("1.43", Some("1.24"), Ok((1, 43))),
+            ("1.60", Some("1.44"), Ok(API_VERSION_MAX)),
+            ("1.25", None, Ok((1, 25))),
+            ("1.24", Some("1.12"), Err("upgrade it to Docker 1.13")),
+            ("1.90", Some("1.80"), Err("upgrade healer")),
+            ("one", None, Err("is it a Docker engine?")),
+        ];
+        for (newest, oldest, expect) in table {
+            let engine = Version {
+                version: Some("x".to_owned()),
+                api_version: Some(newest.to_owned()),
+                min_api_version: oldest.map(str::to_owned),
+                components: None,
+            };
+            match (negotiate(&engine, &Endpoint::Tcp("h:1".to_owned())), expect) {
+                (Ok(found), Ok(expect)) => assert_eq!(found, expect, "{newest}"),
+                (Err(said), Err(part)) => assert!(said.to_string().contains(part), "{said}"),
+                (found, expect) => panic!("{newest}: {found:?} is not {expect:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_clock_that_may_agree_agrees_and_another_is_followed() {
+        let host = Host::new("h", Endpoint::Tcp("h:1".to_owned()));
+        let told = |text: &str| Info { system_time: Some(text.to_owned()), ..Info::default() };
+        let second = 1_000_000_000;
+        host.set_clock(&told("1970-01-01T00:00:10Z"), 9 * second, 11 * second);
+        assert_eq!(host.0.offset_ns.load(Ordering::Relaxed), 0);
+        host.set_clock(&told("1970-01-01T00:01:00Z"), 9 * second, 11 * second);
+        assert_eq!(host.0.offset_ns.load(Ordering::Relaxed), 50 * second);
+        host.set_clock(&told("0001-01-01T00:00:00Z"), 0, 1);
+        assert_eq!(host.0.offset_ns.load(Ordering::Relaxed), 50 * second);
+    }
+
+    #[test]
+    fn only_ids_become_parts_of_a_path() {
+        for (id, good) in [("6f0c9a", true), ("", false), ("a/../b", false), ("a?x", false), ("../json", false)] {
+            assert_eq!(path_part(&Incarnation(id.into())).is_ok(), good, "{id}");
+        }
+    }
+}

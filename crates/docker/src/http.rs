@@ -1,0 +1,216 @@
+//! One request to an engine, over a connection of its own, with limits on everything that comes back.
+//!
+//! A connection per request costs some 50 µs on a socket and says at once whether the engine still takes new ones, which
+//! an old kept one does not while the engine is shutting down (facts/intent.md, 0.2).
+
+use std::io;
+use std::time::Duration;
+
+use evidence::{escape, escape_bytes, redact};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::{Method, Request, header};
+use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+
+/// How long connecting may take.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// How much of an error's message is read and shown, in bytes.
+const MESSAGE_BYTES_MAX: usize = 400;
+
+/// An answer whose body has not been read yet. Dropping it closes the connection.
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    body: Incoming,
+    _driver: Driver,
+}
+
+/// The task that moves a connection's bytes.
+struct Driver(JoinHandle<()>);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Sends a request without a body; gives the answer's head, which must come `within` that time.
+pub(crate) async fn request(endpoint: &Endpoint, method: Method, path: &str, within: Duration) -> Result<Reply, Error> {
+    let (mut sender, driver) = connect(endpoint).await?;
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::HOST, "docker")
+        .header(header::USER_AGENT, concat!("healer/", env!("CARGO_PKG_VERSION")))
+        .body(Empty::new())
+        .map_err(|e| Error::Nonsense(e.to_string()))?;
+    let response = match timeout(within, sender.send_request(request)).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(e)) => return Err(Error::Lost(e.to_string())),
+        Err(_) => return Err(Error::Lost(format!("within {} s", within.as_secs()))),
+    };
+    Ok(Reply { status: response.status().as_u16(), body: response.into_body(), _driver: driver })
+}
+
+async fn connect(endpoint: &Endpoint) -> Result<(SendRequest<Empty<Bytes>>, Driver), Error> {
+    let connected = async {
+        match endpoint {
+            Endpoint::Unix(path) => shake(UnixStream::connect(path).await).await,
+            Endpoint::Tcp(address) => shake(TcpStream::connect(address.as_str()).await).await,
+        }
+    };
+    match timeout(CONNECT_WITHIN, connected).await {
+        Ok(result) => result.map_err(|e| Error::Unreachable(remedy(endpoint, &e))),
+        Err(_) => Err(Error::Unreachable(format!("no connection to {endpoint} within {} s", CONNECT_WITHIN.as_secs()))),
+    }
+}
+
+async fn shake<S>(stream: io::Result<S>) -> io::Result<(SendRequest<Empty<Bytes>>, Driver)>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (sender, connection) = http1::handshake(TokioIo::new(stream?)).await.map_err(io::Error::other)?;
+    let driver = tokio::spawn(async move {
+        // What goes wrong on the connection is told to whoever waits for the answer or reads its body.
+        let _ = connection.await;
+    });
+    Ok((sender, Driver(driver)))
+}
+
+/// Why there is no connection, and what to do about it, in one sentence.
+fn remedy(endpoint: &Endpoint, error: &io::Error) -> String {
+    match (endpoint, error.kind()) {
+        (Endpoint::Unix(_), io::ErrorKind::NotFound) => {
+            format!("no socket at {endpoint}: start the engine, or name its socket in docker.hosts or DOCKER_HOST")
+        }
+        (Endpoint::Unix(_), io::ErrorKind::PermissionDenied) => {
+            format!("permission denied on {endpoint}: add healer's user to the group docker, or run healer as root")
+        }
+        (Endpoint::Unix(_), io::ErrorKind::ConnectionRefused) => {
+            format!(
+                "nobody listens on {endpoint}: start the engine; if healer runs in a container and the engine was \
+                 restarted, mount the socket's folder instead of the socket"
+            )
+        }
+        (Endpoint::Tcp(_), io::ErrorKind::ConnectionRefused) => {
+            format!("connection refused by {endpoint}: start the engine there, or correct the address in docker.hosts")
+        }
+        _ => format!("no connection to {endpoint}: {}", escape(&error.to_string(), MESSAGE_BYTES_MAX)),
+    }
+}
+
+#[derive(Deserialize)]
+struct Message {
+    message: String,
+}
+
+impl Reply {
+    /// The next piece of the body; `None` at its end.
+    pub(crate) async fn piece(&mut self) -> Result<Option<Bytes>, Error> {
+        while let Some(frame) = self.body.frame().await {
+            let frame = frame.map_err(|e| Error::Lost(e.to_string()))?;
+            if let Ok(data) = frame.into_data() {
+                return Ok(Some(data));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Itself if the engine said yes (2xx, or 304: it was so already), else its reason.
+    pub(crate) async fn accepted(mut self) -> Result<Reply, Error> {
+        match self.status {
+            200..=299 | 304 => Ok(self),
+            404 => Err(Error::NotFound),
+            status => {
+                let text = timeout(CONNECT_WITHIN, self.text(64 * 1024)).await.unwrap_or_else(|_| Ok(Vec::new()))?;
+                let message = match serde_json::from_slice::<Message>(&text) {
+                    Ok(said) => escape(&redact(&said.message), MESSAGE_BYTES_MAX),
+                    Err(_) => escape_bytes(&text, MESSAGE_BYTES_MAX),
+                };
+                Err(Error::Refused { status, message })
+            }
+        }
+    }
+
+    /// The body as JSON, of at most `bytes_max`.
+    pub(crate) async fn json<T: DeserializeOwned>(mut self, bytes_max: usize) -> Result<T, Error> {
+        let text = self.text(bytes_max).await?;
+        if text.len() >= bytes_max {
+            return Err(Error::Nonsense(format!("it is longer than {bytes_max} bytes")));
+        }
+        serde_json::from_slice(&text).map_err(|e| Error::Nonsense(escape(&e.to_string(), MESSAGE_BYTES_MAX)))
+    }
+
+    async fn text(&mut self, bytes_max: usize) -> Result<Vec<u8>, Error> {
+        let mut text = Vec::new();
+        while let Some(piece) = self.piece().await? {
+            let room = bytes_max - text.len();
+            text.extend_from_slice(&piece[..piece.len().min(room)]);
+            if text.len() >= bytes_max {
+                break;
+            }
+        }
+        Ok(text)
+    }
+}
+
+/// `text` for use in a query.
+pub(crate) fn encoded(text: &str) -> String {
+    use std::fmt::Write as _;
+    text.bytes().fold(String::new(), |mut out, b| {
+        if b.is_ascii_alphanumeric() || b"-._~".contains(&b) {
+            out.push(char::from(b));
+        } else {
+            let _ = write!(out, "%{b:02X}"); // writing to a String cannot fail
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_engine_that_is_not_there_is_told_in_one_sentence_with_the_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("docker.sock");
+        let ask = |endpoint: Endpoint| async move {
+            request(&endpoint, Method::GET, "/_ping", Duration::from_secs(1)).await.map(|_| ()).unwrap_err().to_string()
+        };
+        let absent = ask(Endpoint::Unix(path.clone())).await;
+        assert!(absent.starts_with("no socket at ") && absent.contains("start the engine"), "{absent}");
+
+        // A socket whose listener is gone stays as a dead file.
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        let refused = ask(Endpoint::Unix(path)).await;
+        assert!(
+            refused.starts_with("nobody listens on ") && refused.contains("mount the socket's folder"),
+            "{refused}"
+        );
+
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let refused = ask(Endpoint::Tcp(free.to_string())).await;
+        assert!(refused.starts_with("connection refused by tcp://127.0.0.1:"), "{refused}");
+    }
+
+    #[test]
+    fn permission_denied_names_the_group() {
+        let said = remedy(&Endpoint::Unix("/var/run/docker.sock".into()), &io::ErrorKind::PermissionDenied.into());
+        assert!(said.starts_with("permission denied on /var/run/docker.sock: add healer's user to the group docker"));
+    }
+
+    #[test]
+    fn queries_are_encoded() {
+        assert_eq!(encoded(r#"{"type":["a b"]}"#), "%7B%22type%22%3A%5B%22a%20b%22%5D%7D");
+    }
+}

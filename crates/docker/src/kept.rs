@@ -1,0 +1,89 @@
+//! The engine's own memory: the last 256 events of all kinds, kept while its process lives.
+//!
+//! The ring is asked for without filters, since only then can be told how far back it reaches: a busy healthcheck pushes
+//! everything else out within a minute (facts/intent.md, L9).
+
+use std::collections::HashMap;
+
+use model::fact::{Happening, Incarnation, Kept, SourceTime, What};
+
+use crate::happening::{Traits, happening};
+use crate::wire::Event;
+
+/// The happenings that the ring holds, by container, and how far back it reaches.
+#[derive(Debug, Default)]
+pub(crate) struct Ring {
+    oldest: Option<SourceTime>,
+    of: HashMap<Incarnation, Vec<Happening>>,
+}
+
+impl Ring {
+    /// Takes the ring's events, oldest first.
+    pub(crate) fn new(events: &[Event], of: impl Fn(&Incarnation) -> Traits) -> Ring {
+        let mut ring = Ring { oldest: events.iter().map(Event::at).min(), ..Ring::default() };
+        for event in events.iter().filter(|event| event.kind == "container") {
+            let id = Incarnation(event.actor.id.as_str().into());
+            if let Some(happening) = happening(event, of(&id)) {
+                ring.of.entry(id).or_default().push(happening);
+            }
+        }
+        ring
+    }
+
+    /// What happened to a container since its last start.
+    ///
+    /// It is complete if the ring reaches back to that start: it holds the start's own event (which comes just after the
+    /// time in the inspect), or something older. With that, "fewer than 256 events, so nothing was forgotten since the
+    /// engine's start" needs no rule of its own, and a container that is older than its engine is never called complete.
+    pub(crate) fn since_start(&self, id: &Incarnation, started: SourceTime) -> Kept {
+        let happenings: Vec<Happening> =
+            self.of.get(id).into_iter().flatten().filter(|happening| happening.at >= started).cloned().collect();
+        let reaches_back = self.oldest.is_some_and(|oldest| oldest <= started)
+            || happenings.iter().any(|happening| happening.what == What::Started);
+        Kept { complete: reaches_back, happenings }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(kind: &str, id: &str, action: &str, at: i64) -> Event {
+        serde_json::from_value(serde_json::json!({
+            "Type": kind, "Action": action, "Actor": {"ID": id, "Attributes": {"exitCode": "3"}}, "timeNano": at
+        }))
+        .unwrap()
+    }
+
+    fn since(events: &[Event], started: i64) -> (bool, Vec<i64>) {
+        let kept = Ring::new(events, |_| Traits::default()).since_start(&Incarnation("a".into()), SourceTime(started));
+        (kept.complete, kept.happenings.iter().map(|h| h.at.0).collect())
+    }
+
+    #[test]
+    fn the_ring_is_complete_for_a_container_if_it_reaches_back_to_its_start() {
+        let c = |action, at| event("container", "a", action, at);
+        let table = [
+            ("its own start is kept", vec![c("start", 11), c("die", 20)], 10, (true, vec![11, 20])),
+            ("something older is kept", vec![event("network", "n", "create", 5), c("die", 20)], 10, (true, vec![20])),
+            (
+                "the start was pushed out",
+                vec![event("container", "b", "exec_start", 15), c("die", 20)],
+                10,
+                (false, vec![20]),
+            ),
+            ("older than its engine", vec![c("die", 20)], 10, (false, vec![20])),
+            ("an empty ring", vec![], 10, (false, vec![])),
+            (
+                "only since the last start",
+                vec![c("start", 3), c("die", 4), c("start", 11), c("die", 20)],
+                10,
+                (true, vec![11, 20]),
+            ),
+            ("not what befell others", vec![event("container", "b", "die", 1), c("start", 11)], 10, (true, vec![11])),
+        ];
+        for (name, events, started, expect) in table {
+            assert_eq!(since(&events, started), expect, "{name}");
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The engine's JSON, as far as healer reads it. Every field may be absent or null, and no word is a closed set: another
+//! version, or Podman, must not make a container invisible.
+
+use std::collections::BTreeMap;
+
+use model::fact::SourceTime;
+use serde::Deserialize;
+
+/// `GET /version`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Version {
+    pub(crate) version: Option<String>,
+    pub(crate) api_version: Option<String>,
+    #[serde(rename = "MinAPIVersion")]
+    pub(crate) min_api_version: Option<String>,
+    pub(crate) components: Option<Vec<Component>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Component {
+    pub(crate) name: Option<String>,
+}
+
+/// `GET /info`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Info {
+    #[serde(rename = "ID")]
+    pub(crate) id: Option<String>,
+    pub(crate) docker_root_dir: Option<String>,
+    pub(crate) system_time: Option<String>,
+}
+
+/// One of `GET /containers/json`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Summary {
+    pub(crate) id: String,
+    pub(crate) names: Option<Vec<String>>,
+    pub(crate) labels: Option<BTreeMap<String, String>>,
+}
+
+/// `GET /containers/{id}/json`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Inspect {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) created: Option<String>,
+    pub(crate) image: Option<String>,
+    pub(crate) restart_count: Option<i64>,
+    pub(crate) state: State,
+    pub(crate) config: Config,
+    pub(crate) host_config: HostConfig,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct State {
+    pub(crate) status: Option<String>,
+    pub(crate) running: Option<bool>,
+    pub(crate) paused: Option<bool>,
+    pub(crate) restarting: Option<bool>,
+    #[serde(rename = "OOMKilled")]
+    pub(crate) oom_killed: Option<bool>,
+    pub(crate) dead: Option<bool>,
+    pub(crate) exit_code: Option<i64>,
+    pub(crate) error: Option<String>,
+    pub(crate) started_at: Option<String>,
+    pub(crate) finished_at: Option<String>,
+    pub(crate) health: Option<HealthState>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct HealthState {
+    pub(crate) status: Option<String>,
+    pub(crate) log: Option<Vec<Probe>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Probe {
+    pub(crate) exit_code: Option<i64>,
+    pub(crate) output: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Config {
+    pub(crate) image: Option<String>,
+    pub(crate) labels: Option<BTreeMap<String, String>>,
+    pub(crate) stop_signal: Option<String>,
+    pub(crate) stop_timeout: Option<i64>,
+    pub(crate) tty: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct HostConfig {
+    pub(crate) network_mode: Option<String>,
+    pub(crate) restart_policy: Option<Policy>,
+    pub(crate) auto_remove: Option<bool>,
+    pub(crate) memory: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Policy {
+    pub(crate) name: Option<String>,
+    pub(crate) maximum_retry_count: Option<i64>,
+}
+
+/// One line of `GET /events`. The old `status`, `id` and `from` are not read: newer engines leave them out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Event {
+    #[serde(rename = "Type")]
+    pub(crate) kind: String,
+    #[serde(rename = "Action")]
+    pub(crate) action: String,
+    #[serde(rename = "Actor")]
+    pub(crate) actor: Actor,
+    #[serde(rename = "timeNano")]
+    pub(crate) time_nano: i64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct Actor {
+    #[serde(rename = "ID")]
+    pub(crate) id: String,
+    #[serde(rename = "Attributes")]
+    pub(crate) attributes: Option<BTreeMap<String, String>>,
+}
+
+impl Event {
+    pub(crate) fn at(&self) -> SourceTime {
+        SourceTime(self.time_nano)
+    }
+
+    pub(crate) fn attribute(&self, name: &str) -> Option<&str> {
+        self.actor.attributes.as_ref()?.get(name).map(String::as_str)
+    }
+}
+
+/// A time as the engine writes it; `None` for the year 1, by which it says "never".
+pub(crate) fn time(text: Option<&str>) -> Option<SourceTime> {
+    let stamp: jiff::Timestamp = text?.parse().ok()?;
+    let nanos = i64::try_from(stamp.as_nanosecond()).ok()?;
+    (nanos > 0).then_some(SourceTime(nanos))
+}
+
+/// A time as the engine's queries want it.
+pub(crate) fn stamp(at: SourceTime) -> String {
+    let at = at.0.max(0);
+    format!("{}.{:09}", at / 1_000_000_000, at % 1_000_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_to_the_nanosecond_and_the_year_one_is_never() {
+        let table = [
+            (Some("2026-11-23T15:41:58.603560078Z"), Some(1_795_448_518_603_560_078)),
+            (Some("2026-11-23T16:41:58.6+01:00"), Some(1_795_448_518_600_000_000)),
+            (Some("0001-01-01T00:00:00Z"), None),
+            (Some(""), None),
+            (Some("yesterday"), None),
+            (None, None),
+        ];
+        for (text, expect) in table {
+            assert_eq!(time(text), expect.map(SourceTime), "{text:?}");
+        }
+        assert_eq!(stamp(SourceTime(1_795_448_518_003_560_078)), "1795448518.003560078");
+    }
+}

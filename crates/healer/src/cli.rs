@@ -1,0 +1,321 @@
+//! The command line: what can be asked of the program, and how it ends.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::config;
+
+/// How the program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All is well.
+    Fine,
+    /// It failed, or `status --check` found that a person is needed.
+    Failed,
+    /// The configuration or the command line is wrong.
+    Wrong,
+    /// The command needs a running healer, and there is none.
+    NotRunning,
+    /// healer runs, and did not take the command.
+    Refused,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(match exit {
+            Exit::Fine => 0,
+            Exit::Failed => 1,
+            Exit::Wrong => 2,
+            Exit::NotRunning => 3,
+            Exit::Refused => 4,
+        })
+    }
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  healer run                     watch this host's Docker engine and heal what it runs
+  healer status                  who needs you, what healer is at, what is well
+  healer why shop/web            what happened to it, on what evidence, what was not done
+  healer stop shop               stop it, and keep it stopped
+  healer freeze --reason deploy  start nothing new until `healer thaw`
+
+No configuration is needed on a Docker host; `healer check --keys` lists what can be set.
+`healer --help` tells the exit codes.";
+
+const AFTER_LONG_HELP: &str = "\
+Examples:
+  healer run                     watch this host's Docker engine and heal what it runs
+  healer run --once              one full pass, then end
+  healer check                   is the configuration right, and where does each value come from?
+  healer status                  who needs you, what healer is at, what is well
+  healer status --check          for scripts: ends with 1 when something needs a person
+  healer why shop/web            what happened to it, on what evidence, what was not done
+  healer stop shop               stop it, and keep it stopped
+  healer freeze --reason deploy  start nothing new until `healer thaw`
+  healer status --format json    for programs; a list is a JSON array
+
+Configuration:
+  /etc/healer/healer.yaml, else ~/.config/healer/healer.yaml, else none: then everything has its default.
+  Files conf.d/*.yaml beside it are laid over it in the order of their names: sections are merged key by key,
+  lists are appended, and of a single value the last one holds.
+
+Exit codes:
+  0  all is well
+  1  it failed; with `status --check`: something needs a person
+  2  the configuration or the command line is wrong; nothing was touched
+  3  the command needs a running healer, and there is none
+     (status, why, incidents and history then tell what the journal says, and end with 0)
+  4  healer runs, and did not take the command; it says why
+
+Environment:
+  NO_COLOR         no colours, unless --color always
+  NOTIFY_DISABLED  nobody is told anything, whatever channels there are
+  DOCKER_HOST      the engine, where the configuration names none
+  STATE_DIRECTORY  where the journal and the socket are, where the configuration names no state_dir";
+
+/// An always-on agent that watches services, finds out why they fail, repairs them within limits, and says why.
+#[derive(Debug, Parser)]
+#[command(name = "healer", version, propagate_version = true, after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
+#[command(max_term_width = 100, infer_subcommands = false, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command knows.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// The configuration file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Text for people, or JSON for programs
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// Where the journal and the socket are; wins over the configuration
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// Colours; auto: on a terminal, unless NO_COLOR is set
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    pub(crate) color: Colour,
+}
+
+/// How answers are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}
+
+/// When to print colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
+/// What can be asked.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Watch and heal, until ended (the daemon)
+    Run {
+        /// Make one full pass, wait for the repairs that it began, and end
+        #[arg(long)]
+        once: bool,
+    },
+    #[command(flatten)]
+    Brief(Brief),
+    /// Try the decisions in simulated worlds with faults, and print what was found
+    Simulate(Simulate),
+}
+
+/// What is done soon.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Brief {
+    /// Check the configuration, and show what it comes to
+    Check {
+        /// List every key with what it is for
+        #[arg(long)]
+        keys: bool,
+    },
+    /// How everything stands: who needs you, what healer is at, what is well
+    Status {
+        /// Show each service, and what is only watched
+        #[arg(long)]
+        all: bool,
+        /// End with 1 if something needs a person, and with 3 if healer is not running
+        #[arg(long)]
+        check: bool,
+    },
+    /// The open incidents and those of the last day, or the story of one
+    Incidents {
+        /// Tell this one: a number, or its whole id such as web-1/41
+        #[arg(value_name = "ID")]
+        id: Option<String>,
+        /// All that are on record
+        #[arg(long, conflicts_with = "id")]
+        all: bool,
+    },
+    /// Why something stands as it does: the story, its evidence, and what was not done
+    Why {
+        /// A deployment (shop), a service (shop/web), or an incident (41)
+        #[arg(value_name = "WORDS")]
+        words: String,
+    },
+    /// What happened, from the journal
+    History {
+        /// How far back: 90m, 24h, 7d
+        #[arg(long, default_value = "24h", value_parser = config::duration, value_name = "DURATION")]
+        since: Duration,
+        /// Only alerts and the incidents that they made
+        #[arg(long)]
+        alerts_only: bool,
+        /// At most so many of the newest entries
+        #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=1000), value_name = "N")]
+        limit: u16,
+    },
+    /// Start a deployment or a service: from here on it shall run
+    Start(Names),
+    /// Stop a deployment or a service: it stays stopped until somebody starts it
+    Stop(Names),
+    /// Stop it and start it
+    Restart(Names),
+    /// Take its present state as what is wanted, and care for it
+    Adopt(Names),
+    /// Say yes to the plan that an incident asks about
+    Approve {
+        /// The incident: a number, or its whole id such as web-1/41
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+    /// Say no to it
+    Reject {
+        /// The incident: a number, or its whole id such as web-1/41
+        #[arg(value_name = "ID")]
+        id: String,
+        /// Why, for those who read it later
+        #[arg(long, default_value = "", hide_default_value = true)]
+        reason: String,
+    },
+    /// Take an incident: healer goes on watching, and tells nobody else
+    Ack {
+        /// The incident: a number, or its whole id such as web-1/41
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+    /// Start nothing new anywhere, until `healer thaw`; healer watches and tells on
+    Freeze {
+        /// Why, for those who read it later
+        #[arg(long, default_value = "", hide_default_value = true)]
+        reason: String,
+    },
+    /// End a freeze
+    Thaw,
+    /// Print a script that completes commands in a shell
+    ///
+    /// For bash: `healer completions bash > ~/.local/share/bash-completion/completions/healer`
+    #[command(verbatim_doc_comment)]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// Which resources a command is about.
+#[derive(Debug, Args)]
+pub(crate) struct Names {
+    /// A deployment (shop), a service (shop/web), or a resource's whole name; several are done one after the other
+    #[arg(required = true, value_name = "WORDS")]
+    pub(crate) names: Vec<String>,
+}
+
+/// How to simulate.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Simulate {
+    /// How many worlds
+    #[arg(long, default_value_t = 1000, value_name = "N")]
+    pub(crate) seeds: u64,
+    /// The first world's seed: `--seeds 1 --from N` plays one again
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub(crate) from: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn parsed(words: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(words.split_whitespace())
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_seeds_commands_are_understood() {
+        for words in [
+            "healer run",
+            "healer run --once",
+            "healer status --all",
+            "healer status --check --format json",
+            "healer history --since 24h --alerts-only",
+            "healer history --since 7d --limit 1000",
+            "healer incidents web-1/41",
+            "healer why shop/web --color never",
+            "healer stop shop wiki/web",
+            "healer freeze --reason x",
+            "healer simulate --seeds 5 --from 7",
+            "healer completions bash",
+            "healer --config a.yaml --state-dir /x check",
+        ] {
+            assert!(parsed(words).is_ok(), "{words}: {}", parsed(words).unwrap_err());
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_ends_with_2_and_says_what_would_be() {
+        for (words, expect) in [
+            ("healer statsu", "status"),
+            ("healer", "Usage"),
+            ("healer stop", "WORDS"),
+            ("healer history --since yesterday", "a duration such as 30s"),
+            ("healer history --limit 0", "1..=1000"),
+            ("healer incidents 4 --all", "cannot be used with"),
+            ("healer status --format yaml", "json"),
+        ] {
+            let error = parsed(words).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{words}");
+            assert!(error.to_string().contains(expect), "{words}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_long_help_tells_every_exit_code() {
+        let help = Cli::command().render_long_help().to_string();
+        for exit in [Exit::Fine, Exit::Failed, Exit::Wrong, Exit::NotRunning, Exit::Refused] {
+            let code = match exit {
+                Exit::Fine => "  0  ",
+                Exit::Failed => "  1  ",
+                Exit::Wrong => "  2  ",
+                Exit::NotRunning => "  3  ",
+                Exit::Refused => "  4  ",
+            };
+            assert!(help.contains(code), "{exit:?}");
+            assert_eq!(
+                format!("{:?}", ExitCode::from(exit)),
+                format!("{:?}", ExitCode::from(code.trim().parse::<u8>().unwrap()))
+            );
+        }
+    }
+}

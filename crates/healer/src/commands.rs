@@ -1,0 +1,356 @@
+//! What each command does: get the value, draw or print it, and say how it ended.
+
+use std::cell::RefCell;
+use std::io::{self, IsTerminal as _, Write};
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use clap::CommandFactory as _;
+use jiff::tz::TimeZone;
+use model::Wall;
+use model::command::{Ask, Reply};
+use model::settings::Settings;
+use model::view::{Standing, Status};
+use serde::Serialize;
+
+use crate::cli::{Brief, Cli, Colour, Command, Exit, Format, Global};
+use crate::config::{self, Config, Errors, Finding, Flags};
+use crate::live::Daemon;
+use crate::render::{self, Page, Source};
+use crate::source::{House, Part, Trouble};
+use crate::{daemon, simulate, source};
+
+/// How many columns are used where nobody says how wide the page is: into a pipe, a file, a log.
+const WIDTH_UNKNOWN: usize = 100;
+/// The narrowest page that is drawn for.
+const WIDTH_MIN: usize = 40;
+/// `incidents` shows what ended within this, too: what happened overnight is what is asked for in the morning.
+const RECENT: Duration = Duration::from_secs(24 * 3_600);
+
+/// Does what the command line says.
+pub(crate) fn run(cli: Cli) -> ExitCode {
+    let desk = Desk::new(&cli.global);
+    match cli.command {
+        Command::Run { once } => desk.daemon(once),
+        Command::Simulate(args) => desk.ended(simulate::run(&args)),
+        Command::Brief(brief) => desk.done(brief).into(),
+    }
+}
+
+/// What all commands need: who reads, and where the configuration is.
+struct Desk {
+    format: Format,
+    page: Page,
+    flags: Flags,
+    out: RefCell<Box<dyn Write>>,
+    err: RefCell<Box<dyn Write>>,
+    /// Whether the error stream shows colours.
+    colour_errors: bool,
+}
+
+impl Desk {
+    fn new(global: &Global) -> Desk {
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let colour = |terminal: bool| match global.color {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => terminal && !no_color && !dumb,
+        };
+        let page = Page {
+            width: width(),
+            colour: colour(io::stdout().is_terminal()),
+            zone: TimeZone::system(),
+            now: now(),
+            source: Source::Daemon,
+        };
+        let flags = Flags { config: global.config.clone(), state_dir: global.state_dir.clone() };
+        Desk {
+            format: global.format,
+            page,
+            flags,
+            out: RefCell::new(Box::new(io::stdout())),
+            err: RefCell::new(Box::new(io::stderr())),
+            colour_errors: colour(io::stderr().is_terminal()),
+        }
+    }
+
+    fn done(&self, command: Brief) -> Exit {
+        self.perform(command).unwrap_or_else(|trouble| {
+            self.complain(&trouble.to_string());
+            match trouble {
+                Trouble::NotRunning(_) => Exit::NotRunning,
+                Trouble::Failed(_) => Exit::Failed,
+            }
+        })
+    }
+
+    fn perform(&self, command: Brief) -> Result<Exit, Trouble> {
+        match command {
+            Brief::Completions { shell } => {
+                let mut script = Vec::new();
+                clap_complete::generate(shell, &mut Cli::command(), "healer", &mut script);
+                self.say(&String::from_utf8_lossy(&script));
+                Ok(Exit::Fine)
+            }
+            Brief::Check { keys: true } => {
+                self.say(&config::reference());
+                Ok(Exit::Fine)
+            }
+            Brief::Check { keys: false } => Ok(self.check()),
+            Brief::Status { all, check } => self.status(all, check),
+            Brief::Incidents { id: Some(id), .. } => self.why(&id, true),
+            Brief::Incidents { id: None, all } => self.incidents(all),
+            Brief::Why { words } => self.why(&words, false),
+            Brief::History { since, alerts_only, limit } => self.history(Part { since, alerts_only, limit }),
+            Brief::Start(names) => self.ask_each(&names.names, Ask::Start),
+            Brief::Stop(names) => self.ask_each(&names.names, Ask::Stop),
+            Brief::Restart(names) => self.ask_each(&names.names, Ask::Restart),
+            Brief::Adopt(names) => self.ask_each(&names.names, Ask::Adopt),
+            Brief::Approve { id } => self.ask_of(&id, Ask::Approve),
+            Brief::Reject { id, reason } => {
+                self.ask_of(&id, |incident| Ask::Reject { incident, because: reason.clone() })
+            }
+            Brief::Ack { id } => self.ask_of(&id, Ask::Acknowledge),
+            Brief::Freeze { reason } => self.ask(vec![Ask::Freeze { because: reason }]),
+            Brief::Thaw => self.ask(vec![Ask::Thaw]),
+        }
+    }
+
+    fn daemon(&self, once: bool) -> ExitCode {
+        match config::load(&self.flags) {
+            Ok(config) => self.ended(daemon::run(config, once)),
+            Err(wrong) => {
+                self.tell_wrong(&wrong);
+                Exit::Wrong.into()
+            }
+        }
+    }
+
+    fn ended(&self, result: anyhow::Result<ExitCode>) -> ExitCode {
+        result.unwrap_or_else(|error| {
+            self.complain(&format!("{error:#}"));
+            Exit::Failed.into()
+        })
+    }
+
+    fn check(&self) -> Exit {
+        match config::load(&self.flags) {
+            Ok(config) => {
+                self.show(&checked(Some(&config), &[], &config.warnings), || render::check(&config, &self.page));
+                Exit::Fine
+            }
+            Err(wrong) if self.format == Format::Json => {
+                self.show(&checked(None, &wrong.errors, &wrong.warnings), String::new);
+                Exit::Wrong
+            }
+            Err(wrong) => {
+                self.tell_wrong(&wrong);
+                Exit::Wrong
+            }
+        }
+    }
+
+    fn status(&self, all: bool, check: bool) -> Result<Exit, Trouble> {
+        let mut house = self.open()?;
+        let status = house.status()?;
+        let page = self.page_of(&house);
+        self.show(&status, || render::status(&status, all, &page));
+        Ok(match (check, page.source) {
+            (true, Source::Journal(_)) => Exit::NotRunning,
+            (true, Source::Daemon) if needs_person(&status) => Exit::Failed,
+            (true | false, Source::Daemon | Source::Journal(_)) => Exit::Fine,
+        })
+    }
+
+    fn incidents(&self, all: bool) -> Result<Exit, Trouble> {
+        let mut house = self.open()?;
+        let mut incidents = house.incidents()?;
+        incidents.retain(|incident| all || incident.ended.is_none_or(|ended| self.page.now.since(ended) <= RECENT));
+        let page = self.page_of(&house);
+        self.show(&incidents, || render::incidents(&incidents, all, &page));
+        Ok(Exit::Fine)
+    }
+
+    /// `incident`: the words can only mean one. Else a bare number does, too.
+    fn why(&self, words: &str, incident: bool) -> Result<Exit, Trouble> {
+        let mut house = self.open()?;
+        let number = words.strip_prefix('#').unwrap_or(words);
+        let words = if incident || number.parse::<u64>().is_ok() {
+            house.incident(words)?.to_string()
+        } else {
+            words.to_owned()
+        };
+        let why = house.why(&words)?;
+        let page = self.page_of(&house);
+        self.show(&why, || render::why(&why, &page));
+        Ok(Exit::Fine)
+    }
+
+    fn history(&self, part: Part) -> Result<Exit, Trouble> {
+        let mut house = self.open()?;
+        let history = house.history(part)?;
+        let page = self.page_of(&house);
+        self.show(&history.lines, || render::history(&history.lines, &page));
+        Ok(Exit::Fine)
+    }
+
+    fn ask_each(&self, names: &[String], ask: impl Fn(String) -> Ask) -> Result<Exit, Trouble> {
+        self.ask(names.iter().cloned().map(ask).collect())
+    }
+
+    fn ask_of(&self, id: &str, ask: impl Fn(model::incident::IncidentId) -> Ask) -> Result<Exit, Trouble> {
+        let id = House::Live(self.connect()?).incident(id)?;
+        self.ask(vec![ask(id)])
+    }
+
+    /// Asks one after the other, also after one that was refused: each stands for itself.
+    fn ask(&self, asks: Vec<Ask>) -> Result<Exit, Trouble> {
+        let daemon = self.connect()?;
+        let replies = asks.iter().map(|ask| daemon.ask(ask)).collect::<Result<Vec<Reply>, Trouble>>()?;
+        let taken = replies.iter().all(|reply| reply.taken);
+        self.show(&replies, || replies.iter().map(|reply| render::reply(reply, &self.page)).collect());
+        Ok(if taken { Exit::Fine } else { Exit::Refused })
+    }
+
+    fn open(&self) -> Result<House, Trouble> {
+        let (dir, settings) = self.where_to_look()?;
+        House::open(&dir, &settings, self.page.now)
+    }
+
+    fn connect(&self) -> Result<Daemon, Trouble> {
+        Daemon::connect(&self.where_to_look()?.0)
+    }
+
+    /// A wrong configuration keeps nobody from looking: only the directory matters for that.
+    fn where_to_look(&self) -> Result<(std::path::PathBuf, Settings), Trouble> {
+        match config::load(&self.flags) {
+            Ok(config) => Ok((source::state_dir(&config), config.settings)),
+            Err(wrong) => match &wrong.state_dir {
+                Some(dir) => {
+                    self.complain("the configuration is wrong, `healer check` says how; looking nevertheless");
+                    Ok((dir.clone(), Settings::default()))
+                }
+                None => Err(Trouble::Failed(wrong.to_string())),
+            },
+        }
+    }
+
+    fn page_of(&self, house: &House) -> Page {
+        if let (House::Dead(_), Format::Json) = (house, self.format) {
+            self.complain("healer is not running; this is what its journal says");
+        }
+        Page { source: house.source(), ..self.page.clone() }
+    }
+
+    fn tell_wrong(&self, wrong: &Errors) {
+        let page = Page { colour: self.colour_errors, ..self.page.clone() };
+        let mut out = render::errors(&wrong.errors, &page);
+        out.push_str(&render::warnings(&wrong.warnings, &page));
+        let count = wrong.errors.len();
+        let errors = if count == 1 { "1 error".to_owned() } else { format!("{count} errors") };
+        out.push_str(&format!(
+            "{errors} in the configuration; nothing was touched. `healer check --keys` lists every key.\n"
+        ));
+        // Where the error stream is closed, nobody reads.
+        let _ = self.err.borrow_mut().write_all(out.as_bytes());
+    }
+
+    fn show(&self, value: &impl Serialize, text: impl FnOnce() -> String) {
+        match self.format {
+            Format::Text => self.say(&text()),
+            Format::Json => match serde_json::to_string_pretty(value) {
+                Ok(json) => self.say(&format!("{json}\n")),
+                Err(error) => self.complain(&format!("failed to write JSON: {error}")),
+            },
+        }
+    }
+
+    /// Whoever reads may have gone away (`healer history | head`): that is no failure.
+    fn say(&self, text: &str) {
+        let mut out = self.out.borrow_mut();
+        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    }
+
+    fn complain(&self, text: &str) {
+        let _ = writeln!(self.err.borrow_mut(), "healer: {}", render::clean(text));
+    }
+}
+
+fn needs_person(status: &Status) -> bool {
+    let stands_so = |deployment: &model::view::Deployment| {
+        matches!(deployment.standing, Standing::NeedsYou)
+            || deployment.resources.iter().any(|resource| matches!(resource.standing, Standing::NeedsYou))
+    };
+    !status.waiting.is_empty() || status.deployments.iter().any(stands_so)
+}
+
+fn now() -> Wall {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Wall(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+fn width() -> usize {
+    let size = rustix::termios::tcgetwinsize(io::stdout());
+    size.map(|size| usize::from(size.ws_col))
+        .ok()
+        .filter(|width| *width > 0)
+        .map_or(WIDTH_UNKNOWN, |w| w.max(WIDTH_MIN))
+}
+
+/// `check --format json`.
+#[derive(Serialize)]
+struct Checked<'a> {
+    right: bool,
+    file: Option<String>,
+    files: Vec<String>,
+    errors: Vec<Problem<'a>>,
+    warnings: Vec<Problem<'a>>,
+    settings: Vec<Shown<'a>>,
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    file: Option<String>,
+    line: Option<u64>,
+    column: Option<u64>,
+    key: &'a str,
+    says: &'a str,
+}
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    key: &'a str,
+    value: &'a str,
+    from: String,
+}
+
+fn checked<'a>(config: Option<&'a Config>, errors: &'a [Finding], warnings: &'a [Finding]) -> Checked<'a> {
+    let path = |path: &std::path::PathBuf| path.display().to_string();
+    let shown = |setting: &'a config::Setting| Shown {
+        key: &setting.key,
+        value: &setting.value,
+        from: setting.origin.to_string(),
+    };
+    Checked {
+        right: errors.is_empty(),
+        file: config.and_then(|config| config.file.as_ref().map(path)),
+        files: config.map_or_else(Vec::new, |config| config.files.iter().map(path).collect()),
+        errors: errors.iter().map(problem).collect(),
+        warnings: warnings.iter().map(problem).collect(),
+        settings: config.map_or_else(Vec::new, |config| config.origins.iter().map(shown).collect()),
+    }
+}
+
+fn problem(finding: &Finding) -> Problem<'_> {
+    Problem {
+        file: finding.file.as_ref().map(|file| file.display().to_string()),
+        line: finding.at.map(|(line, _)| line),
+        column: finding.at.map(|(_, column)| column),
+        key: &finding.key,
+        says: &finding.says,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,275 @@
+//! `healer.yaml`: what the owner set, read with every error at once, and where each value came from.
+//!
+//! One file, found by [`find`], and beside it `conf.d/*.yaml`, read in the order of their names. Later files are laid
+//! over earlier ones: sections are merged key by key, lists are appended, and of a single value the last one holds.
+//! Without a file everything has its default. Flags of the command line win over files, files over the environment.
+//!
+//! ```text
+//! text ─tree→ keys and values with places ─check→ findings ─layer→ one tree ─read→ Config
+//! ```
+
+mod check;
+mod layer;
+mod read;
+mod reload;
+mod schema;
+mod tree;
+mod value;
+
+use std::fmt;
+use std::io::Read as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::settings::Settings;
+
+pub(crate) use check::Finding;
+use check::Findings;
+pub(crate) use reload::{Reload, reload};
+pub(crate) use schema::reference;
+pub(crate) use value::{duration, url_shown};
+
+/// An example with every key, which is held to pass.
+#[cfg(test)]
+pub(crate) const EXAMPLE: &str = include_str!("config/example.yaml");
+
+/// The largest file that is read, in bytes.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// All that healer was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Config {
+    /// The main file; `None` when there is none and everything has its default.
+    pub(crate) file: Option<PathBuf>,
+    /// Every file that was read, the main one first: what has to be watched for changes, with `conf.d` itself.
+    pub(crate) files: Vec<PathBuf>,
+    /// Where HTTP is served.
+    pub(crate) listen: SocketAddr,
+    /// How people reach this healer.
+    pub(crate) external_url: Option<String>,
+    /// Where the journal and the socket are.
+    pub(crate) state_dir: PathBuf,
+    /// The engines. At least one; the first bears the host's name.
+    pub(crate) docker_hosts: Vec<DockerHost>,
+    /// How often everything is looked at, whatever the events said.
+    pub(crate) relist: Duration,
+    /// What the engine is told.
+    pub(crate) settings: Settings,
+    /// The channels that this version can use, by name.
+    pub(crate) channels: Vec<Channel>,
+    /// Nobody is told anything, whatever channels there are (`NOTIFY_DISABLED`).
+    pub(crate) notify_disabled: bool,
+    /// What should be known, and keeps nothing from starting.
+    pub(crate) warnings: Vec<Finding>,
+    /// Every value with where it came from, for people.
+    pub(crate) origins: Vec<Setting>,
+}
+
+/// A Docker engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DockerHost {
+    /// What it is called; the host part of its resources.
+    pub(crate) name: String,
+    /// Where its API is; `None`: where the docker command would look for it.
+    pub(crate) url: Option<String>,
+}
+
+/// A webhook.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Channel {
+    /// Its name.
+    pub(crate) name: String,
+    /// Where to; may hold a secret.
+    pub(crate) url: String,
+    /// The file with the secret that signs each message; read by the channel.
+    pub(crate) secret_file: Option<PathBuf>,
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Channel({}: {})", self.name, url_shown(&self.url))
+    }
+}
+
+/// One value of the effective configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Setting {
+    /// The key's path.
+    pub(crate) key: String,
+    /// The value as it would be written, without secrets.
+    pub(crate) value: String,
+    /// Where it came from.
+    pub(crate) origin: Origin,
+}
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It is the default.
+    Default,
+    /// A file said it.
+    File(Arc<Path>, u64),
+    /// An environment variable said it.
+    Environment(&'static str),
+    /// The command line said it.
+    Flag(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Default => f.write_str("default"),
+            Origin::File(file, line) => write!(f, "{}:{line}", file.display()),
+            Origin::Environment(name) => write!(f, "${name}"),
+            Origin::Flag(name) => f.write_str(name),
+        }
+    }
+}
+
+/// Why there is no configuration: everything that is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Errors {
+    /// What must be mended. Never empty.
+    pub(crate) errors: Vec<Finding>,
+    /// What should be known besides.
+    pub(crate) warnings: Vec<Finding>,
+    /// Where the state would be, as far as that could be told: commands that only look may go on with it.
+    pub(crate) state_dir: Option<PathBuf>,
+}
+
+impl fmt::Display for Errors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<String> = self.errors.iter().map(ToString::to_string).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl std::error::Error for Errors {}
+
+/// What the command line said of the configuration.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Flags {
+    /// `--config`.
+    pub(crate) config: Option<PathBuf>,
+    /// `--state-dir`.
+    pub(crate) state_dir: Option<PathBuf>,
+}
+
+/// What surrounds the process.
+#[derive(Clone, Copy)]
+pub(crate) struct Surroundings<'a> {
+    /// The environment; an empty variable counts as unset.
+    pub(crate) variable: &'a dyn Fn(&str) -> Option<String>,
+    /// The host's name.
+    pub(crate) host_name: &'a str,
+}
+
+/// Reads the configuration in the real surroundings.
+pub(crate) fn load(flags: &Flags) -> Result<Config, Errors> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let host_name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    load_in(flags, Surroundings { variable: &variable, host_name: &host_name })
+}
+
+/// Reads the configuration in given surroundings.
+pub(crate) fn load_in(flags: &Flags, surroundings: Surroundings<'_>) -> Result<Config, Errors> {
+    let mut findings = Findings::default();
+    let file = flags.config.clone().or_else(|| find(surroundings.variable));
+    let mut texts = Vec::new();
+    let mut drop_ins = Vec::new();
+    if let Some(file) = &file {
+        drop_ins = beside(file, &mut findings);
+        for path in std::iter::once(file).chain(&drop_ins) {
+            let path: Arc<Path> = Arc::from(path.as_path());
+            match text_of(&path) {
+                Ok(text) => texts.push((path, text)),
+                Err(says) => findings.errors.push(Finding::of_file(&path, None, says)),
+            }
+        }
+    }
+    let files = file.iter().cloned().chain(drop_ins).collect();
+    from_texts(file, files, &texts, flags, surroundings, findings)
+}
+
+/// Where the main file is, if there is one: `/etc/healer/healer.yaml`, else `$XDG_CONFIG_HOME/healer/healer.yaml`
+/// (`~/.config` without that variable).
+fn find(variable: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let home = variable("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".config")));
+    let own = home.map(|dir| dir.join("healer/healer.yaml"));
+    std::iter::once(PathBuf::from("/etc/healer/healer.yaml")).chain(own).find(|path| path.exists())
+}
+
+/// The drop-ins beside a file, in the order of their names.
+fn beside(file: &Path, findings: &mut Findings) -> Vec<PathBuf> {
+    let dir = file.parent().unwrap_or(Path::new(".")).join("conf.d");
+    let listing = match std::fs::read_dir(&dir) {
+        Ok(listing) => listing,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) => {
+            findings.errors.push(Finding::of_file(&Arc::from(dir.as_path()), None, format!("cannot be read: {error}")));
+            return Vec::new();
+        }
+    };
+    let mut paths: Vec<PathBuf> = listing.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+    paths.sort();
+    for path in paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "yml")) {
+        let says = "is not read: files in conf.d end in .yaml".to_owned();
+        findings.warnings.push(Finding::of_file(&Arc::from(path.as_path()), None, says));
+    }
+    let hidden = |path: &PathBuf| path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml") && !hidden(path));
+    paths
+}
+
+fn text_of(path: &Path) -> Result<String, String> {
+    let cannot = |error: std::io::Error| format!("cannot be read: {error}");
+    let file = std::fs::File::open(path).map_err(cannot)?;
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(cannot)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(format!("is larger than {} KiB", FILE_BYTES_MAX / 1024));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        format!("is no UTF-8 text in line {}", before.iter().filter(|byte| **byte == b'\n').count() + 1)
+    })
+}
+
+fn from_texts(
+    file: Option<PathBuf>,
+    files: Vec<PathBuf>,
+    texts: &[(Arc<Path>, String)],
+    flags: &Flags,
+    surroundings: Surroundings<'_>,
+    mut findings: Findings,
+) -> Result<Config, Errors> {
+    let mut layers = Vec::new();
+    for (path, text) in texts {
+        match tree::parse(path, text) {
+            Ok(mut root) => {
+                check::check(&mut root, surroundings.variable, &mut findings);
+                layers.push(root);
+            }
+            Err(error) => {
+                findings.errors.push(Finding::of_file(path, error.at, format!("is no YAML: {}", error.because)));
+            }
+        }
+    }
+    let root = layers.into_iter().reduce(layer::over);
+    let mut reader = read::Reader::new(root.as_ref(), file.as_deref(), surroundings, flags, &mut findings);
+    let config = reader.config();
+    let state_dir = config.state_dir.clone();
+    if findings.errors.is_empty() {
+        Ok(Config { file, files, warnings: findings.warnings, ..config })
+    } else {
+        let state_dir = Some(state_dir).filter(|dir| !dir.as_os_str().is_empty());
+        Err(Errors { errors: findings.errors, warnings: findings.warnings, state_dir })
+    }
+}
+
+#[cfg(test)]
+mod tests;

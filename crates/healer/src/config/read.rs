@@ -1,0 +1,389 @@
+//! Makes the [`Config`] of the checked and layered tree, finds what is wrong between keys, and notes where each value
+//! came from.
+//!
+//! It reads on where the checker found an error, with the default in its place, so that what is wrong between the other
+//! keys is told in the same pass; the result is thrown away then.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use model::settings::{Budgets, Exclusion, Mode, Policy, Settings};
+use model::verdict::Limit;
+
+use super::check::{Finding, Findings};
+use super::schema::MODES;
+use super::tree::{Node, Value};
+use super::{Channel, Config, DockerHost, Flags, Origin, Setting, Surroundings, value};
+
+/// Where HTTP is served unless something else is set: "HEAL" on a phone's keys.
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 4325);
+/// How often everything is looked at, unless something else is set.
+const RELIST: Duration = Duration::from_secs(60);
+
+/// Reads one tree.
+pub(crate) struct Reader<'a> {
+    root: Option<&'a Node>,
+    /// Relative paths are meant from here.
+    base: PathBuf,
+    surroundings: Surroundings<'a>,
+    flags: &'a Flags,
+    findings: &'a mut Findings,
+    origins: Vec<Setting>,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(
+        root: Option<&'a Node>,
+        file: Option<&Path>,
+        surroundings: Surroundings<'a>,
+        flags: &'a Flags,
+        findings: &'a mut Findings,
+    ) -> Reader<'a> {
+        let base = file.and_then(Path::parent).map(Path::to_owned).unwrap_or_default();
+        Reader { root, base, surroundings, flags, findings, origins: Vec::new() }
+    }
+
+    pub(crate) fn config(&mut self) -> Config {
+        let listen = self.listen();
+        let external_url = self.external_url();
+        let state_dir = self.state_dir();
+        let mode = self.mode();
+        let host = self.host();
+        let docker_hosts = self.docker_hosts(&host);
+        let relist =
+            self.single("docker.relist", RELIST, |node| value::duration(node.text()?).ok(), |d| value::written(*d));
+        let budgets = self.budgets();
+        let approval = Duration::from_millis(Settings::default().approval_expires_ms);
+        let approval = self.single(
+            "approvals.expire",
+            approval,
+            |node| value::duration(node.text()?).ok(),
+            |d| value::written(*d),
+        );
+        let exclude = self.exclude();
+        let policies = self.policies();
+        let channels = self.channels();
+        let notify_disabled = self.notify_disabled();
+        let settings = Settings {
+            instance: host,
+            mode,
+            exclude,
+            policies,
+            budgets,
+            approval_expires_ms: u64::try_from(approval.as_millis()).unwrap_or(u64::MAX),
+            // A message for no channel is kept in the journal and goes nowhere.
+            channels: if notify_disabled { Vec::new() } else { channels.iter().map(|c| c.name.clone()).collect() },
+        };
+        Config {
+            file: None,
+            files: Vec::new(),
+            listen,
+            external_url,
+            state_dir,
+            docker_hosts,
+            relist,
+            settings,
+            channels,
+            notify_disabled,
+            warnings: Vec::new(),
+            origins: std::mem::take(&mut self.origins),
+        }
+    }
+
+    fn listen(&mut self) -> SocketAddr {
+        let listen = self.single("listen", LISTEN, |node| node.text()?.parse().ok(), ToString::to_string);
+        if !listen.ip().is_loopback()
+            && let Some(node) = self.at("listen")
+        {
+            let place = node.place.clone();
+            let says = format!(
+                "`{listen}` can be reached from other machines, and this version checks no tokens: \
+                 listen on 127.0.0.1:{port}, and put a proxy that asks for a password in front of it",
+                port = listen.port()
+            );
+            self.findings.errors.push(Finding::at(&place, "listen", says));
+        }
+        listen
+    }
+
+    fn external_url(&mut self) -> Option<String> {
+        let url = self.text("external_url")?;
+        self.note("external_url", url.clone(), self.origin("external_url"));
+        Some(url)
+    }
+
+    /// The flag, else the file, else `$STATE_DIRECTORY` (systemd), else `$XDG_STATE_HOME/healer`, else
+    /// `~/.local/state/healer`.
+    fn state_dir(&mut self) -> PathBuf {
+        let variable = self.surroundings.variable;
+        let (dir, origin) = if let Some(dir) = &self.flags.state_dir {
+            (dir.clone(), Origin::Flag("--state-dir"))
+        } else if let Some(dir) = self.text("state_dir") {
+            (self.base.join(dir), self.origin("state_dir"))
+        } else if let Some(dirs) = variable("STATE_DIRECTORY") {
+            // systemd joins several with colons.
+            (PathBuf::from(dirs.split(':').next().unwrap_or_default()), Origin::Environment("STATE_DIRECTORY"))
+        } else if let Some(dir) = variable("XDG_STATE_HOME") {
+            (PathBuf::from(dir).join("healer"), Origin::Environment("XDG_STATE_HOME"))
+        } else if let Some(home) = variable("HOME") {
+            (PathBuf::from(home).join(".local/state/healer"), Origin::Default)
+        } else {
+            let says = "there is no home directory to put it in: set `state_dir`, or give --state-dir".to_owned();
+            self.findings.errors.push(Finding::nowhere("state_dir", says));
+            (PathBuf::new(), Origin::Default)
+        };
+        self.note("state_dir", dir.display().to_string(), origin);
+        dir
+    }
+
+    fn mode(&mut self) -> Mode {
+        let parse = |node: &Node| match node.text()? {
+            "observe" => Some(Mode::Observe),
+            "suggest" => Some(Mode::Suggest),
+            "auto" => Some(Mode::Auto),
+            _ => None,
+        };
+        self.single("mode", Mode::Auto, parse, |mode| mode_written(*mode).to_owned())
+    }
+
+    fn host(&mut self) -> String {
+        let given = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' };
+        let found: String = self.surroundings.host_name.chars().take(100).map(given).collect();
+        let default = if found.is_empty() { "localhost".to_owned() } else { found };
+        self.single("host.name", default, |node| node.text().map(str::to_owned), Clone::clone)
+    }
+
+    fn docker_hosts(&mut self, host: &str) -> Vec<DockerHost> {
+        let Some(list) = self.at("docker.hosts").filter(|node| node.value != Value::Empty) else {
+            let value = "the engine that the docker command would use".to_owned();
+            self.note("docker.hosts", value, Origin::Default);
+            return vec![DockerHost { name: host.to_owned(), url: None }];
+        };
+        if matches!(&list.value, Value::List(items) if items.is_empty()) {
+            let says = "the list is empty: nothing would be watched; leave the key out for the local engine".to_owned();
+            self.findings.errors.push(Finding::at(&list.place, "docker.hosts", says));
+        }
+        let mut hosts: Vec<DockerHost> = Vec::new();
+        for (at, item) in list.items().iter().enumerate() {
+            let path = format!("docker.hosts[{at}]");
+            let name = if at == 0 { Some(host.to_owned()) } else { text(item, "name") };
+            let Some(name) = name else {
+                let says = "has no `name`, and only the first engine bears the host's".to_owned();
+                self.findings.errors.push(Finding::at(&item.place, &path, says));
+                continue;
+            };
+            if hosts.iter().any(|other| other.name == name) {
+                let says = format!("the name `{name}` is given twice (the first engine bears the host's name)");
+                self.findings.errors.push(Finding::at(&item.place, &path, says));
+            }
+            let url = text(item, "url");
+            let shown = url.as_deref().map_or_else(|| "as the docker command finds it".to_owned(), value::url_shown);
+            self.note(&path, format!("{name} at {shown}"), from(item));
+            hosts.push(DockerHost { name, url });
+        }
+        hosts
+    }
+
+    fn budgets(&mut self) -> Budgets {
+        let default = Budgets::default();
+        let whole = |node: &Node| match node.value {
+            Value::Whole(number) => u32::try_from(number).ok(),
+            Value::Empty | Value::Flag(_) | Value::Real(_) | Value::Text(_) | Value::List(_) | Value::Map(_) => None,
+        };
+        let mut limit = |key: &str, default: Limit| {
+            self.single(key, default, |node| value::limit(node.text()?).ok(), |limit| value::limit_written(*limit))
+        };
+        let per_resource = limit("budgets.per_resource", default.per_resource);
+        let per_deployment = limit("budgets.per_deployment", default.per_deployment);
+        let per_host = limit("budgets.per_host", default.per_host);
+        let everywhere = limit("budgets.everywhere", default.everywhere);
+        let concurrent = self.single("budgets.concurrent", default.concurrent, whole, ToString::to_string);
+        let stability = self.single(
+            "budgets.stability",
+            default.stability(),
+            |node| value::duration(node.text()?).ok(),
+            |duration| value::written(*duration),
+        );
+        Budgets {
+            concurrent,
+            per_resource,
+            per_deployment,
+            per_host,
+            everywhere,
+            stability_ms: u64::try_from(stability.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    /// The built-in exclusion stays whatever the file says: nobody who lists another one means to lose it.
+    fn exclude(&mut self) -> Vec<Exclusion> {
+        let mut out = Settings::default().exclude;
+        for entry in &out {
+            self.origins.push(Setting {
+                key: "exclude".to_owned(),
+                value: exclusion_written(entry),
+                origin: Origin::Default,
+            });
+        }
+        for (at, item) in self.items("exclude").iter().enumerate() {
+            let path = format!("exclude[{at}]");
+            let entry = match (text(item, "label"), text(item, "deployment")) {
+                (Some(label), None) => Exclusion::Label(label),
+                (None, Some(pattern)) => Exclusion::Deployment(pattern),
+                (None, None) if !item.entries().is_empty() => continue, // found to be wrong already
+                (None, None) | (Some(_), Some(_)) => {
+                    let says = "expected exactly one of `label` and `deployment`".to_owned();
+                    self.findings.errors.push(Finding::at(&item.place, &path, says));
+                    continue;
+                }
+            };
+            if !out.contains(&entry) {
+                self.note(&path, exclusion_written(&entry), from(item));
+                out.push(entry);
+            }
+        }
+        out
+    }
+
+    fn policies(&mut self) -> Vec<Policy> {
+        let mut out = Vec::new();
+        for (at, item) in self.items("policies").iter().enumerate() {
+            let path = format!("policies[{at}]");
+            if let Some(namespace) = item.get("namespace").filter(|node| node.value != Value::Empty) {
+                let says = "a policy of a Kubernetes namespace fits nothing that this version watches".to_owned();
+                self.findings.warnings.push(Finding::at(&namespace.place, &format!("{path}.namespace"), says));
+                continue;
+            }
+            let policy = policy(item);
+            self.note(&path, policy_written(&policy), from(item));
+            out.push(policy);
+        }
+        out
+    }
+
+    fn channels(&mut self) -> Vec<Channel> {
+        let mut out = Vec::new();
+        for entry in self.at("channels").map(Node::entries).unwrap_or_default() {
+            if text(&entry.node, "type").as_deref() != Some("webhook") {
+                continue; // found to be wrong, or warned of, already
+            }
+            let path = format!("channels.{}", entry.key);
+            let Some(url) = text(&entry.node, "url") else {
+                if entry.node.get("url").is_none_or(|node| node.value == Value::Empty) {
+                    let says = "has no `url`: expected one such as https://hooks.example.org/healer".to_owned();
+                    self.findings.errors.push(Finding::at(&entry.place, &path, says));
+                }
+                continue;
+            };
+            let secret_file = text(&entry.node, "secret_file").map(|file| self.base.join(file));
+            let signed = if secret_file.is_some() { ", signed" } else { "" };
+            self.note(&path, format!("webhook to {}{signed}", value::url_shown(&url)), from(&entry.node));
+            out.push(Channel { name: entry.key.clone(), url, secret_file });
+        }
+        out
+    }
+
+    fn notify_disabled(&mut self) -> bool {
+        let set = (self.surroundings.variable)("NOTIFY_DISABLED");
+        let disabled = set.is_some_and(|word| !matches!(word.to_lowercase().as_str(), "0" | "false" | "no" | "off"));
+        if disabled {
+            self.note("notify", "disabled: nobody is told anything".to_owned(), Origin::Environment("NOTIFY_DISABLED"));
+        }
+        disabled
+    }
+
+    fn single<T>(
+        &mut self,
+        key: &str,
+        default: T,
+        parse: impl Fn(&Node) -> Option<T>,
+        write: impl Fn(&T) -> String,
+    ) -> T {
+        let (value, origin) = match self.at(key).and_then(|node| Some((parse(node)?, from(node)))) {
+            Some(found) => found,
+            None => (default, Origin::Default),
+        };
+        self.note(key, write(&value), origin);
+        value
+    }
+
+    fn text(&self, key: &str) -> Option<String> {
+        self.at(key)?.text().map(str::to_owned)
+    }
+
+    fn origin(&self, key: &str) -> Origin {
+        self.at(key).map_or(Origin::Default, from)
+    }
+
+    fn at(&self, key: &str) -> Option<&'a Node> {
+        self.root?.at(key)
+    }
+
+    fn items(&self, key: &str) -> &'a [Node] {
+        self.at(key).map(Node::items).unwrap_or_default()
+    }
+
+    fn note(&mut self, key: &str, value: String, origin: Origin) {
+        self.origins.push(Setting { key: key.to_owned(), value, origin });
+    }
+}
+
+fn from(node: &Node) -> Origin {
+    Origin::File(node.place.file.clone(), node.place.line)
+}
+
+fn text(node: &Node, key: &str) -> Option<String> {
+    node.get(key)?.text().map(str::to_owned)
+}
+
+fn policy(item: &Node) -> Policy {
+    let default = Policy::built_in();
+    let flag = |node: &Node| match node.value {
+        Value::Flag(flag) => Some(flag),
+        Value::Empty | Value::Whole(_) | Value::Real(_) | Value::Text(_) | Value::List(_) | Value::Map(_) => None,
+    };
+    let whole = |node: &Node| match node.value {
+        Value::Whole(number) => u32::try_from(number).ok(),
+        Value::Empty | Value::Flag(_) | Value::Real(_) | Value::Text(_) | Value::List(_) | Value::Map(_) => None,
+    };
+    let window = text(item, "window").and_then(|text| value::duration(&text).ok());
+    Policy {
+        resource_kind: text(item, "resource_kind").unwrap_or(default.resource_kind),
+        issue_type: text(item, "issue_type").unwrap_or(default.issue_type),
+        deployment: text(item, "deployment"),
+        auto_heal: item.get("auto_heal").and_then(flag).unwrap_or(default.auto_heal),
+        max_retries: item.get("max_retries").and_then(whole),
+        window_ms: window.map(|window| u64::try_from(window.as_millis()).unwrap_or(u64::MAX)),
+    }
+}
+
+fn policy_written(policy: &Policy) -> String {
+    let mut out = format!("{} of {}", policy.issue_type, policy.resource_kind);
+    if let Some(deployment) = &policy.deployment {
+        out.push_str(&format!(" in {deployment}"));
+    }
+    out.push_str(if policy.auto_heal { ": heal" } else { ": ask" });
+    if let Some(retries) = policy.max_retries {
+        out.push_str(&format!(", at most {retries} attempts"));
+    }
+    if let Some(window_ms) = policy.window_ms {
+        out.push_str(&format!(" in {}", value::written(Duration::from_millis(window_ms))));
+    }
+    out
+}
+
+fn exclusion_written(entry: &Exclusion) -> String {
+    match entry {
+        Exclusion::Label(label) => format!("label {label}"),
+        Exclusion::Deployment(pattern) => format!("deployment {pattern}"),
+    }
+}
+
+/// A mode as it is written in the configuration.
+fn mode_written(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Observe => MODES[0],
+        Mode::Suggest => MODES[1],
+        Mode::Auto => MODES[2],
+    }
+}

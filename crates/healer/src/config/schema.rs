@@ -1,0 +1,253 @@
+//! The table of all keys: the one place that says which keys there are, what they mean, what they may hold, and which
+//! of them this version acts on. The checker and the reference of all keys are made from it.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// A key.
+pub(crate) struct Key {
+    /// As it is written.
+    pub(crate) name: &'static str,
+    /// What may stand behind it.
+    pub(crate) shape: Shape,
+    /// What it is for, in one line.
+    pub(crate) says: &'static str,
+}
+
+/// What may stand behind a key.
+pub(crate) enum Shape {
+    /// A text.
+    Text,
+    /// A name that ends up in ids.
+    Name,
+    /// A path of a file or a directory.
+    Path,
+    /// `true` or `false`.
+    Flag,
+    /// A whole number from the first to the second.
+    Whole(i64, i64),
+    /// A duration from the first to the second.
+    Duration(Duration, Duration),
+    /// So many within a window.
+    Limit,
+    /// An IP address with a port.
+    Address,
+    /// A URL of one of these schemes.
+    Url(&'static [&'static str]),
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+    /// A section with these keys.
+    Section(&'static [Key]),
+    /// A list.
+    List(&'static Shape),
+    /// A section whose keys are names that the owner chose.
+    Named(&'static Shape),
+    /// A section whose `type` says which keys it has.
+    Typed {
+        /// The types with their keys.
+        kinds: &'static [(&'static str, &'static [Key])],
+        /// The types that are understood and not acted on.
+        later: &'static [&'static str],
+    },
+    /// Understood, and not acted on by this version: what is inside is not looked at.
+    Later,
+    /// Understood, and it would narrow something: leaving it out would widen what healer may do, so it is an error.
+    LaterNarrowing,
+}
+
+const fn key(name: &'static str, shape: Shape, says: &'static str) -> Key {
+    Key { name, shape, says }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+const WEEK: Duration = Duration::from_secs(7 * 86_400);
+
+/// The whole file.
+pub(crate) static ROOT: &[Key] = &[
+    key("listen", Shape::Address, "HTTP API and metrics; read-only, so on a loopback address only"),
+    key("external_url", Shape::Url(HTTP), "how people reach this healer; for links in messages"),
+    key("state_dir", Shape::Path, "where the journal and the socket are"),
+    key("store", Shape::Later, "another store than the built-in one"),
+    key(
+        "mode",
+        Shape::OneOf(MODES),
+        "observe: never act; suggest: plan and wait for approval; auto: act within policy",
+    ),
+    key("exclude", Shape::List(&Shape::Section(EXCLUDE)), "what is never touched"),
+    key("docker", Shape::Section(DOCKER), "Docker engines"),
+    key("host", Shape::Section(HOST), "the host that healer runs on"),
+    key("kubernetes", Shape::Later, "Kubernetes clusters"),
+    key("prometheus", Shape::Later, "where metrics are asked for"),
+    key("loki", Shape::Later, "where logs are asked for"),
+    key("alertmanager", Shape::Later, "whose silences are respected"),
+    key("probes", Shape::Later, "active checks"),
+    key("rules", Shape::Later, "resource alerts"),
+    key("policies", Shape::List(&Shape::Section(POLICY)), "what is healed unasked; the first match wins"),
+    key("budgets", Shape::Section(BUDGETS), "how much healer may do; every window slides"),
+    key("approvals", Shape::Section(APPROVALS), "questions to a person"),
+    key("agents", Shape::Later, "who heals which Alertmanager resource"),
+    key("actions", Shape::Later, "configured actions"),
+    key("playbooks", Shape::Later, "directories with playbooks"),
+    key("model", Shape::Later, "a language model that helps to diagnose"),
+    key("channels", Shape::Named(&CHANNEL), "how messages leave the house; every channel gets everything"),
+    key("notify", Shape::Later, "which message goes to which channel"),
+    key("escalation", Shape::Later, "who is told when nobody answers"),
+    key("maintenance", Shape::Later, "windows in which nothing is started"),
+    key("heartbeat", Shape::Later, "the dead-man's switch"),
+    key("upstream", Shape::Later, "another healer that incidents are forwarded to"),
+    key("access", Shape::Later, "tokens of the HTTP API"),
+    key("webhooks", Shape::Later, "alerts from elsewhere"),
+];
+
+const HTTP: &[&str] = &["http", "https"];
+/// What `mode` may be.
+pub(crate) const MODES: &[&str] = &["observe", "suggest", "auto"];
+
+static EXCLUDE: &[Key] = &[
+    key("label", Shape::Text, "a label as key=value, or as a key for any value"),
+    key("deployment", Shape::Text, "a deployment's name, or a pattern with *"),
+];
+
+static DOCKER: &[Key] = &[
+    key(
+        "hosts",
+        Shape::List(&Shape::Section(DOCKER_HOST)),
+        "the engines; default: the one of DOCKER_HOST, or the local one",
+    ),
+    key("deployments_path", Shape::Later, "a directory per deployment, each with a compose file"),
+    key(
+        "relist",
+        Shape::Duration(Duration::from_secs(5), HOUR),
+        "how often everything is looked at, whatever the events said",
+    ),
+];
+
+static DOCKER_HOST: &[Key] = &[
+    key("name", Shape::Name, "what the engine is called; the first one bears the host's name"),
+    key("url", Shape::Url(&["unix", "tcp", "http"]), "where its API is; default: as the docker command finds it"),
+];
+
+static HOST: &[Key] = &[
+    key("name", Shape::Name, "this host's name in resources and incidents; default: the hostname"),
+    key("sample", Shape::Later, "how often the host is measured"),
+    key("services", Shape::Later, "plain programs"),
+    key("disks", Shape::Later, "disks that may be cleaned"),
+];
+
+static POLICY: &[Key] = &[
+    key("resource_kind", Shape::Text, "`Deployment` for a Compose service, or *"),
+    key("issue_type", Shape::Text, "such as service_down, or *"),
+    key("deployment", Shape::Text, "only there: a name, or a pattern with *"),
+    key("namespace", Shape::Text, "only in this Kubernetes namespace: such a policy never fits a Docker resource"),
+    key("labels", Shape::LaterNarrowing, "only what carries these labels"),
+    key("auto_heal", Shape::Flag, "whether it is healed without asking"),
+    key("max_retries", Shape::Whole(0, 1_000), "attempts within the window; default: budgets.per_resource"),
+    key("window", Shape::Duration(SECOND, WEEK), "the window; default: that of budgets.per_resource"),
+];
+
+static BUDGETS: &[Key] = &[
+    key("concurrent", Shape::Whole(1, 1_000), "remediations at the same time"),
+    key("per_resource", Shape::Limit, "attempts on one resource"),
+    key("per_deployment", Shape::Limit, "actions in one deployment"),
+    key("per_host", Shape::Limit, "actions on one host"),
+    key("per_cluster", Shape::Later, "actions in one cluster"),
+    key("everywhere", Shape::Limit, "actions everywhere"),
+    key("stability", Shape::Duration(SECOND, HOUR), "how long a repair must hold before it counts as one"),
+];
+
+static APPROVALS: &[Key] =
+    &[key("expire", Shape::Duration(MINUTE, WEEK), "how long a question stands before it is escalated")];
+
+static CHANNEL: Shape = Shape::Typed {
+    kinds: &[("webhook", WEBHOOK)],
+    later: &["email", "slack", "pagerduty", "github", "telegram", "matrix", "ntfy", "gotify", "discord", "teams"],
+};
+
+static WEBHOOK: &[Key] = &[
+    key("type", Shape::Text, "webhook: a POST of JSON, signed with HMAC-SHA256 where there is a secret"),
+    key("url", Shape::Url(HTTP), "where to"),
+    key("secret_file", Shape::Path, "a file with the secret that signs each message"),
+];
+
+impl Shape {
+    /// What would be right, for a complaint; continues "expected".
+    pub(crate) fn expected(&self) -> String {
+        match self {
+            Shape::Text => "a text".to_owned(),
+            Shape::Name => "a name of letters, digits, `.`, `_` and `-`".to_owned(),
+            Shape::Path => "a path".to_owned(),
+            Shape::Flag => "true or false".to_owned(),
+            Shape::Whole(from, to) => format!("a whole number from {from} to {to}"),
+            Shape::Duration(..) => "a duration such as 30s, 5m or 1h30m".to_owned(),
+            Shape::Limit => "a limit such as 3/30m: at most 3 within 30 minutes".to_owned(),
+            Shape::Address => "an IP address with a port, such as 127.0.0.1:4325".to_owned(),
+            Shape::Url(_) => "a URL".to_owned(),
+            Shape::OneOf(words) => format!("one of {}", words.join(", ")),
+            Shape::Section(keys) => {
+                let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
+                format!("a section with the keys {}", names.join(", "))
+            }
+            Shape::List(_) => "a list".to_owned(),
+            Shape::Named(_) => "a section of names, each with its own section".to_owned(),
+            Shape::Typed { .. } => "a section with a `type`".to_owned(),
+            Shape::Later | Shape::LaterNarrowing => "anything".to_owned(),
+        }
+    }
+}
+
+/// Every known key with its path: `budgets.stability`, `docker.hosts[].url`, `channels.NAME.url`.
+pub(crate) fn every_key() -> Vec<(String, &'static Key)> {
+    fn of(path: &str, keys: &'static [Key], out: &mut Vec<(String, &'static Key)>) {
+        for key in keys {
+            let path = if path.is_empty() { key.name.to_owned() } else { format!("{path}.{}", key.name) };
+            out.push((path.clone(), key));
+            inside(&path, &key.shape, out);
+        }
+    }
+    fn inside(path: &str, shape: &'static Shape, out: &mut Vec<(String, &'static Key)>) {
+        match shape {
+            Shape::Section(keys) => of(path, keys, out),
+            Shape::List(item) => inside(&format!("{path}[]"), item, out),
+            Shape::Named(item) => inside(&format!("{path}.NAME"), item, out),
+            Shape::Typed { kinds, .. } => kinds.iter().for_each(|(_, keys)| of(path, keys, out)),
+            Shape::Text | Shape::Name | Shape::Path | Shape::Flag | Shape::Whole(..) | Shape::Duration(..) => {}
+            Shape::Limit | Shape::Address | Shape::Url(_) | Shape::OneOf(_) | Shape::Later | Shape::LaterNarrowing => {}
+        }
+    }
+    let mut out = Vec::new();
+    of("", ROOT, &mut out);
+    out
+}
+
+/// The reference of all keys as text, for `healer check --keys`.
+pub(crate) fn reference() -> String {
+    let keys = every_key();
+    let width = keys.iter().map(|(path, _)| path.len()).max().unwrap_or(0);
+    let mut out = String::new();
+    for (path, key) in keys {
+        let later = if matches!(key.shape, Shape::Later) { " (not acted on by this version)" } else { "" };
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{path:<width$}  {}{later}", key.says);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_says_what_it_is_for_and_stands_once() {
+        let keys = every_key();
+        for (path, key) in &keys {
+            assert!(!key.says.is_empty() && !key.says.ends_with('.'), "{path}");
+        }
+        let mut paths: Vec<&String> = keys.iter().map(|(path, _)| path).collect();
+        paths.sort();
+        paths.dedup();
+        assert_eq!(paths.len(), keys.len());
+        assert!(reference().contains("channels.NAME.secret_file"));
+    }
+}

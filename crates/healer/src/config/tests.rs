@@ -1,0 +1,258 @@
+use std::collections::BTreeMap;
+
+use model::settings::{Budgets, Exclusion, Mode};
+use model::verdict::Limit;
+
+use super::*;
+
+/// Reads the files (`healer.yaml` and drop-ins) of a directory of its own.
+struct Given {
+    dir: tempfile::TempDir,
+    variables: BTreeMap<&'static str, String>,
+}
+
+impl Given {
+    fn files(files: &[(&str, &str)]) -> Given {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        Given { dir, variables: BTreeMap::from([("HOME", "/home/ann".to_owned())]) }
+    }
+
+    fn file(text: &str) -> Given {
+        Given::files(&[("healer.yaml", text)])
+    }
+
+    fn with(mut self, name: &'static str, value: &str) -> Given {
+        self.variables.insert(name, value.to_owned());
+        self
+    }
+
+    fn read_with(&self, flags: &Flags) -> Result<Config, Errors> {
+        let variable = |name: &str| self.variables.get(name).cloned();
+        load_in(flags, Surroundings { variable: &variable, host_name: "box-7" })
+    }
+
+    fn read(&self) -> Result<Config, Errors> {
+        self.read_with(&Flags { config: Some(self.dir.path().join("healer.yaml")), state_dir: None })
+    }
+
+    /// The errors without the directory's name.
+    fn errors(&self) -> Vec<String> {
+        let dir = format!("{}/", self.dir.path().display());
+        let Err(wrong) = self.read() else { return Vec::new() };
+        wrong.errors.iter().map(|error| error.to_string().replace(&dir, "")).collect()
+    }
+}
+
+#[test]
+fn the_example_passes_with_warnings_alone() {
+    let config = Given::file(EXAMPLE).read().unwrap();
+    let keys: Vec<&str> = config.warnings.iter().map(|warning| warning.key.as_str()).collect();
+    assert_eq!(
+        keys,
+        [
+            "docker.deployments_path",
+            "host.sample",
+            "host.services",
+            "host.disks",
+            "kubernetes",
+            "prometheus",
+            "loki",
+            "alertmanager",
+            "probes",
+            "rules",
+            "budgets.per_cluster",
+            "agents",
+            "actions",
+            "playbooks",
+            "model",
+            "channels.ops-mail",
+            "channels.slack-alerts",
+            "channels.oncall",
+            "channels.tickets",
+            "notify",
+            "escalation",
+            "maintenance",
+            "heartbeat",
+            "access",
+            "webhooks",
+        ]
+    );
+    assert!(config.warnings.iter().all(|warning| warning.says.contains("understood but not acted on")));
+    assert_eq!(config.listen.to_string(), "127.0.0.1:4325");
+    assert_eq!(config.external_url.as_deref(), Some("https://healer.example.org"));
+    assert_eq!(config.state_dir, Path::new("/var/lib/healer"));
+    let url = Some("unix:///var/run/docker.sock".to_owned());
+    assert_eq!(config.docker_hosts, [DockerHost { name: "web-1".into(), url }]);
+    assert_eq!((config.relist, config.settings.mode), (Duration::from_secs(60), Mode::Auto));
+    assert_eq!(config.settings.instance, "web-1");
+    assert_eq!(config.settings.budgets, Budgets::default());
+    assert_eq!(config.settings.policies.len(), 2);
+    assert_eq!(
+        (config.settings.policies[0].max_retries, config.settings.policies[0].window_ms),
+        (Some(3), Some(1_800_000))
+    );
+    assert!(!config.settings.policies[1].auto_heal);
+    assert_eq!(config.settings.exclude[1..], [Exclusion::Deployment("backup-*".into())]);
+    assert_eq!(config.settings.channels, ["hook"]);
+    assert_eq!(config.channels[0].secret_file.as_deref(), Some(Path::new("/run/secrets/hook")));
+}
+
+#[test]
+fn without_a_file_everything_has_its_default() {
+    let given = Given::files(&[]).with("XDG_CONFIG_HOME", "/nowhere");
+    let config = given.read_with(&Flags::default()).unwrap();
+    assert_eq!(config.file, None);
+    assert_eq!(config.docker_hosts, [DockerHost { name: "box-7".into(), url: None }]);
+    assert_eq!(config.state_dir, Path::new("/home/ann/.local/state/healer"));
+    assert_eq!(config.settings, Settings { instance: "box-7".into(), ..Settings::default() });
+    assert!(config.origins.iter().all(|setting| setting.origin == Origin::Default));
+}
+
+#[test]
+fn the_own_file_is_found_where_xdg_says() {
+    let given = Given::files(&[("healer/healer.yaml", "mode: observe\n")]);
+    let dir = given.dir.path().display().to_string();
+    let config = given.with("XDG_CONFIG_HOME", &dir).read_with(&Flags::default()).unwrap();
+    assert_eq!(config.settings.mode, Mode::Observe);
+    assert_eq!(config.file, Some(PathBuf::from(dir).join("healer/healer.yaml")));
+}
+
+#[test]
+fn drop_ins_are_laid_over_in_the_order_of_their_names() {
+    let given = Given::files(&[
+        ("healer.yaml", "mode: observe\nbudgets: {concurrent: 2, stability: 1m}\nexclude: [{deployment: a}]\n"),
+        ("conf.d/20-late.yaml", "mode: auto\n"),
+        ("conf.d/10-early.yaml", "mode: suggest\nbudgets: {concurrent: 5}\nexclude: [{deployment: b}]\nlisten:\n"),
+        ("conf.d/ignored.yml", "mode: [\n"),
+        ("conf.d/.hidden.yaml", "mode: [\n"),
+    ]);
+    let config = given.read().unwrap();
+    assert_eq!(config.settings.mode, Mode::Auto);
+    assert_eq!((config.settings.budgets.concurrent, config.settings.budgets.stability_ms), (5, 60_000));
+    assert_eq!(config.settings.exclude[1..], [Exclusion::Deployment("a".into()), Exclusion::Deployment("b".into())]);
+    let origin = |key: &str| {
+        let setting = config.origins.iter().find(|setting| setting.key == key).unwrap();
+        setting.origin.to_string().rsplit('/').next().unwrap().to_owned()
+    };
+    assert_eq!(origin("mode"), "20-late.yaml:1");
+    assert_eq!(origin("budgets.concurrent"), "10-early.yaml:2");
+    assert_eq!(origin("budgets.stability"), "healer.yaml:2");
+    assert_eq!(origin("docker.relist"), "default");
+    assert_eq!(config.files.len(), 3);
+    let [warning] = config.warnings.as_slice() else { panic!("{:?}", config.warnings) };
+    assert!(warning.to_string().contains("ignored.yml: is not read"), "{warning}");
+}
+
+#[test]
+fn errors_of_all_files_and_between_keys_are_told_together() {
+    let given = Given::files(&[
+        (
+            "healer.yaml",
+            "listen: 0.0.0.0:4325\nmood: auto\nexclude:\n  - {label: a, deployment: b}\n  - {}\nchannels:\n  hook: {type: webhook}\n",
+        ),
+        ("conf.d/a.yaml", "docker:\n  hosts:\n    - {name: x}\n    - {name: box-7}\n    - {url: \"tcp://h:1\"}\n"),
+        ("conf.d/b.yaml", "mode: [\n"),
+    ]);
+    let errors = given.errors();
+    let expect = [
+        "healer.yaml:2:1: mood: unknown key; did you mean `mode`?",
+        "conf.d/b.yaml:1:7: is no YAML: unclosed bracket '['",
+        "healer.yaml:1:9: listen: `0.0.0.0:4325` can be reached from other machines, and this version checks no tokens: listen on 127.0.0.1:4325",
+        "conf.d/a.yaml:4:7: docker.hosts[1]: the name `box-7` is given twice",
+        "conf.d/a.yaml:5:7: docker.hosts[2]: has no `name`",
+        "healer.yaml:4:5: exclude[0]: expected exactly one of `label` and `deployment`",
+        "healer.yaml:5:5: exclude[1]: expected exactly one of `label` and `deployment`",
+        "healer.yaml:7:3: channels.hook: has no `url`",
+    ];
+    assert_eq!(errors.len(), expect.len(), "{errors:#?}");
+    for (error, expect) in errors.iter().zip(expect) {
+        assert!(error.starts_with(expect), "{error}\n{expect}");
+    }
+}
+
+#[test]
+fn tokens_do_not_open_the_network_while_nothing_checks_them() {
+    let text = "listen: \"[::]:4325\"\naccess: {tokens: [{name: a, role: viewer, hash: \"sha256:00\"}]}\n";
+    assert!(Given::file(text).errors()[0].contains("checks no tokens"));
+}
+
+#[test]
+fn values_come_from_flag_file_and_environment_in_that_order() {
+    let given = Given::file("state_dir: state\n").with("STATE_DIRECTORY", "/var/lib/healer:/var/lib/other");
+    assert_eq!(given.read().unwrap().state_dir, given.dir.path().join("state"));
+    let flags = Flags { config: Some(given.dir.path().join("healer.yaml")), state_dir: Some("/flag".into()) };
+    assert_eq!(given.read_with(&flags).unwrap().state_dir, Path::new("/flag"));
+    let unset = Given::file("").with("STATE_DIRECTORY", "/var/lib/healer:/var/lib/other");
+    assert_eq!(unset.read().unwrap().state_dir, Path::new("/var/lib/healer"));
+    let xdg = Given::file("").with("XDG_STATE_HOME", "/xdg");
+    assert_eq!(xdg.read().unwrap().state_dir, Path::new("/xdg/healer"));
+}
+
+#[test]
+fn nobody_is_told_anything_when_the_environment_says_so() {
+    let text = "channels: {hook: {type: webhook, url: \"https://h.example.org/s3cret\"}}\n";
+    for (word, disabled) in [("1", true), ("true", true), ("0", false), ("false", false)] {
+        let config = Given::file(text).with("NOTIFY_DISABLED", word).read().unwrap();
+        assert_eq!(config.notify_disabled, disabled);
+        assert_eq!(config.settings.channels.is_empty(), disabled);
+        assert!(!format!("{config:?}").contains("s3cret"));
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_an_error_and_the_state_is_still_found() {
+    let given = Given::files(&[]).with("STATE_DIRECTORY", "/var/lib/healer");
+    let wrong = given.read().unwrap_err();
+    assert!(wrong.to_string().contains("healer.yaml: cannot be read: No such file"), "{wrong}");
+    assert_eq!(wrong.state_dir.as_deref(), Some(Path::new("/var/lib/healer")));
+    let binary = Given::file("");
+    std::fs::write(binary.dir.path().join("healer.yaml"), b"mode: auto\n# \xff\n").unwrap();
+    assert!(binary.errors()[0].contains("is no UTF-8 text in line 2"));
+    let large = Given::file(&"#".repeat((1 << 20) + 1));
+    assert!(large.errors()[0].contains("is larger than 1024 KiB"));
+}
+
+#[test]
+fn budgets_and_policies_reach_the_engine_as_they_were_written() {
+    let config = Given::file(
+        "host: {name: web-1}\nbudgets: {per_resource: 5/1h, everywhere: 9/2m}\npolicies:\n  - {issue_type: service_down, deployment: shop, auto_heal: false}\n  - {namespace: prod, auto_heal: false}\n",
+    )
+    .read()
+    .unwrap();
+    assert_eq!(config.settings.budgets.per_resource, Limit { count: 5, window_ms: 3_600_000 });
+    assert_eq!(config.settings.budgets.everywhere, Limit { count: 9, window_ms: 120_000 });
+    let [policy] = config.settings.policies.as_slice() else { panic!("{:?}", config.settings.policies) };
+    assert_eq!(
+        (policy.resource_kind.as_str(), policy.deployment.as_deref(), policy.auto_heal),
+        ("*", Some("shop"), false)
+    );
+    assert!(config.warnings[0].says.contains("fits nothing that this version watches"));
+}
+
+#[test]
+fn a_running_healer_keeps_the_last_good_configuration() {
+    let given = Given::file("mode: auto\n");
+    let good = given.read().unwrap();
+    let path = given.dir.path().join("healer.yaml");
+
+    assert_eq!(reload(&good, given.read()), Reload::Same);
+    std::fs::write(&path, "# moved down a line\nmode: auto\n").unwrap();
+    assert_eq!(reload(&good, given.read()), Reload::Same);
+
+    std::fs::write(&path, "mode: autp\n").unwrap();
+    let Reload::KeptLastGood { errors } = reload(&good, given.read()) else { panic!() };
+    assert!(errors[0].says.contains("did you mean `auto`?"));
+
+    std::fs::write(&path, "mode: observe\nlisten: 127.0.0.1:9\n").unwrap();
+    let Reload::Changed { config, at_next_start } = reload(&good, given.read()) else { panic!() };
+    assert_eq!((config.settings.mode, at_next_start), (Mode::Observe, vec!["listen"]));
+
+    let defaults = given.read_with(&Flags::default()).unwrap();
+    let Reload::KeptLastGood { errors } = reload(&good, Ok(Config { file: None, ..defaults })) else { panic!() };
+    assert!(errors[0].says.starts_with("is gone"));
+}

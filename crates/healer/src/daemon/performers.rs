@@ -1,0 +1,206 @@
+//! Does what the loop decided: each effect is a task of its own with a deadline, in bounded pools; its answer goes back
+//! into the inbox.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use anyhow::Context as _;
+use docker::{Hands, Host};
+use model::ResourceId;
+use model::action::{Permit, PermitId};
+use model::fact::{Fact, Generation, Incarnation, Observation};
+use model::incident::IncidentId;
+use model::input::{Effect, Input};
+use model::message::{Delivery, Parcel, Receipt};
+use notify::Channel;
+use runtime::{Clock, Gate, Handle, Perform};
+use tokio::sync::Semaphore;
+
+use crate::config::Config;
+
+/// Acts that are under way at the same time on one engine; the guard allows fewer.
+const ACTS_MAX: usize = 16;
+/// Looks and logs that are read at the same time on one engine.
+const READS_MAX: usize = 16;
+/// Messages that are under way at the same time.
+const SENDS_MAX: usize = 8;
+
+/// Hands, channels, and the way back.
+pub(crate) struct Performers {
+    tasks: tokio::runtime::Handle,
+    back: Handle,
+    gate: Gate,
+    clock: Clock,
+    engines: BTreeMap<String, Engine>,
+    channels: Channels,
+    sends: Arc<Semaphore>,
+}
+
+#[derive(Clone)]
+struct Engine {
+    host: Host,
+    hands: Hands,
+    acts: Arc<Semaphore>,
+    reads: Arc<Semaphore>,
+}
+
+/// The channels that are open at present; the configuration may change them. Cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct Channels(Arc<RwLock<BTreeMap<String, Arc<Channel>>>>);
+
+impl Channels {
+    /// Opens what the configuration names.
+    ///
+    /// # Errors
+    /// When a channel's settings cannot be used, such as a secret that cannot be read.
+    pub(crate) fn open(config: &Config) -> anyhow::Result<Channels> {
+        let channels = Channels::default();
+        channels.change(config)?;
+        Ok(channels)
+    }
+
+    /// Takes what the configuration names now; on an error what was open stays.
+    ///
+    /// # Errors
+    /// As for [`Channels::open`].
+    pub(crate) fn change(&self, config: &Config) -> anyhow::Result<()> {
+        let mut open = BTreeMap::new();
+        for channel in &config.channels {
+            let settings = notify::channel::Config::Webhook(notify::channel::webhook::Config {
+                url: channel.url.clone(),
+                secret: None,
+                secret_file: channel.secret_file.clone(),
+                headers: BTreeMap::new(),
+            });
+            let opened = Channel::open(&channel.name, &settings)
+                .with_context(|| format!("the channel `{}` cannot be used", channel.name))?;
+            open.insert(channel.name.clone(), Arc::new(opened));
+        }
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = open;
+        Ok(())
+    }
+
+    fn get(&self, name: &str) -> Option<Arc<Channel>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+}
+
+impl Performers {
+    pub(crate) fn new(
+        back: Handle,
+        gate: Gate,
+        clock: Clock,
+        hosts: &BTreeMap<String, Option<Host>>,
+        channels: Channels,
+    ) -> Performers {
+        let engine = |host: &Host| Engine {
+            host: host.clone(),
+            hands: Hands::new(host.clone()),
+            acts: Arc::new(Semaphore::new(ACTS_MAX)),
+            reads: Arc::new(Semaphore::new(READS_MAX)),
+        };
+        Performers {
+            tasks: tokio::runtime::Handle::current(),
+            back,
+            gate,
+            clock,
+            engines: hosts.iter().filter_map(|(name, host)| Some((name.clone(), engine(host.as_ref()?)))).collect(),
+            channels,
+            sends: Arc::new(Semaphore::new(SENDS_MAX)),
+        }
+    }
+
+    fn engine(&self, resource: &ResourceId) -> Option<Engine> {
+        self.engines.get(resource.host()).cloned()
+    }
+
+    fn look(&self, resource: ResourceId, incarnation: Incarnation, ticket: Option<PermitId>) {
+        let Some(engine) = self.engine(&resource) else { return };
+        let back = self.back.clone();
+        self.tasks.spawn(async move {
+            let Ok(_turn) = engine.reads.acquire().await else { return };
+            // Without an answer nothing is known: the engine asks again when it is due.
+            let Ok(seen) = engine.hands.look(&resource).await else { return };
+            for input in told(seen, &resource, &incarnation, ticket, engine.host.generation()) {
+                back.tell(input);
+            }
+        });
+    }
+
+    fn gather(&self, incident: IncidentId, resource: &ResourceId, incarnation: Incarnation) {
+        let Some(engine) = self.engine(resource) else { return };
+        let back = self.back.clone();
+        self.tasks.spawn(async move {
+            let Ok(_turn) = engine.reads.acquire().await else { return };
+            let log = engine.hands.read_log(&incarnation).await;
+            back.tell(Input::Gathered { incident, incarnation, log });
+        });
+    }
+
+    fn execute(&self, permit: Box<Permit>) {
+        let Some(engine) = self.engine(&permit.step.resource) else { return };
+        let (back, gate, clock) = (self.back.clone(), self.gate.clone(), self.clock.clone());
+        self.tasks.spawn(async move {
+            let Ok(_turn) = engine.acts.acquire().await else { return };
+            let still = || gate.pass(&permit, clock.now().tick).map_err(|withdrawn| withdrawn.to_string());
+            let answer = engine.hands.perform(&permit, still).await;
+            back.tell(Input::Answered(permit.id, answer));
+        });
+    }
+
+    fn send(&self, parcel: Box<Parcel>) {
+        let back = self.back.clone();
+        let Some(channel) = self.channels.get(&parcel.channel) else {
+            let result = Delivery::Rejected("the configuration has no such channel any more".to_owned());
+            let receipt = Receipt { channel: parcel.channel.clone(), message: parcel.message.id, result };
+            return back.tell(Input::Delivered(receipt));
+        };
+        let sends = self.sends.clone();
+        self.tasks.spawn(async move {
+            let Ok(_turn) = sends.acquire().await else { return };
+            back.tell(Input::Delivered(channel.deliver(&parcel).await));
+        });
+    }
+}
+
+impl Perform for Performers {
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Look { resource, incarnation, ticket } => self.look(resource, incarnation, ticket),
+            Effect::Gather { incident, resource, incarnation } => self.gather(incident, &resource, incarnation),
+            Effect::Execute(permit) => self.execute(permit),
+            Effect::Send(parcel) => self.send(parcel),
+            // The loop's driver gives replies to whoever waits for them.
+            Effect::Answer(_) => {}
+        }
+    }
+}
+
+/// What a look that was asked for tells: the body that was asked for bears the ticket, also when it is no more.
+fn told(
+    seen: Vec<Observation>,
+    resource: &ResourceId,
+    incarnation: &Incarnation,
+    ticket: Option<PermitId>,
+    generation: Generation,
+) -> Vec<Input> {
+    let mut inputs = Vec::new();
+    let mut found = false;
+    for seen in seen {
+        let asked = seen.incarnation == *incarnation;
+        found |= asked;
+        inputs.push(match ticket.filter(|_| asked) {
+            Some(ticket) => Input::Looked { ticket, seen },
+            None => Input::Observed(seen),
+        });
+    }
+    if !found {
+        let (resource, incarnation) = (resource.clone(), incarnation.clone());
+        let seen = Observation { resource, incarnation, generation, fact: Fact::Gone };
+        inputs.push(match ticket {
+            Some(ticket) => Input::Looked { ticket, seen },
+            None => Input::Observed(seen),
+        });
+    }
+    inputs
+}

@@ -1,0 +1,89 @@
+//! What reaches the daemon from outside besides engines and people: signals, and a changed configuration.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use model::input::Input;
+use runtime::Handle;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::performers::Channels;
+use crate::config::{self, Config, Flags, Reload};
+
+/// Files are looked at this often; SIGHUP has them read at once.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Waits until somebody asks the daemon to end.
+pub(crate) async fn signals() -> ExitCode {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        tracing::error!("signals cannot be watched: end healer by `kill -9`, nothing is lost by that");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    tracing::info!("ending: nothing new is started; what runs stays as it is");
+    ExitCode::SUCCESS
+}
+
+/// Takes a changed configuration up, or keeps the last good one and says why.
+pub(crate) async fn configuration(mut config: Config, handle: Handle, channels: Channels, stop: CancellationToken) {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    let mut seen = stamps(&config);
+    let mut said = Vec::new();
+    loop {
+        let asked = tokio::select! {
+            () = stop.cancelled() => return,
+            _ = hangup.recv() => true,
+            () = tokio::time::sleep(LOOK_EVERY) => false,
+        };
+        let now = stamps(&config);
+        if now == seen && !asked {
+            continue;
+        }
+        seen = now;
+        let flags = Flags { config: config.file.clone(), state_dir: Some(config.state_dir.clone()) };
+        match config::reload(&config, config::load(&flags)) {
+            Reload::Same => {
+                said.clear();
+                tracing::info!("the configuration says what it said before");
+            }
+            Reload::KeptLastGood { errors } => {
+                if said != errors {
+                    tracing::error!("the configuration is wrong; the last good one stays in force:");
+                    for error in &errors {
+                        tracing::error!("{error}");
+                    }
+                }
+                said = errors;
+            }
+            Reload::Changed { config: new, at_next_start } => {
+                if let Err(error) = channels.change(&new) {
+                    tracing::error!("the last good configuration stays in force: {error:#}");
+                    continue;
+                }
+                said.clear();
+                for key in at_next_start {
+                    tracing::warn!(key, "takes effect at the next start");
+                }
+                handle.tell(Input::Configured(Arc::new(new.settings.clone())));
+                tracing::info!("the new configuration is in force");
+                config = *new;
+                seen = stamps(&config);
+            }
+        }
+    }
+}
+
+/// When each file of the configuration was last changed, and the folder beside the main one.
+fn stamps(config: &Config) -> Vec<Option<(SystemTime, u64)>> {
+    let beside = config.file.as_ref().and_then(|file| Some(file.parent()?.join("conf.d")));
+    let stamp = |path: &std::path::PathBuf| {
+        let meta = std::fs::metadata(path).ok()?;
+        Some((meta.modified().ok()?, meta.len()))
+    };
+    config.files.iter().chain(beside.as_ref()).map(stamp).collect()
+}

@@ -1,0 +1,119 @@
+//! Values of `model::view` as text to be looked at: aligned by display width, wrapped to the terminal, coloured by how
+//! things stand. A renderer adds no meaning; what it prints with `--format json` is the very value it draws.
+
+mod check;
+mod history;
+mod incidents;
+mod reply;
+mod status;
+mod style;
+mod table;
+mod text;
+mod why;
+
+use std::time::Duration;
+
+use anstyle::Style;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use model::Wall;
+use model::time::Spoken;
+
+pub(crate) use check::{check, errors, warnings};
+pub(crate) use history::history;
+pub(crate) use incidents::incidents;
+pub(crate) use reply::reply;
+pub(crate) use status::status;
+pub(crate) use text::clean;
+pub(crate) use why::why;
+
+/// The sheet that is drawn on.
+#[derive(Debug, Clone)]
+pub(crate) struct Page {
+    /// How many columns it has.
+    pub(crate) width: usize,
+    /// Whether it shows colours.
+    pub(crate) colour: bool,
+    /// In which time zone its reader lives.
+    pub(crate) zone: TimeZone,
+    /// The moment at which it is drawn.
+    pub(crate) now: Wall,
+    /// Where what is drawn was learnt.
+    pub(crate) source: Source,
+}
+
+/// Where what is drawn was learnt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// From the daemon.
+    Daemon,
+    /// From the journal that a dead one left: its last entry is of this time.
+    Journal(Wall),
+}
+
+impl Page {
+    fn paint(&self, style: Style, text: &str) -> String {
+        if self.colour && style != Style::new() && !text.is_empty() {
+            format!("{style}{text}{style:#}")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    /// How long ago that was, in its largest unit: `12 s`, `3 d`.
+    fn ago(&self, then: Wall) -> String {
+        let s = self.now.since(then).as_secs();
+        let unit_s = [86_400, 3_600, 60, 1].into_iter().find(|unit_s| s >= *unit_s).unwrap_or(1);
+        Spoken(Duration::from_secs(s / unit_s * unit_s)).to_string()
+    }
+
+    /// The local time: `14:01:22` today, `20 Nov 09:14` else, with the year if it is another one.
+    fn stamp(&self, then: Wall) -> String {
+        let (then, now) = (self.local(then), self.local(self.now));
+        let form = match (then.date() == now.date(), then.year() == now.year()) {
+            (true, _) => "%H:%M:%S",
+            (false, true) => "%-d %b %H:%M",
+            (false, false) => "%-d %b %Y %H:%M",
+        };
+        then.strftime(form).to_string()
+    }
+
+    fn local(&self, wall: Wall) -> jiff::Zoned {
+        Timestamp::from_millisecond(wall.0).unwrap_or_default().to_zoned(self.zone.clone())
+    }
+
+    /// Says plainly that nobody runs, where that is so.
+    fn source_banner(&self) -> String {
+        let Source::Journal(as_of) = self.source else { return String::new() };
+        let says = format!(
+            "healer is not running; this is what its journal says, as of {} ({} ago). Start it: `healer run`",
+            self.stamp(as_of),
+            self.ago(as_of)
+        );
+        self.paragraph(style::BAD, &says) + "\n"
+    }
+
+    /// A text of its own, wrapped.
+    fn paragraph(&self, style: Style, says: &str) -> String {
+        text::wrapped(&clean(says), self.width).iter().map(|line| self.paint(style, line) + "\n").collect()
+    }
+
+    /// A label and, beside it, a text that is wrapped behind the label.
+    fn labelled(&self, label: &str, label_width: usize, says: &str) -> String {
+        let mut out = String::new();
+        let room = self.width.saturating_sub(label_width + 2).max(text::NARROWEST);
+        for (at, line) in text::wrapped(&clean(says), room).iter().enumerate() {
+            let label = if at == 0 { text::padded(label, label_width) } else { " ".repeat(label_width) };
+            out.push_str(&format!("{}  {line}\n", self.paint(style::HEAD, &label)));
+        }
+        out
+    }
+}
+
+/// `1 container`, `41 containers`.
+fn counted(count: usize, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,350 @@
+//! Golden texts: what people see, drawn at a fixed moment in a fixed time zone.
+
+use insta::assert_snapshot;
+use jiff::tz::{self, TimeZone};
+use model::command::{CommandId, Reply, ReplyLine};
+use model::fact::{Health, Run};
+use model::incident::{Evidence, EvidenceId, IncidentId};
+use model::intent::{Author, Intent, Wanted};
+use model::settings::Mode;
+use model::view::{Deployment, Frozen, Incident, Line, Next, Resource, Standing, Status, Tone, Why};
+use model::{Now, ResourceId, Tick, Wall};
+
+use super::*;
+
+/// 23 November 2026, 14:02:10 in a zone one hour east.
+const NOW: Wall = Wall(1_795_438_930_000);
+
+fn page(width: usize) -> Page {
+    let zone = TimeZone::fixed(tz::offset(1));
+    Page { width, colour: false, zone, now: NOW, source: Source::Daemon }
+}
+
+fn ago(s: i64) -> Wall {
+    Wall(NOW.0 - s * 1_000)
+}
+
+fn at(wall: Wall) -> Now {
+    Now { wall, tick: Tick(0) }
+}
+
+fn empty() -> Status {
+    Status {
+        instance: "web-1".into(),
+        version: "0.1.0".into(),
+        now: at(NOW),
+        running_since: Some(ago(277_200)),
+        mode: Mode::Auto,
+        frozen: None,
+        warnings: Vec::new(),
+        sources: vec![model::view::Source { name: "web-1".into(), well: true, because: String::new() }],
+        deployments: Vec::new(),
+        next: Vec::new(),
+        waiting: Vec::new(),
+    }
+}
+
+fn resource(deployment: &str, service: &str, standing: Standing, since_s: i64, why: &str) -> Resource {
+    let id = ResourceId::docker("web-1", deployment, service, 1);
+    let (wanted, run) = match standing {
+        Standing::Stopped => (Wanted::Stopped, Run::Exited),
+        Standing::Unknown => (Wanted::Unknown, Run::Exited),
+        Standing::NeedsYou | Standing::Healing | Standing::Held => (Wanted::Running, Run::Exited),
+        Standing::Well | Standing::Done | Standing::Watched => (Wanted::Running, Run::Running),
+    };
+    let intent =
+        Intent { wanted, by: Author::FirstSight, at: at(ago(277_200)), source_at: None, because: "it ran".into() };
+    Resource {
+        short: id.short().to_owned(),
+        id,
+        standing,
+        run: Some(run),
+        health: Some(Health::Unchecked),
+        intent: Some(intent),
+        since: Some(ago(since_s)),
+        why: why.to_owned(),
+        incident: None,
+        image: "nginx:1.27".into(),
+        incarnation: Some("3f2a9c01d4e7".into()),
+        remedy: None,
+    }
+}
+
+fn deployment(name: &str, wanted: &str, resources: Vec<Resource>) -> Deployment {
+    let worst = resources.iter().min_by_key(|resource| resource.standing).unwrap().clone();
+    Deployment {
+        name: name.to_owned(),
+        host: "web-1".into(),
+        standing: worst.standing,
+        wanted: wanted.to_owned(),
+        since: worst.since,
+        why: worst.why,
+        resources,
+    }
+}
+
+fn all_well() -> Status {
+    let well = |name: &str, since_s| {
+        let services =
+            ["web", "db"].map(|service| resource(name, service, Standing::Well, since_s, "runs as it shall"));
+        deployment(name, "running", services.to_vec())
+    };
+    Status { deployments: vec![well("shop", 277_200), well("wiki", 86_400 * 40), well("mail", 3_900)], ..empty() }
+}
+
+fn troubled() -> Status {
+    let oom = "web was OOM-killed at its 512 MiB limit; restarted, holds until 14:04:08";
+    let port = "port 8080 is taken by `nginx` (pid 812); nothing healer may do mends this";
+    let mut unknown = resource("legacy", "app", Standing::Unknown, 277_200, "it was down when healer first saw it");
+    unknown.remedy = Some("healer adopt legacy".into());
+    let mut lone = resource("-", "builder", Standing::Watched, 600, "no Compose service; nobody adopted it");
+    lone.id = ResourceId::lone_container("web-1", "builder");
+    lone.short = "builder".into();
+    let deployments = vec![
+        deployment("billing", "running", vec![resource("billing", "api", Standing::NeedsYou, 240, port)]),
+        deployment(
+            "shop",
+            "running",
+            vec![
+                resource("shop", "web", Standing::Healing, 12, oom),
+                resource("shop", "worker", Standing::Held, 10, "waiting 10 s before attempt 2"),
+                resource("shop", "db", Standing::Well, 277_200, "runs as it shall"),
+            ],
+        ),
+        deployment("legacy", "unknown", vec![unknown]),
+        deployment(
+            "größe-日本",
+            "running",
+            vec![resource("größe-日本", "web", Standing::Well, 60, "runs as it shall")],
+        ),
+        deployment(
+            "wiki",
+            "stopped",
+            vec![resource("wiki", "web", Standing::Stopped, 277_200, "`docker stop` on 20 Nov 09:14")],
+        ),
+        deployment("-", "running", vec![lone]),
+    ];
+    Status {
+        deployments,
+        next: vec![
+            Next { at: Wall(NOW.0 + 8_000), what: "try shop/worker again".into() },
+            Next { at: Wall(NOW.0 + 118_000), what: "verify shop/web".into() },
+        ],
+        waiting: vec!["recreate shop/db (moderate, undo known): `healer approve 41`".into()],
+        ..empty()
+    }
+}
+
+#[test]
+fn all_well_is_short() {
+    assert_snapshot!(status(&all_well(), false, &page(100)));
+}
+
+#[test]
+fn what_needs_a_person_comes_first_and_says_why() {
+    assert_snapshot!("troubled_100", status(&troubled(), false, &page(100)));
+    assert_snapshot!("troubled_80", status(&troubled(), false, &page(80)));
+    assert_snapshot!("troubled_all_120", status(&troubled(), true, &page(120)));
+}
+
+#[test]
+fn colours_change_no_word() {
+    let coloured = status(&troubled(), false, &Page { colour: true, ..page(80) });
+    assert!(coloured.contains("\u{1b}["));
+    let mut plain = String::new();
+    let mut escape = false;
+    for c in coloured.chars() {
+        match c {
+            '\u{1b}' => escape = true,
+            'm' if escape => escape = false,
+            c if !escape => plain.push(c),
+            _ => {}
+        }
+    }
+    assert_eq!(plain, status(&troubled(), false, &page(80)));
+}
+
+#[test]
+fn no_line_is_wider_than_the_page() {
+    for width in [60, 80, 100, 200] {
+        for all in [false, true] {
+            for line in status(&troubled(), all, &page(width)).lines() {
+                assert!(text::width(line) <= width, "{width}: {line}");
+            }
+        }
+        for line in super::why(&a_why(), &page(width)).lines() {
+            assert!(text::width(line) <= width, "{width}: {line}");
+        }
+    }
+}
+
+#[test]
+fn a_freeze_says_who_and_how_it_ends() {
+    let frozen = Frozen { by: "ann".into(), at: at(ago(180)), because: "database move".into() };
+    assert_snapshot!(status(&Status { frozen: Some(frozen), mode: Mode::Suggest, ..all_well() }, false, &page(80)));
+}
+
+#[test]
+fn a_source_that_cannot_be_reached_says_what_to_do() {
+    let because = "permission denied on /var/run/docker.sock: add this user to the group `docker`, then start healer anew; it goes on trying";
+    let source = model::view::Source { name: "web-1".into(), well: false, because: because.into() };
+    let status_ = Status { sources: vec![source], ..empty() };
+    assert_snapshot!(status(&status_, false, &page(80)));
+}
+
+#[test]
+fn a_newcomer_is_told_what_to_do_next() {
+    assert_snapshot!(status(&Status { running_since: Some(ago(4)), ..empty() }, false, &page(80)));
+}
+
+#[test]
+fn a_dead_daemon_is_told_before_anything_else() {
+    let dead = Status { running_since: None, next: Vec::new(), ..troubled() };
+    assert_snapshot!(status(&dead, false, &Page { source: Source::Journal(ago(190)), ..page(100) }));
+}
+
+#[test]
+fn many_that_are_well_are_folded() {
+    let many = (0..300)
+        .map(|n| {
+            let name = format!("app-{n:03}");
+            deployment(&name, "running", vec![resource(&name, "web", Standing::Well, 90_000, "runs as it shall")])
+        })
+        .collect();
+    let many = Status { deployments: many, ..empty() };
+    assert!(status(&many, false, &page(80)).lines().count() <= 23);
+    assert!(status(&many, false, &page(80)).contains("… and 288 more that need nothing"));
+    assert!(status(&many, true, &page(80)).lines().count() > 300);
+}
+
+fn a_why() -> Why {
+    let id = IncidentId { instance: "web-1".into(), number: 41 };
+    let web = resource("shop", "web", Standing::Healing, 12, "");
+    let line = |s, tone, text: &str| Line {
+        at: ago(s),
+        incident: Some(id.clone()),
+        resource: Some(web.id.clone()),
+        tone,
+        text: text.to_owned(),
+    };
+    Why {
+        headline: "shop/web is running, and is meant to (seen running since 20 Nov; nobody stopped it).".into(),
+        resource: Some(web.clone()),
+        incidents: vec![an_incident(41, Standing::Healing, "verifying", None)],
+        story: vec![
+            line(13, Tone::Bad, "died: exit 137, and the engine reports an out-of-memory kill [e1] [e2]"),
+            line(13, Tone::Plain, "cause: out of memory in the main process, sure (rule oom_main: e1, e2; 137 alone would not have been enough)"),
+            line(13, Tone::Plain, "restart allowed: attempt 1 of 3 in 30 m, host budget 1 of 20 in 10 m"),
+            line(12, Tone::Good, "running after 0.31 s; must hold for 2 m: until 14:03:58"),
+        ],
+        not_done: vec![
+            "raising the limit (dangerous: `healer approve 42`)".into(),
+            "restarting shop/db (it never failed)".into(),
+        ],
+        evidence: vec![
+            Evidence { id: EvidenceId(1), source: "event".into(), text: "oom".into() },
+            Evidence { id: EvidenceId(2), source: "inspect".into(), text: "OOMKilled is true, exit code 137".into() },
+            Evidence {
+                id: EvidenceId(3),
+                source: "log".into(),
+                text: "fatal error: runtime: out of memory (17 lines look like this one): the allocator asked for 268435456 bytes more".into(),
+            },
+        ],
+    }
+}
+
+fn an_incident(number: u64, standing: Standing, phase: &str, ended: Option<Wall>) -> Incident {
+    let id = ResourceId::docker("web-1", "shop", "web", 1);
+    Incident {
+        id: IncidentId { instance: "web-1".into(), number },
+        short: id.short().to_owned(),
+        resource: id,
+        phase: phase.to_owned(),
+        status: if ended.is_some() { "succeeded".into() } else { "in_progress".into() },
+        standing,
+        opened: ago(if ended.is_some() { 90_000 } else { 13 }),
+        ended,
+        cause: "out of memory in the main process".into(),
+        why: if ended.is_some() {
+            "healed at the first attempt".into()
+        } else {
+            "restarted, holds until 14:03:58".into()
+        },
+        attempts: 1,
+    }
+}
+
+#[test]
+fn why_tells_the_story_with_its_evidence_and_what_was_not_done() {
+    assert_snapshot!("why_100", why(&a_why(), &page(100)));
+    assert_snapshot!("why_80", why(&a_why(), &page(80)));
+}
+
+#[test]
+fn incidents_are_told_with_their_state_and_reason() {
+    let list = [
+        an_incident(41, Standing::Healing, "verifying", None),
+        an_incident(7, Standing::Well, "resolved", Some(ago(89_000))),
+    ];
+    assert_snapshot!(incidents(&list, true, &page(100)));
+    assert!(incidents(&[], false, &page(80)).starts_with("No incident is open."));
+}
+
+#[test]
+fn history_stands_under_its_days() {
+    let line = |s, tone, service: Option<&str>, text: &str| Line {
+        at: ago(s),
+        incident: None,
+        resource: service.map(|service| ResourceId::docker("web-1", "shop", service, 1)),
+        tone,
+        text: text.to_owned(),
+    };
+    let lines = [
+        line(90_000, Tone::Plain, None, "healer 0.1.0 took the lead on web-1"),
+        line(89_000, Tone::Waiting, Some("worker"), "nobody can tell whether it shall run: it was down at first sight"),
+        line(13, Tone::Bad, Some("web"), "died: exit 137, and the engine reports an out-of-memory kill"),
+        line(12, Tone::Good, Some("web"), "running after 0.31 s"),
+    ];
+    assert_snapshot!(history(&lines, &page(80)));
+    assert_eq!(history(&[], &page(80)), "Nothing is on record for this time.\n");
+}
+
+#[test]
+fn a_reply_has_a_line_for_each_resource() {
+    let line = |service: &str, text: &str| ReplyLine {
+        resource: Some(ResourceId::docker("web-1", "shop", service, 1)),
+        text: text.to_owned(),
+    };
+    let taken = Reply {
+        id: CommandId("1".into()),
+        taken: true,
+        lines: vec![line("web", "stopped"), line("db", "queued: another remediation has hold of it")],
+    };
+    assert_eq!(reply(&taken, &page(80)), "shop/web: stopped\nshop/db: queued: another remediation has hold of it\n");
+    let bare = Reply { taken: false, lines: Vec::new(), ..taken };
+    assert_eq!(reply(&bare, &page(80)), "refused\n");
+}
+
+#[test]
+fn a_hostile_text_from_another_version_is_shown_not_done() {
+    let mut status_ = all_well();
+    status_.deployments[0].name = "a\u{1b}]0;owned\u{7}".into();
+    status_.deployments[0].why = "b\u{9b}2J\u{202e}c".into();
+    status_.instance = "i\u{1b}[2J".into();
+    status_.warnings = vec!["w\r\n\u{1b}c".into()];
+    let drawn = status(&status_, true, &page(100));
+    assert!(drawn.chars().all(|c| c == '\n' || !c.is_control() && c != '\u{202e}'), "{drawn:?}");
+}
+
+#[test]
+fn times_are_local_and_as_short_as_the_day_allows() {
+    let page = page(80);
+    let table = [(ago(50), "14:01:20"), (ago(90_000), "22 Nov 13:02"), (ago(86_400 * 400), "19 Oct 2025 14:02")];
+    for (wall, expect) in table {
+        assert_eq!(page.stamp(wall), expect);
+    }
+    assert_eq!(status::until(Wall(NOW.0 + 118_400), &page), "in 1 m 58 s");
+    for (s, expect) in [(0, "0 s"), (59, "59 s"), (119, "1 m"), (7_199, "1 h"), (200_000, "2 d"), (-5, "0 s")] {
+        assert_eq!(page.ago(ago(s)), expect);
+    }
+}

@@ -1,0 +1,102 @@
+//! `healer why`: the story with its evidence, and what was not done.
+
+use model::fact::Health;
+use model::view::{Incident, Line, Resource, Why};
+
+use super::table::{Column, Table};
+use super::{Page, style};
+
+/// How many incidents are named; the story tells what matters of them.
+const INCIDENTS_MAX: usize = 5;
+/// How many lines one piece of evidence takes.
+const EVIDENCE_LINES_MAX: usize = 6;
+/// How many lines one sentence of the story takes.
+const STORY_LINES_MAX: usize = 8;
+
+/// Draws it.
+pub(crate) fn why(why: &Why, page: &Page) -> String {
+    let mut out = page.source_banner();
+    out.push_str(&page.paragraph(style::HEAD, &why.headline));
+    if let Some(resource) = &why.resource {
+        out.push_str(&page.paragraph(style::QUIET, &body(resource)));
+    }
+    for incident in why.incidents.iter().rev().take(INCIDENTS_MAX).rev() {
+        out.push_str(&page.paragraph(style::standing(incident.standing), &named(incident, page)));
+    }
+    if !why.story.is_empty() {
+        out.push('\n');
+        out.push_str(&story(&why.story, page));
+    }
+    out.push_str(&not_done(why, page));
+    if !why.evidence.is_empty() {
+        out.push_str(&format!("\n{}\n", page.paint(style::HEAD, "Evidence")));
+        let mut table = Table::new(vec![Column::left("", 4), Column::left("", 14), Column::left("", 0)]);
+        for evidence in &why.evidence {
+            let cells = vec![
+                (evidence.id.to_string(), style::QUIET),
+                (evidence.source.clone(), style::QUIET),
+                (evidence.text.clone(), style::PLAIN),
+            ];
+            table.row(EVIDENCE_LINES_MAX, cells);
+        }
+        out.push_str(&table.draw(page));
+    }
+    if let Some(remedy) = why.resource.as_ref().and_then(|resource| resource.remedy.as_deref()) {
+        out.push_str(&format!("\n{}", page.labelled("You can", 7, &format!("`{remedy}`"))));
+    }
+    out
+}
+
+fn body(resource: &Resource) -> String {
+    let mut parts = Vec::new();
+    if !resource.image.is_empty() {
+        parts.push(format!("image {}", resource.image));
+    }
+    if let Some(incarnation) = &resource.incarnation {
+        parts.push(format!("container {incarnation}"));
+    }
+    match resource.health {
+        Some(Health::Healthy) => parts.push("its healthcheck passes".to_owned()),
+        Some(Health::Unhealthy) => parts.push("its healthcheck fails".to_owned()),
+        Some(Health::Starting) => parts.push("its healthcheck has no verdict yet".to_owned()),
+        Some(Health::Unchecked) => parts.push("it has no healthcheck".to_owned()),
+        None => {}
+    }
+    if parts.is_empty() { "it is not seen at present".to_owned() } else { parts.join(" · ") }
+}
+
+fn named(incident: &Incident, page: &Page) -> String {
+    let ended = incident.ended.map_or(String::new(), |ended| format!(", ended {}", page.stamp(ended)));
+    let attempts = match incident.attempts {
+        0 => String::new(),
+        1 => ", 1 attempt".to_owned(),
+        n => format!(", {n} attempts"),
+    };
+    let phase = incident.phase.replace('_', " ");
+    format!("incident {}: {phase}, began {}{ended}{attempts}", incident.id, page.stamp(incident.opened))
+}
+
+fn story(lines: &[Line], page: &Page) -> String {
+    let mut table = Table::new(vec![Column::left("", 17), Column::left("", 0)]);
+    for line in lines {
+        let cells = vec![(page.stamp(line.at), style::QUIET), (line.text.clone(), style::tone(line.tone))];
+        table.row(STORY_LINES_MAX, cells);
+    }
+    table.draw(page)
+}
+
+fn not_done(why: &Why, page: &Page) -> String {
+    match why.not_done.as_slice() {
+        [] => String::new(),
+        [one] => format!("\n{}", page.paragraph(style::PLAIN, &format!("Not done: {one}"))),
+        several => {
+            let mut out = format!("\n{}\n", page.paint(style::HEAD, "Not done"));
+            let mut table = Table::new(vec![Column::left("", 1), Column::left("", 0)]);
+            for line in several {
+                table.row(STORY_LINES_MAX, vec![("-".to_owned(), style::QUIET), (line.clone(), style::PLAIN)]);
+            }
+            out.push_str(&table.draw(page));
+            out
+        }
+    }
+}

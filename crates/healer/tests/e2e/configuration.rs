@@ -1,0 +1,53 @@
+//! A wrong configuration is told whole and at once, before anything is touched. These need no engine.
+
+use std::process::{Command, Output, Stdio};
+
+fn check(words: &[&str], text: &str) -> Output {
+    let folder = tempfile::tempdir().expect("there is a temporary folder");
+    let file = folder.path().join("healer.yaml");
+    std::fs::write(&file, text).expect("the folder is ours");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_healer"));
+    command.env_clear().env("HOME", folder.path()).arg("--config").arg(&file).args(words).stdin(Stdio::null());
+    command.output().expect("the binary was built")
+}
+
+fn all(out: &Output) -> String {
+    [&out.stdout, &out.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat()
+}
+
+const WRONG: &str = "listn: 127.0.0.1:4325\nmode: atuo\ndocker:\n  relst: 60s\nbudgets: {stability: soon}\n";
+
+#[test]
+fn every_error_is_told_at_once_with_its_line_its_key_and_the_nearest_one() {
+    for words in [&["check"][..], &["run"]] {
+        let out = check(words, WRONG);
+        let said = all(&out);
+        assert_eq!(out.status.code(), Some(2), "{words:?}: {said}");
+        for (line, key, nearest) in [(1, "listn", "listen"), (2, "atuo", "auto"), (4, "relst", "relist")] {
+            assert!(said.contains(key) && said.contains(nearest), "{words:?}, {key}: {said}");
+            assert!(said.contains(&format!("{line}")), "{words:?}, {key} stands in line {line}: {said}");
+        }
+        assert!(said.contains("stability"), "{words:?}: {said}");
+    }
+}
+
+#[test]
+fn a_good_configuration_passes() {
+    let out = check(&["check"], "mode: observe\nbudgets: {stability: 2m, per_resource: 3/30m}\n");
+    assert!(out.status.success(), "{}", all(&out));
+}
+
+#[test]
+fn what_is_no_yaml_at_all_is_an_error_of_the_configuration_and_no_crash() {
+    for text in ["mode: [auto", "\u{0}", "- just\n- a list\n", "mode: auto\nmode: observe\n"] {
+        let out = check(&["check"], text);
+        assert_eq!(out.status.code(), Some(2), "{text:?}: {}", all(&out));
+    }
+}
+
+#[test]
+fn an_unknown_command_is_an_error_of_the_caller() {
+    let out = check(&["statsu"], "mode: observe\n");
+    assert_eq!(out.status.code(), Some(2), "{}", all(&out));
+    assert!(all(&out).contains("status"), "{}", all(&out));
+}

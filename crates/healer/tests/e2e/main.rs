@@ -1,0 +1,19 @@
+//! healer from outside: the compiled program beside a real Docker Engine, judged by what anybody could see — its output,
+//! its exit codes, its API, the messages that it sends, and what the engine says of the containers.
+//!
+//! `cargo xtask test` brings the engine. Without one (`HEALER_TEST_DOCKER_HOST`) each test says that it was skipped.
+//! The engine is taken to be the tests' own: each test begins by removing every container on it, so they run one by one.
+
+#![expect(clippy::print_stderr, reason = "a skip, and the log of a failed test, are told to whoever runs the tests")]
+
+mod configuration;
+mod daemon;
+mod docker;
+mod heals;
+mod hook;
+mod kills;
+mod limits;
+mod outages;
+mod respects;
+mod rig;
+mod surfaces;

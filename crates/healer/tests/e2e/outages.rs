@@ -1,0 +1,111 @@
+//! healer, the engine's socket or the webhook is away for a while: what happened meanwhile is settled afterwards.
+
+use std::os::unix::fs::symlink;
+
+use model::view::Standing;
+
+use crate::daemon::Healer;
+use crate::rig::{Rig, SOON, Service, wait_for};
+
+#[test]
+fn what_crashed_while_healer_was_away_is_healed_when_it_comes_back() {
+    let Some(mut rig) = Rig::new("away", &[Service::web("web")]) else { return };
+    rig.start_healer(&["web"]);
+    assert!(rig.healer.stop().success());
+    rig.tell("web", "crash");
+    rig.wait_for_container("web", |container| container.status == "exited");
+    rig.healer.start();
+    rig.wait_until_healed("web");
+}
+
+#[test]
+fn what_was_stopped_while_healer_was_away_stays_stopped() {
+    let Some(mut rig) = Rig::new("awaystop", &[Service::web("web"), Service::web("canary")]) else { return };
+    rig.start_healer(&["web", "canary"]);
+    assert!(rig.healer.stop().success());
+    rig.engine.docker(&["stop", &rig.container("web").id]);
+    rig.healer.start();
+    rig.wait_for_standing("web", Standing::Stopped);
+    rig.prove_it_is_awake("canary");
+    let web = rig.container("web");
+    assert_eq!((web.status.as_str(), rig.starts(&web)), ("exited", 1));
+}
+
+#[test]
+fn what_is_down_at_first_sight_is_listed_with_its_remedy_and_not_started() {
+    let Some(mut rig) = Rig::new("first", &[Service::web("web"), Service::web("canary")]) else { return };
+    rig.tell("web", "crash");
+    rig.wait_for_container("web", |container| container.status == "exited");
+    rig.start_healer(&["web", "canary"]);
+    let resource = rig.wait_for_standing("web", Standing::Unknown);
+    assert!(resource.remedy.is_some_and(|remedy| remedy.contains("healer ")), "it names a command");
+    rig.prove_it_is_awake("canary");
+    let web = rig.container("web");
+    assert_eq!((web.status.as_str(), rig.starts(&web)), ("exited", 1));
+}
+
+#[test]
+fn one_pass_heals_what_it_finds_and_ends() {
+    let Some(mut rig) = Rig::new("once", &[Service::web("web")]) else { return };
+    rig.start_healer(&["web"]);
+    assert!(rig.healer.stop().success());
+    rig.tell("web", "crash");
+    rig.wait_for_container("web", |container| container.status == "exited");
+    let out = rig.healer.run(&["run", "--once"]);
+    assert!(out.status.success(), "{out:?}");
+    rig.wait_for_container("web", |container| container.status == "running");
+}
+
+#[test]
+fn why_and_status_answer_from_the_journal_when_nobody_runs() {
+    let Some(mut rig) = Rig::new("asleep", &[Service::web("web")]) else { return };
+    rig.start_healer(&["web"]);
+    rig.tell("web", "crash");
+    rig.wait_until_healed("web");
+    rig.healer.kill();
+    assert_eq!(rig.healer.status().running_since, None);
+    let why = crate::heals::told(&rig.healer.why(&rig.short("web")));
+    assert!(why.contains("cannot open ledger"), "{why}");
+}
+
+#[test]
+fn an_absent_socket_is_one_sentence_with_a_remedy_and_is_tried_again_until_it_is_there() {
+    let Some(mut rig) = Rig::new("absent", &[Service::web("web")]) else { return };
+    let link = rig.path().join("later.sock");
+    rig.healer = Healer::install(rig.path(), &format!("unix://{}", link.display()), &rig.hook.url(), "");
+    rig.healer.start();
+    let source = wait_for("healer says that nobody is there", SOON, || {
+        rig.healer.status().sources.pop().filter(|source| !source.well && !source.because.is_empty())
+    });
+    assert!(source.because.contains("later.sock") && source.because.lines().count() == 1, "{source:?}");
+    assert_eq!(rig.healer.get("/readyz").map(|answer| answer.status), Some(503));
+
+    symlink(rig.engine.url.trim_start_matches("unix://"), &link).expect("the folder is ours");
+    rig.wait_for_standing("web", Standing::Well);
+    wait_for("it is ready", SOON, || rig.healer.get("/readyz").filter(|answer| answer.status == 200));
+    rig.tell("web", "crash");
+    rig.wait_until_healed("web");
+}
+
+#[test]
+fn a_message_outlives_a_webhook_that_is_down_and_arrives_once() {
+    let Some(mut rig) = Rig::new("hookdown", &[Service::web("web")]) else { return };
+    rig.start_healer(&["web"]);
+    rig.hook.refuse(true);
+    rig.tell("web", "crash");
+    rig.wait_until_healed("web");
+    wait_for("it was tried twice", 2 * SOON, || (rig.hook.deliveries().len() >= 2).then_some(()));
+    assert!(rig.hook.taken().is_empty());
+    // Not even a restart loses it.
+    rig.healer.kill();
+    rig.hook.refuse(false);
+    rig.healer.start();
+    wait_for("the message arrives", 4 * SOON, || rig.hook.taken().pop());
+    wait_for("healer knows that it arrived", SOON, || {
+        rig.healer.journal().iter().any(|entry| entry.event.name() == "message_delivered").then_some(())
+    });
+    let ids: Vec<_> =
+        rig.hook.deliveries().iter().map(|one| one.header("healer-message-id").map(str::to_owned)).collect();
+    assert!(ids.iter().all(|id| id.is_some() && *id == ids[0]), "every try bears the same id: {ids:?}");
+    assert_eq!(rig.hook.taken().len(), 1);
+}

@@ -1,0 +1,77 @@
+//! The questions that the surfaces ask of the engine, and the one place where they meet it.
+
+use engine::view::{self, Subject};
+use model::Now;
+use model::command::{Ask, CommandId, Reply};
+use model::event::Entry;
+use model::view::{Alert, Incident, Line, Status, Why};
+use runtime::{Closed, Handle};
+
+/// Who answers.
+#[derive(Clone)]
+pub(crate) enum Mind {
+    /// The loop, between two of its steps.
+    Loop(Handle),
+    /// Fixed answers, so that what HTTP does can be tried without an engine.
+    #[cfg(test)]
+    Fixed(std::sync::Arc<crate::tests::Fixed>),
+}
+
+impl Mind {
+    pub(crate) async fn status(&self) -> Result<Status, Closed> {
+        match self {
+            Mind::Loop(handle) => handle.ask(view::status).await,
+            #[cfg(test)]
+            Mind::Fixed(fixed) => fixed.status().await,
+        }
+    }
+
+    pub(crate) async fn incidents(&self) -> Result<Vec<Incident>, Closed> {
+        match self {
+            Mind::Loop(handle) => handle.ask(view::incidents).await,
+            #[cfg(test)]
+            Mind::Fixed(fixed) => Ok(fixed.incidents.clone()),
+        }
+    }
+
+    pub(crate) async fn alerts(&self) -> Result<Vec<Alert>, Closed> {
+        match self {
+            Mind::Loop(handle) => handle.ask(|engine, _| view::alerts(engine)).await,
+            #[cfg(test)]
+            Mind::Fixed(fixed) => Ok(fixed.alerts.clone()),
+        }
+    }
+
+    pub(crate) async fn subject(&self, words: String) -> Result<Option<Subject>, Closed> {
+        match self {
+            Mind::Loop(handle) => handle.ask(move |engine, _: Now| view::subject(engine, &words)).await,
+            #[cfg(test)]
+            Mind::Fixed(fixed) => Ok(fixed.subject(&words)),
+        }
+    }
+
+    pub(crate) async fn why(&self, subject: Subject, entries: Vec<Entry>) -> Result<Why, Closed> {
+        match self {
+            Mind::Loop(handle) => handle.ask(move |engine, now| view::why(engine, &subject, &entries, now)).await,
+            #[cfg(test)]
+            Mind::Fixed(fixed) => Ok(fixed.why(&subject, &entries)),
+        }
+    }
+
+    pub(crate) async fn command(&self, id: CommandId, who: String, ask: Ask) -> Result<Reply, Closed> {
+        match self {
+            Mind::Loop(handle) => handle.command(id, who, ask).await,
+            #[cfg(test)]
+            Mind::Fixed(fixed) => Ok(fixed.command(id, who, ask)),
+        }
+    }
+
+    /// Entries in words. Needs no state, and so no loop.
+    pub(crate) fn lines(&self, entries: &[Entry]) -> Vec<Line> {
+        match self {
+            Mind::Loop(_) => view::lines(entries),
+            #[cfg(test)]
+            Mind::Fixed(_) => crate::tests::Fixed::lines(entries),
+        }
+    }
+}

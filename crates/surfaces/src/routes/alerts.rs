@@ -1,0 +1,23 @@
+//! The alerts that stand.
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use model::view::Alert;
+
+use crate::answer::{Items, Problem};
+use crate::house::House;
+use crate::query::{LIST, Query};
+use crate::schema;
+
+/// The alerts that stand.
+#[utoipa::path(get, path = "/api/v1/alerts",
+    params(
+        ("limit" = Option<usize>, Query, description = "items on a page, 1 to 1000; 100 if left out"),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+    ),
+    responses((status = 200, body = Items<schema::Alert>)))]
+pub(crate) async fn alerts(State(house): State<House>, RawQuery(raw): RawQuery) -> Result<Json<Items<Alert>>, Problem> {
+    let window = Query::parse(raw.as_deref(), LIST)?.window()?;
+    let standing = house.ask(|mind| async move { mind.alerts().await }).await?;
+    Items::page(standing, &window).map(Json)
+}

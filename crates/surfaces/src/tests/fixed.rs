@@ -1,0 +1,229 @@
+//! A house with fixed answers: every field of every view is set, so that nothing goes untested for want of a value.
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use engine::view::Subject;
+use model::alert::{Alert, Name, State, Transition};
+use model::command::{Ask, CommandId, Reply, ReplyLine};
+use model::event::{self, Entry, Event};
+use model::fact::{Health, Run, SourceTime};
+use model::incident::{Evidence, EvidenceId, IncidentId, Outcome};
+use model::intent::{Author, Intent, Wanted};
+use model::settings::Mode;
+use model::view::{Deployment, Frozen, Incident, Line, Next, Resource, Source, Standing, Status, Tone, Why};
+use model::{Now, ResourceId, Tick, Wall};
+use runtime::Closed;
+use store::{Journal as _, Sqlite};
+
+pub(crate) struct Fixed {
+    pub(crate) status: Mutex<Status>,
+    pub(crate) incidents: Vec<Incident>,
+    pub(crate) alerts: Vec<model::view::Alert>,
+    pub(crate) journal: Vec<Event>,
+    /// Whether commands are taken.
+    pub(crate) takes: bool,
+    /// Whether the loop never answers.
+    pub(crate) stuck: AtomicBool,
+    pub(crate) commands: Mutex<Vec<(CommandId, String, Ask)>>,
+}
+
+pub(crate) fn now() -> Now {
+    Now { wall: Wall(1_795_442_482_045), tick: Tick(90_000) }
+}
+
+/// An entry a second after the one before.
+pub(crate) fn entry(seq: u64, event: Event) -> Entry {
+    let ms = seq.saturating_mul(1_000);
+    let at = Now { wall: Wall(now().wall.0 + ms.cast_signed()), tick: Tick(ms) };
+    Entry { seq, version: event::VERSION, epoch: 1, at, event }
+}
+
+pub(crate) fn id(number: u64) -> IncidentId {
+    IncidentId { instance: "web-1".into(), number }
+}
+
+pub(crate) fn resource(service: &str) -> ResourceId {
+    ResourceId::docker("web-1", "shop", service, 1)
+}
+
+pub(crate) fn alert(service: &str, to: State) -> Event {
+    let alert = Alert { name: Name::ServiceDown, resource: resource(service) };
+    Event::AlertChanged(Transition { alert, to, because: format!("{service} died: exit 1") })
+}
+
+pub(crate) fn opened(number: u64, service: &str) -> Event {
+    let because = "exit 1".to_owned();
+    Event::IncidentOpened {
+        id: id(number),
+        resource: resource(service),
+        alert: Name::ServiceDown,
+        source_at: None,
+        because,
+    }
+}
+
+pub(crate) fn resolved(number: u64) -> Event {
+    Event::IncidentResolved { id: id(number), outcome: Outcome::Healed, because: "it held".to_owned() }
+}
+
+fn seen(service: &str, standing: Standing, by: Author) -> Resource {
+    Resource {
+        id: resource(service),
+        short: format!("shop/{service}"),
+        standing,
+        run: Some(Run::Running),
+        health: Some(Health::Healthy),
+        intent: Some(Intent {
+            wanted: Wanted::Running,
+            by,
+            at: now(),
+            source_at: Some(SourceTime(1)),
+            because: "seen running".to_owned(),
+        }),
+        since: Some(now().wall),
+        why: "runs".to_owned(),
+        incident: Some(id(41)),
+        image: "shop:1".to_owned(),
+        incarnation: Some("0123456789ab".to_owned()),
+        remedy: Some("healer start shop/web".to_owned()),
+    }
+}
+
+fn deployment(name: &str, host: &str, standing: Standing, resources: Vec<Resource>) -> Deployment {
+    let (wanted, why) = ("running".to_owned(), "well".to_owned());
+    Deployment {
+        name: name.to_owned(),
+        host: host.to_owned(),
+        standing,
+        wanted,
+        since: Some(now().wall),
+        why,
+        resources,
+    }
+}
+
+fn incident(number: u64, standing: Standing, phase: &str, ended: Option<Wall>) -> Incident {
+    Incident {
+        id: id(number),
+        resource: resource("web"),
+        short: "shop/web".to_owned(),
+        phase: phase.to_owned(),
+        status: "pending".to_owned(),
+        standing,
+        opened: now().wall,
+        ended,
+        cause: "crash".to_owned(),
+        why: "exit 1".to_owned(),
+        attempts: 1,
+    }
+}
+
+impl Fixed {
+    pub(crate) fn new() -> Fixed {
+        let down = Resource {
+            run: None,
+            health: None,
+            intent: None,
+            since: None,
+            incident: None,
+            incarnation: None,
+            remedy: None,
+            ..seen("db", Standing::NeedsYou, Author::FirstSight)
+        };
+        let web = seen("web", Standing::Well, Author::Person("ann".to_owned()));
+        let status = Status {
+            instance: "web-1".to_owned(),
+            version: "0.1.0".to_owned(),
+            now: now(),
+            running_since: Some(now().wall),
+            mode: Mode::Auto,
+            frozen: Some(Frozen { by: "ann".to_owned(), at: now(), because: "deploy".to_owned() }),
+            warnings: vec!["look here".to_owned()],
+            sources: vec![Source { name: "local".to_owned(), well: true, because: String::new() }],
+            deployments: vec![
+                deployment("shop", "web-1", Standing::NeedsYou, vec![down, web]),
+                deployment("wiki", "web-1", Standing::Well, vec![]),
+                deployment("wiki", "web-2", Standing::Well, vec![]),
+            ],
+            next: vec![Next { at: now().wall, what: "verify shop/web".to_owned() }],
+            waiting: vec!["approval 41".to_owned()],
+        };
+        let incidents = vec![
+            incident(41, Standing::NeedsYou, "awaiting_approval", None),
+            incident(40, Standing::Well, "resolved", Some(now().wall)),
+        ];
+        let journal = vec![
+            alert("web", State::Firing),
+            opened(41, "web"),
+            alert("mail", State::Firing),
+            alert("mail", State::Resolved),
+        ];
+        let (because, since) = ("web died: exit 1".to_owned(), now().wall);
+        let name = Name::ServiceDown;
+        let alerts =
+            vec![model::view::Alert { name, resource: resource("web"), since, because, incident: Some(id(41)) }];
+        let (takes, stuck) = (true, AtomicBool::new(false));
+        Fixed { status: Mutex::new(status), incidents, alerts, journal, takes, stuck, commands: Mutex::default() }
+    }
+
+    /// Writes the journal, as a healer that ran here before did.
+    pub(crate) fn write_journal(&self, state_dir: &Path) {
+        append(state_dir, 0, &self.journal);
+    }
+
+    pub(crate) async fn status(&self) -> Result<Status, Closed> {
+        if self.stuck.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        Ok(self.status.lock().unwrap().clone())
+    }
+
+    pub(crate) fn subject(&self, words: &str) -> Option<Subject> {
+        match words {
+            "shop" => Some(Subject::Deployment(vec![resource("web"), resource("mail")])),
+            "shop/web" => Some(Subject::Resource(resource("web"))),
+            _ => words.parse().ok().map(Subject::Incident),
+        }
+    }
+
+    /// Tells which entries it was given.
+    pub(crate) fn why(&self, subject: &Subject, entries: &[Entry]) -> Why {
+        let evidence = Evidence { id: EvidenceId(1), source: "event".to_owned(), text: "exit 1".to_owned() };
+        Why {
+            headline: format!("{subject:?}"),
+            resource: self.status.lock().unwrap().deployments[0].resources.last().cloned(),
+            incidents: self.incidents.clone(),
+            story: Fixed::lines(entries),
+            not_done: vec!["nothing".to_owned()],
+            evidence: vec![evidence],
+        }
+    }
+
+    pub(crate) fn command(&self, id: CommandId, who: String, ask: Ask) -> Reply {
+        self.commands.lock().unwrap().push((id.clone(), who, ask));
+        let line = |resource, text: &str| ReplyLine { resource, text: text.to_owned() };
+        let lines = vec![line(Some(resource("web")), "refused: absent"), line(None, "nothing done")];
+        Reply { id, taken: self.takes, lines }
+    }
+
+    pub(crate) fn lines(entries: &[Entry]) -> Vec<Line> {
+        let line = |entry: &Entry| Line {
+            at: entry.at.wall,
+            incident: entry.event.incident().cloned(),
+            resource: entry.event.resource().cloned(),
+            tone: Tone::Plain,
+            text: format!("{} {}", entry.seq, entry.event.name()),
+        };
+        entries.iter().map(line).collect()
+    }
+}
+
+/// Adds events to the journal after the entry of this number.
+pub(crate) fn append(state_dir: &Path, last: u64, events: &[Event]) {
+    let mut journal = Sqlite::open(state_dir).unwrap();
+    let epoch = journal.lead().unwrap();
+    let entries = (last + 1..).zip(events).map(|(seq, event)| Entry { epoch, ..entry(seq, event.clone()) });
+    journal.append(epoch, last, &entries.collect::<Vec<_>>()).unwrap();
+}

@@ -1,0 +1,75 @@
+//! `cargo xtask bench`: every benchmark that exists, and at the end their closing tables together.
+//!
+//! A benchmark prints what it likes; what follows its last empty line is its closing table.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use crate::engine::Engine;
+use crate::shell;
+
+/// Benchmarks by crate and name, in the order in which they are told. Those that need an engine run on a private one.
+const BENCHES: &[Bench] = &[
+    Bench { package: "engine", name: "rate", needs_engine: false },
+    Bench { package: "store", name: "journal", needs_engine: false },
+    Bench { package: "healer", name: "crash_to_running", needs_engine: true },
+    Bench { package: "healer", name: "footprint", needs_engine: true },
+];
+
+struct Bench {
+    package: &'static str,
+    name: &'static str,
+    needs_engine: bool,
+}
+
+/// `cargo xtask bench`.
+pub(crate) fn run() -> Result<()> {
+    shell::interrupted();
+    let benches: Vec<&Bench> = BENCHES.iter().filter(|bench| bench.file().exists()).collect();
+    for bench in BENCHES.iter().filter(|bench| !bench.file().exists()) {
+        shell::say(&format!("bench: {} does not exist", bench.file().display()));
+    }
+    let engine = benches.iter().any(|bench| bench.needs_engine).then(Engine::start_for_this_run).transpose()?;
+    let environment = engine.as_ref().map(Engine::environment).transpose()?.unwrap_or_default();
+    let mut tables = Vec::new();
+    let mut failed = Vec::new();
+    for bench in benches {
+        let mut cargo = shell::cargo();
+        cargo.args(["bench", "--package", bench.package, "--bench", bench.name]).envs(environment.iter().cloned());
+        let (well, lines) = shell::aloud_and_heard(&mut cargo)?;
+        if !well {
+            failed.push(bench.name);
+        }
+        tables.push((bench, closing_table(&lines).join("\n")));
+    }
+    drop(engine);
+    for (bench, table) in tables {
+        shell::say(&format!("\n== {} {}\n{table}", bench.package, bench.name));
+    }
+    if failed.is_empty() { Ok(()) } else { bail!("over its limit, or broken: {}", failed.join(", ")) }
+}
+
+impl Bench {
+    fn file(&self) -> std::path::PathBuf {
+        Path::new("crates").join(self.package).join("benches").join(format!("{}.rs", self.name))
+    }
+}
+
+fn closing_table(lines: &[String]) -> &[String] {
+    let end = lines.iter().rposition(|line| !line.trim().is_empty()).map_or(0, |at| at + 1);
+    let start = lines[..end].iter().rposition(|line| line.trim().is_empty()).map_or(0, |at| at + 1);
+    &lines[start..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_closing_table_is_what_follows_the_last_empty_line() {
+        let lines = ["warming up", "", "what  measured", "rate  250000", ""].map(str::to_owned);
+        assert_eq!(closing_table(&lines), ["what  measured", "rate  250000"]);
+        assert_eq!(closing_table(&[]), [""; 0]);
+    }
+}
