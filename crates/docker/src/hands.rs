@@ -1,8 +1,6 @@
 //! What healer does to an engine's containers: look, read a log, start, stop. Nothing else, and never a restart in one
 //! call: that would undo a stop by somebody else in between (facts/intent.md, 0.4).
 
-use std::time::Duration;
-
 use model::ResourceId;
 use model::action::{Action, Answer, Behalf, Permit};
 use model::fact::{Fact, Incarnation, Observation, Run};
@@ -108,14 +106,6 @@ impl Hands {
     pub async fn read_log(&self, incarnation: &Incarnation) -> Result<Excerpt, String> {
         log::read(&self.host, incarnation).await.map_err(|e| e.to_string())
     }
-
-    /// How long the stop of a container may take by its own word, beside what the engine needs; for the deadlines of those
-    /// who order one. `None` where it may take for ever.
-    #[must_use]
-    pub fn stop_within(stop_timeout_s: i64) -> Option<Duration> {
-        let own_s = u64::try_from(stop_timeout_s).ok()?;
-        Some(Duration::from_secs(own_s.saturating_add(15)))
-    }
 }
 
 /// The answer that the present state gives by itself; `None` if the act is due.
@@ -203,11 +193,5 @@ mod tests {
         assert!(matches!(refused(Error::Unreachable("x".to_owned())), Answer::Failed(_)));
         let said = refused(Error::Refused { status: 500, message: "port is taken".to_owned() });
         assert_eq!(said, Answer::Failed("the engine answered 500: port is taken".to_owned()));
-    }
-
-    #[test]
-    fn a_stop_that_may_take_for_ever_has_no_deadline() {
-        assert_eq!(Hands::stop_within(25), Some(Duration::from_secs(40)));
-        assert_eq!(Hands::stop_within(-1), None);
     }
 }

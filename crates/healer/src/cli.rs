@@ -150,7 +150,7 @@ pub(crate) enum Brief {
         /// Show each service, and what is only watched
         #[arg(long)]
         all: bool,
-        /// End with 1 if something needs a person, and with 3 if healer is not running
+        /// End with 1 if something needs a person or keeps healer from its work, and with 3 if healer is not running
         #[arg(long)]
         check: bool,
     },

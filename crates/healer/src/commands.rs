@@ -277,12 +277,14 @@ impl Desk {
     }
 }
 
+/// Also where something keeps healer from its work: nobody else would see to that.
 fn needs_person(status: &Status) -> bool {
     let stands_so = |deployment: &model::view::Deployment| {
         matches!(deployment.standing, Standing::NeedsYou)
             || deployment.resources.iter().any(|resource| matches!(resource.standing, Standing::NeedsYou))
     };
-    !status.waiting.is_empty() || status.deployments.iter().any(stands_so)
+    let kept_from_work = !status.warnings.is_empty() || status.sources.iter().any(|source| !source.well);
+    kept_from_work || !status.waiting.is_empty() || status.deployments.iter().any(stands_so)
 }
 
 fn now() -> Wall {

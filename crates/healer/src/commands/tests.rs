@@ -134,14 +134,18 @@ fn a_command_that_is_taken_ends_with_0_and_one_that_is_not_with_4() {
 
 #[test]
 fn status_ends_with_1_only_when_it_is_asked_to_check_and_a_person_is_needed() {
+    let source = |well: bool| json!([{"name": "web-1", "well": well, "because": "no socket"}]);
     let table = [
-        ("well", "status --check", Exit::Fine),
-        ("needs_you", "status --check", Exit::Failed),
-        ("needs_you", "status", Exit::Fine),
+        ("well", source(true), "status --check", Exit::Fine),
+        ("needs_you", source(true), "status --check", Exit::Failed),
+        ("well", source(false), "status --check", Exit::Failed),
+        ("needs_you", source(false), "status", Exit::Fine),
     ];
-    for (standing, words, expect) in table {
+    for (standing, sources, words, expect) in table {
         let dir = tempfile::tempdir().unwrap();
-        answering(dir.path(), vec![("GET /api/v1/status", 200, a_status(standing))]);
+        let mut status = a_status(standing);
+        status["sources"] = sources;
+        answering(dir.path(), vec![("GET /api/v1/status", 200, status)]);
         let done = done(dir.path(), words);
         assert_eq!(done.exit, expect, "{standing} {words}: {}", done.err);
         assert!(done.out.contains("shop"), "{}", done.out);

@@ -40,7 +40,7 @@ impl<'a> Reader<'a> {
         flags: &'a Flags,
         findings: &'a mut Findings,
     ) -> Reader<'a> {
-        let base = file.and_then(Path::parent).map(Path::to_owned).unwrap_or_default();
+        let base = file.map(absolute).and_then(|file| Some(file.parent()?.to_owned())).unwrap_or_default();
         Reader { root, base, surroundings, flags, findings, origins: Vec::new() }
     }
 
@@ -118,7 +118,7 @@ impl<'a> Reader<'a> {
     fn state_dir(&mut self) -> PathBuf {
         let variable = self.surroundings.variable;
         let (dir, origin) = if let Some(dir) = &self.flags.state_dir {
-            (dir.clone(), Origin::Flag("--state-dir"))
+            (absolute(dir), Origin::Flag("--state-dir"))
         } else if let Some(dir) = self.text("state_dir") {
             (self.base.join(dir), self.origin("state_dir"))
         } else if let Some(dirs) = variable("STATE_DIRECTORY") {
@@ -326,6 +326,11 @@ impl<'a> Reader<'a> {
     fn note(&mut self, key: &str, value: String, origin: Origin) {
         self.origins.push(Setting { key: key.to_owned(), value, origin });
     }
+}
+
+/// Whole, so that it means the same wherever the process stands later.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 fn from(node: &Node) -> Origin {

@@ -9,7 +9,7 @@ use model::time::Spoken;
 use model::view::{Deployment, Resource, Standing, Status};
 
 use super::table::{Column, Table};
-use super::{Page, counted, style, text};
+use super::{Page, Source, counted, style, text};
 
 /// How many rows that need nothing are shown unless all are asked for: all fits on a screen of 24 lines.
 const QUIET_ROWS_MAX: usize = 12;
@@ -282,6 +282,9 @@ pub(super) fn until(at: model::Wall, page: &Page) -> String {
 
 /// What somebody reads who has just started healer on a host without a deployment.
 fn newcomer(status: &Status, page: &Page) -> String {
+    if page.source != Source::Daemon {
+        return format!("\n{}", page.paragraph(style::PLAIN, "The journal knows of no container."));
+    }
     if status.sources.iter().any(|source| !source.well) {
         return format!(
             "\n{}",

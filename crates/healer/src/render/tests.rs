@@ -204,6 +204,17 @@ fn a_dead_daemon_is_told_before_anything_else() {
 }
 
 #[test]
+fn an_empty_journal_is_no_newcomer() {
+    let dead = status(
+        &Status { running_since: None, ..empty() },
+        false,
+        &Page { source: Source::Journal(ago(5)), ..page(80) },
+    );
+    assert!(dead.starts_with("healer is not running") && dead.contains("knows of no container"), "{dead}");
+    assert!(!dead.contains("docker compose up"));
+}
+
+#[test]
 fn many_that_are_well_are_folded() {
     let many = (0..300)
         .map(|n| {
