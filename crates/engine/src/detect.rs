@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use model::alert::{Alert, Name, State, Transition};
-use model::fact::{Exit, Fact, Health, Incarnation, Observation, Run, What};
+use model::fact::{Exit, Fact, Happening, Health, Incarnation, Observation, Run, SourceTime, What};
 use model::{ResourceId, Tick};
 
 /// So many restarts by the engine's own policy …
@@ -30,9 +30,19 @@ struct Seen {
     health: Option<Health>,
     restarts: u32,
     restarted: VecDeque<Tick>,
+    /// When the last fact about what it does was true, by the source's clock: an older one that arrives later says nothing.
+    as_of: SourceTime,
 }
 
 impl Detector {
+    /// A detector that has seen nothing yet, and knows what the journal says is firing: the first fact about each of these
+    /// resources tells whether it still does.
+    #[must_use]
+    pub fn knowing<'a>(firing: impl Iterator<Item = (&'a Alert, &'a str)>) -> Detector {
+        let firing = firing.map(|(alert, because)| (alert.clone(), because.to_owned())).collect();
+        Detector { firing, ..Detector::default() }
+    }
+
     /// Takes an observation in and says which alerts changed by it.
     pub fn observe(&mut self, seen: &Observation, now: Tick) -> Vec<Transition> {
         let bodies = self.resources.entry(seen.resource.clone()).or_default();
@@ -60,6 +70,8 @@ impl Detector {
             }
         }
         self.resources.retain(|_, bodies| !bodies.is_empty());
+        let unknown = |alert: &&Alert| alert.resource.host() == source && !self.resources.contains_key(&alert.resource);
+        lost.extend(self.firing.keys().filter(unknown).map(|alert| alert.resource.clone()));
         lost.iter().flat_map(|resource| self.compare(resource, now)).collect()
     }
 
@@ -121,7 +133,10 @@ fn conditions(bodies: &BTreeMap<Incarnation, Seen>, now: Tick) -> Vec<(Name, Str
 impl Seen {
     fn fold(&mut self, fact: &Fact, now: Tick) {
         match fact {
+            Fact::Looked(look) if look.at < self.as_of => {}
+            Fact::Happened(happening) if happening.at < self.as_of => {}
             Fact::Looked(look) => {
+                self.as_of = look.at;
                 if self.run.is_some() && look.restarts > self.restarts {
                     let new = usize::try_from(look.restarts - self.restarts).unwrap_or(RESTARTS_MANY);
                     self.restarted.extend(std::iter::repeat_n(now, new.min(RESTARTS_MANY)));
@@ -131,33 +146,38 @@ impl Seen {
                 self.health = Some(look.health);
                 self.exit.clone_from(&look.exit);
             }
-            Fact::Happened(happening) => match &happening.what {
-                What::Created => self.run = Some(Run::Created),
-                What::Started => {
-                    self.run = Some(Run::Running);
-                    self.health = self.health.filter(|health| *health == Health::Unchecked);
-                }
-                What::Died { code } => {
-                    self.run = Some(Run::Exited);
-                    let exit = Exit { at: happening.at, code: *code, oom: false, error: String::new() };
-                    self.exit = Some(exit);
-                }
-                What::Paused => self.run = Some(Run::Paused),
-                What::Unpaused => self.run = Some(Run::Running),
-                What::Health(health) => self.health = Some(*health),
-                What::Signalled { .. }
-                | What::Stopped
-                | What::Restarted
-                | What::OutOfMemory
-                | What::Renamed { .. }
-                | What::Updated
-                | What::Attached
-                | What::Destroyed => {}
-            },
+            Fact::Happened(happening) => self.happened(happening),
             Fact::ApiOpenAfter(_) | Fact::Gone => {}
         }
         while self.restarted.front().is_some_and(|then| now.since(*then) > RESTARTS_WINDOW) {
             self.restarted.pop_front();
+        }
+    }
+
+    fn happened(&mut self, happening: &Happening) {
+        self.as_of = happening.at;
+        match &happening.what {
+            What::Created => self.run = Some(Run::Created),
+            What::Started => {
+                self.run = Some(Run::Running);
+                self.health = self.health.filter(|health| *health == Health::Unchecked);
+            }
+            What::Died { code } => {
+                self.run = Some(Run::Exited);
+                let exit = Exit { at: happening.at, code: *code, oom: false, error: String::new() };
+                self.exit = Some(exit);
+            }
+            What::Paused => self.run = Some(Run::Paused),
+            What::Unpaused => self.run = Some(Run::Running),
+            What::Health(health) => self.health = Some(*health),
+            What::Signalled { .. }
+            | What::Stopped
+            | What::Restarted
+            | What::OutOfMemory
+            | What::Renamed { .. }
+            | What::Updated
+            | What::Attached
+            | What::Destroyed => {}
         }
     }
 

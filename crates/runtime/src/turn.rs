@@ -63,12 +63,13 @@ impl<J: Journal, P: Perform> Loop<J, P> {
     ) -> Result<Self, Error> {
         let state = fold(&mut journal)?;
         let snapshot = (state.seq, state.at.tick);
+        let detector = Detector::knowing(state.alerts.iter().map(|(alert, firing)| (alert, firing.because.as_str())));
         let engine = Engine::new(state, settings, version);
         Ok(Loop {
             journal,
             performers,
             engine,
-            detector: Detector::default(),
+            detector,
             gate,
             waiting: VecDeque::new(),
             snapshot,
