@@ -76,7 +76,7 @@ impl Desk {
     }
 
     fn done(&self, command: Brief) -> Exit {
-        self.perform(command).unwrap_or_else(|trouble| {
+        self.carry_out(command).unwrap_or_else(|trouble| {
             self.complain(&trouble.to_string());
             match trouble {
                 Trouble::NotRunning(_) => Exit::NotRunning,
@@ -85,7 +85,7 @@ impl Desk {
         })
     }
 
-    fn perform(&self, command: Brief) -> Result<Exit, Trouble> {
+    fn carry_out(&self, command: Brief) -> Result<Exit, Trouble> {
         match command {
             Brief::Completions { shell } => {
                 let mut script = Vec::new();

@@ -20,7 +20,8 @@ const TAKEN_MAX: usize = 256;
 /// Performers, with the replies to persons taken out: those go back to whoever waits for them.
 pub struct Driver<P> {
     inner: P,
-    replies: BTreeMap<CommandId, oneshot::Sender<Reply>>,
+    /// The same command may be asked twice at once: both are answered.
+    replies: BTreeMap<CommandId, Vec<oneshot::Sender<Reply>>>,
 }
 
 impl<P> Driver<P> {
@@ -34,8 +35,8 @@ impl<P: Perform> Perform for Driver<P> {
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Answer(reply) => {
-                if let Some(asker) = self.replies.remove(&reply.id) {
-                    let _ = asker.send(reply);
+                for asker in self.replies.remove(&reply.id).unwrap_or_default() {
+                    let _ = asker.send(reply.clone());
                 }
             }
             effect @ (Effect::Look { .. } | Effect::Gather { .. } | Effect::Execute(_) | Effect::Send(_)) => {
@@ -110,7 +111,7 @@ fn take<J: Journal, P: Perform>(
         Arrival::Input(input) => turning.push(input),
         Arrival::Asked(question) => question(turning.engine(), clock.now()),
         Arrival::Commanded(command, asker) => {
-            turning.performers().replies.insert(command.id.clone(), asker);
+            turning.performers().replies.entry(command.id.clone()).or_default().push(asker);
             turning.push(Input::Commanded(command));
         }
         Arrival::End => return true,

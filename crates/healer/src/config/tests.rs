@@ -1,3 +1,5 @@
+//! The configuration as its user writes it: tables of what is right, what is wrong, and what is said about it.
+
 use std::collections::BTreeMap;
 
 use model::settings::{Budgets, Exclusion, Mode};

@@ -23,7 +23,7 @@ pub(crate) async fn pass(handle: &Handle, config: &Config) -> ExitCode {
     let engines = config.docker_hosts.len();
     let began = Instant::now();
     loop {
-        let Ok((listed, unreachable, busy)) = handle.ask(|engine, now| progress(engine, now)).await else {
+        let Ok((listed, unreachable, busy)) = handle.ask(progress).await else {
             return ExitCode::FAILURE;
         };
         let seen = listed == engines;
