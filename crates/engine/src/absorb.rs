@@ -1,7 +1,8 @@
 //! Takes inputs in: facts into the world, words into the ledger, answers to their acts. Decides nothing about incidents.
 
+use model::ResourceId;
 use model::action::{Answer, PermitId};
-use model::alert::{self, Transition};
+use model::alert::{self, Alert, Name, Transition};
 use model::event::{Event, Refresh};
 use model::fact::{Fact, Incarnation, Observation, Run};
 use model::incident::{Excerpt, IncidentId};
@@ -9,7 +10,7 @@ use model::input::{Effect, Input, Report, SourceState};
 use model::intent::{Author, Wanted};
 
 use crate::intent::{self, Around, Word};
-use crate::{Engine, Shown};
+use crate::{Engine, Shown, detect};
 
 /// Acts that are settled are remembered this far back, for answers that come late.
 const SETTLED_KEPT_MAX: usize = 256;
@@ -20,7 +21,6 @@ impl Engine {
             Input::Observed(seen) => self.observed(seen),
             Input::Looked { ticket, seen } => self.looked(*ticket, seen),
             Input::Source(report) => self.reported(report),
-            Input::Alert(transition) => self.alerted(transition),
             Input::Answered(permit, answer) => self.answered(*permit, answer),
             Input::Gathered { incident, incarnation, log } => self.gathered(incident, incarnation, log),
             Input::Delivered(receipt) => self.delivered(receipt),
@@ -33,6 +33,12 @@ impl Engine {
             Input::StoreRoom { full } => {
                 self.live.all |= self.store_full != *full;
                 self.store_full = *full;
+            }
+            Input::Warned { about, says: Some(says) } => {
+                self.live.warnings.insert(about.clone(), says.clone());
+            }
+            Input::Warned { about, says: None } => {
+                self.live.warnings.remove(about);
             }
             Input::Deposed { .. } => self.step_down(),
         }
@@ -96,7 +102,7 @@ impl Engine {
     }
 
     /// A fresh budget, as often as it may be had.
-    pub(crate) fn refresh(&mut self, resource: &model::ResourceId, because: Refresh) {
+    pub(crate) fn refresh(&mut self, resource: &ResourceId, because: Refresh) {
         let may = match &because {
             Refresh::Person(_) => true,
             Refresh::StartedAtTheEngine | Refresh::DefinitionChanged => {
@@ -109,7 +115,7 @@ impl Engine {
         }
     }
 
-    fn gone(&mut self, resource: &model::ResourceId, incarnation: &Incarnation) {
+    fn gone(&mut self, resource: &ResourceId, incarnation: &Incarnation) {
         self.watch.forget(incarnation);
         self.touched.insert(resource.clone());
         self.emit(Event::ResourceGone { resource: resource.clone(), incarnation: incarnation.clone() });
@@ -144,25 +150,40 @@ impl Engine {
             self.emit(Event::SourceChanged { source: source.clone(), state: state.clone() });
         }
         self.live.all = true;
-        self.touched.extend(self.world.resources().filter(|resource| resource.host() == *source).cloned());
+        let of_source = |resource: &&ResourceId| resource.host() == source;
+        self.touched.extend(self.world.resources().filter(of_source).cloned());
+        self.touched.extend(self.state.alerts.keys().map(|alert| &alert.resource).filter(of_source).cloned());
     }
 
-    fn alerted(&mut self, transition: &Transition) {
-        let fires = self.state.alerts.contains_key(&transition.alert);
-        let changes = fires != (transition.to == alert::State::Firing);
-        if !changes {
-            return;
+    /// Compares what is seen of a resource with what the journal says is firing.
+    pub(crate) fn compare_alerts(&mut self, resource: &ResourceId) {
+        let conditions = detect::conditions(self.world.bodies(resource), self.now.tick);
+        for name in Name::ALL {
+            let alert = Alert { name, resource: resource.clone() };
+            let stands = conditions.iter().find(|(standing, _)| *standing == name).map(|(_, because)| because.clone());
+            let (to, because) = match (stands, self.state.alerts.contains_key(&alert)) {
+                (Some(because), false) => (alert::State::Firing, because),
+                // What is not seen at present is not known to be over.
+                (None, true) if self.is_seen_or_gone(resource) => {
+                    (alert::State::Resolved, "it no longer stands".to_owned())
+                }
+                (Some(_), true) | (None, true | false) => continue,
+            };
+            let had_another = self.state.is_ill(resource);
+            self.emit(Event::AlertChanged(Transition { alert, to, because: because.clone() }));
+            if let (true, Some(incident)) =
+                (to == alert::State::Firing && had_another, self.state.open_incident(resource))
+            {
+                let id = incident.id.clone();
+                self.live.more_seen.insert(id.number);
+                self.emit(Event::AlertJoined { id, alert: name, because });
+            }
         }
-        let resource = transition.alert.resource.clone();
-        let had_another = self.state.is_ill(&resource);
-        self.emit(Event::AlertChanged(transition.clone()));
-        if let (true, Some(incident)) = (!fires && had_another, self.state.open_incident(&resource)) {
-            let (id, number) = (incident.id.clone(), incident.id.number);
-            self.live.more_seen.insert(number);
-            let because = transition.because.clone();
-            self.emit(Event::AlertJoined { id, alert: transition.alert.name, because });
-        }
-        self.touched.insert(resource);
+    }
+
+    /// Whether there is a body to judge by, or a full listing that shows that there is none.
+    fn is_seen_or_gone(&self, resource: &ResourceId) -> bool {
+        self.world.body(resource).is_some() || self.world.source(resource.host()).is_some_and(|source| source.listed)
     }
 
     fn answered(&mut self, permit: PermitId, answer: &Answer) {
@@ -191,7 +212,7 @@ impl Engine {
     }
 
     /// Remembers whose act it was, for an answer that comes late.
-    pub(crate) fn remember_settled(&mut self, permit: PermitId, resource: &model::ResourceId, id: Option<IncidentId>) {
+    pub(crate) fn remember_settled(&mut self, permit: PermitId, resource: &ResourceId, id: Option<IncidentId>) {
         self.live.settled.insert(permit, (resource.clone(), id));
         if self.live.settled.len() > SETTLED_KEPT_MAX {
             self.live.settled.pop_first();
@@ -236,7 +257,7 @@ impl Engine {
     }
 
     /// Whether a resource runs, as far as is seen.
-    pub(crate) fn is_up(&self, resource: &model::ResourceId) -> bool {
+    pub(crate) fn is_up(&self, resource: &ResourceId) -> bool {
         self.world.body(resource).is_some_and(|(_, body)| matches!(body.run, Run::Running | Run::Paused))
     }
 }

@@ -13,7 +13,7 @@
 mod absorb;
 pub mod budget;
 mod correlate;
-pub mod detect;
+mod detect;
 pub mod diagnose;
 mod guard;
 pub mod incident;
@@ -77,6 +77,8 @@ struct Live {
     in_flight: BTreeMap<(MessageId, String), Tick>,
     /// Replies to persons that wait for acts.
     replies: BTreeMap<CommandId, PendingReply>,
+    /// What keeps healer from its work, by what it is about.
+    warnings: BTreeMap<String, String>,
     /// Something was let go that others may wait for.
     freed: bool,
     /// All incidents are looked at in this batch: something that concerns everything has changed.
@@ -240,6 +242,8 @@ impl Engine {
         self.live.shown.clear();
         self.live.logs_asked.clear();
         self.live.all = true;
+        self.touched.extend(self.world.resources().cloned());
+        self.touched.extend(self.state.alerts.keys().map(|alert| alert.resource.clone()));
         for act in self.state.acts.values() {
             self.effects.push(Effect::Look {
                 resource: act.permit.step.resource.clone(),
@@ -247,7 +251,8 @@ impl Engine {
                 ticket: Some(act.permit.id),
             });
         }
-        self.decision()
+        let (touched, effects) = (self.touched.clone(), std::mem::take(&mut self.effects));
+        Decision { touched, effects, entries: Vec::new() }
     }
 
     /// Whether this engine leads.

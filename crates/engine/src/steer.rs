@@ -41,6 +41,9 @@ impl Engine {
         // What an incident lets go of, others may wait for: so until nothing is freed any more.
         for _ in 0..TURNS_MAX {
             for resource in &resources {
+                self.compare_alerts(resource);
+            }
+            for resource in &resources {
                 self.correlate(resource);
             }
             let open: Vec<u64> = self.state.open.iter().copied().collect();

@@ -223,7 +223,7 @@ fn sources(engine: &Engine) -> Vec<Source> {
 }
 
 fn warnings(engine: &Engine) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<String> = engine.live.warnings.values().cloned().collect();
     if engine.store_full {
         warnings.push(
             "the disk of the state directory is full: healer only watches until there is room for its journal"

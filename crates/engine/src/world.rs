@@ -1,6 +1,6 @@
 //! What the sources see at present. Never recovered, only looked up: a new process begins with nothing here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,9 @@ use model::{Now, ResourceId, Tick, Wall};
 
 /// Events of one body that are remembered since its last start.
 const HAPPENINGS_MAX: usize = 64;
+/// Restarts by the engine's own policy are remembered for this long, and at most so many.
+const RESTARTS_WINDOW: Duration = Duration::from_secs(600);
+const RESTARTS_MAX: usize = 20;
 /// A deployment is being deployed until it has been quiet for this long after a sign of a deploy.
 const DEPLOY_QUIET: Duration = Duration::from_secs(60);
 
@@ -83,6 +86,8 @@ pub struct Body {
     pub look_at_end: Option<Look>,
     /// A foreground session was attached before its last start.
     pub attached: bool,
+    /// When the engine's own policy was seen to have restarted it, lately.
+    pub restarted: VecDeque<Tick>,
     /// When the last fact arrived.
     pub at: Tick,
     /// It has the temporary name that a recreate gives to what it replaces.
@@ -129,6 +134,11 @@ impl World {
     #[must_use]
     pub fn body_of(&self, resource: &ResourceId, incarnation: &Incarnation) -> Option<&Body> {
         self.bodies.get(resource)?.get(incarnation)
+    }
+
+    /// All bodies of a resource.
+    pub fn bodies(&self, resource: &ResourceId) -> impl Iterator<Item = &Body> + Clone {
+        self.bodies.get(resource).into_iter().flat_map(BTreeMap::values)
     }
 
     /// Whether more than one body claims to be the resource, and none of them runs.
@@ -295,7 +305,10 @@ impl World {
         body.generation = body.generation.max(seen.generation);
         body.at = now;
         match &seen.fact {
-            Fact::Looked(look) => body.looked(look, seen.generation),
+            Fact::Looked(look) => {
+                body.note_restarts(look, now);
+                body.looked(look, seen.generation);
+            }
             Fact::Happened(happening) => body.happened(happening, seen.generation),
             Fact::ApiOpenAfter(_) | Fact::Gone => {}
         }
@@ -345,6 +358,7 @@ impl Body {
             end_seen: false,
             look_at_end: None,
             attached: false,
+            restarted: VecDeque::new(),
             at: now,
             aside: false,
         }
@@ -358,6 +372,16 @@ impl Body {
 
     fn precedence(&self) -> (bool, bool, Option<SourceTime>) {
         (self.is_up(), !self.aside, self.started.or(self.exit.as_ref().map(|exit| exit.at)))
+    }
+
+    fn note_restarts(&mut self, look: &Look, now: Tick) {
+        let new = self.look.as_ref().map_or(0, |before| look.restarts.saturating_sub(before.restarts));
+        self.restarted.extend(std::iter::repeat_n(now, usize::try_from(new).unwrap_or(0).min(RESTARTS_MAX)));
+        while self.restarted.front().is_some_and(|then| now.since(*then) > RESTARTS_WINDOW)
+            || self.restarted.len() > RESTARTS_MAX
+        {
+            self.restarted.pop_front();
+        }
     }
 
     fn looked(&mut self, look: &Look, generation: Generation) {

@@ -196,11 +196,25 @@ pub(crate) fn load_in(flags: &Flags, surroundings: Surroundings<'_>) -> Result<C
 /// Where the main file is, if there is one: `/etc/healer/healer.yaml`, else `$XDG_CONFIG_HOME/healer/healer.yaml`
 /// (`~/.config` without that variable).
 fn find(variable: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    places(variable).find(|path| path.exists())
+}
+
+/// What has to be watched for changes: the files that were read, where one could appear, and the folder beside.
+pub(crate) fn watched(config: &Config) -> Vec<PathBuf> {
+    let mut watched = config.files.clone();
+    if config.file.is_none() {
+        watched.extend(places(&|name| std::env::var(name).ok().filter(|value| !value.is_empty())));
+    }
+    watched.extend(config.file.as_ref().and_then(|file| Some(file.parent()?.join("conf.d"))));
+    watched
+}
+
+fn places(variable: &dyn Fn(&str) -> Option<String>) -> impl Iterator<Item = PathBuf> {
     let home = variable("XDG_CONFIG_HOME")
         .map(PathBuf::from)
         .or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".config")));
     let own = home.map(|dir| dir.join("healer/healer.yaml"));
-    std::iter::once(PathBuf::from("/etc/healer/healer.yaml")).chain(own).find(|path| path.exists())
+    std::iter::once(PathBuf::from("/etc/healer/healer.yaml")).chain(own)
 }
 
 /// The drop-ins beside a file, in the order of their names.

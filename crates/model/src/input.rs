@@ -5,7 +5,6 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Answer, Permit, PermitId};
-use crate::alert::Transition;
 use crate::command::{Command, Reply};
 use crate::fact::{Generation, Incarnation, Observation};
 use crate::incident::{Excerpt, IncidentId};
@@ -27,8 +26,6 @@ pub enum Input {
     },
     /// A source's own state changed.
     Source(Report),
-    /// The detector saw an alert change. Only the loop makes these.
-    Alert(Transition),
     /// A performer answered an order.
     Answered(PermitId, Answer),
     /// A log was read.
@@ -55,6 +52,13 @@ pub enum Input {
     StoreRoom {
         /// Whether healer must only watch.
         full: bool,
+    },
+    /// Something outside of the loop keeps healer from its work, or does so no longer: shown until it is withdrawn.
+    Warned {
+        /// What it is about: a later word on the same replaces this one.
+        about: String,
+        /// In words, with the remedy; `None`: it is over.
+        says: Option<String>,
     },
     /// Another healer took the lead with this epoch.
     Deposed {

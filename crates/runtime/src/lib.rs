@@ -1,7 +1,7 @@
 //! The loop: take what waits, decide once, commit, and only then perform.
 //!
 //! ```text
-//! sources, people, performers ──▶ inbox ──▶ step: detect · absorb · decide ──▶ journal (one transaction) ──▶ performers
+//! sources, people, performers ──▶ inbox ──▶ step: absorb · decide ──▶ journal (one transaction) ──▶ performers
 //!                                                                                └──▶ gate (what performers re-read)
 //! ```
 //!

@@ -3,11 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use engine::detect::Detector;
 use engine::{Decision, Engine, Faults, State};
 use model::command::{Reply, ReplyLine};
 use model::event::Entry;
-use model::input::{Effect, Input, SourceState};
+use model::input::{Effect, Input};
 use model::settings::Settings;
 use model::{Now, Tick};
 use store::{Error, Journal, Piece};
@@ -27,7 +26,6 @@ pub struct Loop<J, P> {
     journal: J,
     performers: P,
     engine: Engine,
-    detector: Detector,
     gate: Gate,
     waiting: VecDeque<Input>,
     snapshot: (u64, Tick),
@@ -63,13 +61,11 @@ impl<J: Journal, P: Perform> Loop<J, P> {
     ) -> Result<Self, Error> {
         let state = fold(&mut journal)?;
         let snapshot = (state.seq, state.at.tick);
-        let detector = Detector::knowing(state.alerts.iter().map(|(alert, firing)| (alert, firing.because.as_str())));
         let engine = Engine::new(state, settings, version);
         Ok(Loop {
             journal,
             performers,
             engine,
-            detector,
             gate,
             waiting: VecDeque::new(),
             snapshot,
@@ -140,7 +136,7 @@ impl<J: Journal, P: Perform> Loop<J, P> {
         }
     }
 
-    /// Handles a batch: detect, absorb, decide, commit, and only then perform.
+    /// Handles a batch: absorb, decide, commit, and only then perform.
     pub fn step(&mut self, now: Now) -> Stepped {
         if self.try_again.is_some_and(|at| now.tick < at) {
             return Stepped::Stuck;
@@ -149,7 +145,7 @@ impl<J: Journal, P: Perform> Loop<J, P> {
         if self.refold && !self.fold_anew(now) {
             return self.stuck(now);
         }
-        let batch = self.take_batch(now);
+        let batch = self.take_batch();
         let before = self.engine.state().seq;
         let Decision { entries, effects, touched } = self.engine.handle(&batch, now);
         if !entries.is_empty()
@@ -179,34 +175,9 @@ impl<J: Journal, P: Perform> Loop<J, P> {
         self.keep_snapshot(now)
     }
 
-    /// Takes up to [`BATCH_MAX`] inputs, each followed by the alerts that it changes.
-    fn take_batch(&mut self, now: Now) -> Vec<Input> {
-        let mut batch = Vec::with_capacity(self.waiting.len().min(BATCH_MAX));
-        while batch.len() < BATCH_MAX {
-            let Some(input) = self.waiting.pop_front() else { break };
-            let transitions = match &input {
-                Input::Observed(seen) | Input::Looked { seen, .. } => self.detector.observe(seen, now.tick),
-                Input::Source(report) => match &report.state {
-                    SourceState::Listed { present, .. } => self.detector.listed(&report.source, present, now.tick),
-                    SourceState::Unreachable { .. }
-                    | SourceState::Closing
-                    | SourceState::Lost { .. }
-                    | SourceState::Opened { .. } => Vec::new(),
-                },
-                Input::Alert(_)
-                | Input::Answered(_, _)
-                | Input::Gathered { .. }
-                | Input::Delivered(_)
-                | Input::Commanded(_)
-                | Input::Configured(_)
-                | Input::ClockJumped { .. }
-                | Input::StoreRoom { .. }
-                | Input::Deposed { .. } => Vec::new(),
-            };
-            batch.push(input);
-            batch.extend(transitions.into_iter().map(Input::Alert));
-        }
-        batch
+    fn take_batch(&mut self) -> Vec<Input> {
+        let size = self.waiting.len().min(BATCH_MAX);
+        self.waiting.drain(..size).collect()
     }
 
     /// The batch was not committed, or nobody knows: its effects never run, and its inputs are handled again after the
@@ -234,6 +205,8 @@ impl<J: Journal, P: Perform> Loop<J, P> {
         if full && !self.engine.is_store_full() {
             self.waiting.push_front(Input::StoreRoom { full: true });
         }
+        // Whoever asks meanwhile shall see what is committed, not what was about to be.
+        self.fold_anew(now);
         self.stuck(now)
     }
 
@@ -242,6 +215,7 @@ impl<J: Journal, P: Perform> Loop<J, P> {
         Stepped::Stuck
     }
 
+    /// Folds the state anew, if the journal can be read; says whether it could.
     fn fold_anew(&mut self, now: Now) -> bool {
         let state = match fold(&mut self.journal) {
             Ok(state) => state,
@@ -260,8 +234,6 @@ impl<J: Journal, P: Perform> Loop<J, P> {
         let known: Vec<_> = self.engine.state().intents.keys().cloned().collect();
         self.gate.publish(&self.engine, known.iter());
         self.perform(decision.effects);
-        // The detector states the present condition of everything, resolved included.
-        self.waiting.extend(self.detector.state_all().into_iter().map(Input::Alert));
         self.refold = false;
         true
     }

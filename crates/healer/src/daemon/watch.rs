@@ -49,6 +49,7 @@ pub(crate) async fn configuration(mut config: Config, handle: Handle, channels: 
         match config::reload(&config, config::load(&flags)) {
             Reload::Same => {
                 said.clear();
+                handle.tell(Input::Warned { about: TOPIC.to_owned(), says: None });
                 tracing::info!("the configuration says what it said before");
             }
             Reload::KeptLastGood { errors } => {
@@ -58,17 +59,21 @@ pub(crate) async fn configuration(mut config: Config, handle: Handle, channels: 
                         tracing::error!("{error}");
                     }
                 }
+                handle.tell(Input::Warned { about: TOPIC.to_owned(), says: Some(kept_last_good(&errors)) });
                 said = errors;
             }
             Reload::Changed { config: new, at_next_start } => {
                 if let Err(error) = channels.change(&new) {
                     tracing::error!("the last good configuration stays in force: {error:#}");
+                    let says = Some(format!("the changed configuration is not in force: {error:#}"));
+                    handle.tell(Input::Warned { about: TOPIC.to_owned(), says });
                     continue;
                 }
                 said.clear();
                 for key in at_next_start {
                     tracing::warn!(key, "takes effect at the next start");
                 }
+                handle.tell(Input::Warned { about: TOPIC.to_owned(), says: None });
                 handle.tell(Input::Configured(Arc::new(new.settings.clone())));
                 tracing::info!("the new configuration is in force");
                 config = *new;
@@ -78,12 +83,23 @@ pub(crate) async fn configuration(mut config: Config, handle: Handle, channels: 
     }
 }
 
+fn kept_last_good(errors: &[config::Finding]) -> String {
+    let first = errors.first().map(ToString::to_string).unwrap_or_default();
+    let more = match errors.len() {
+        0 | 1 => String::new(),
+        n => format!(" (and {} more: `healer check` lists them)", n - 1),
+    };
+    format!("the changed configuration is wrong, the last good one is in force: {first}{more}")
+}
+
+/// The topic under which the status shows that a changed configuration was not taken up.
+const TOPIC: &str = "configuration";
+
 /// When each file of the configuration was last changed, and the folder beside the main one.
 fn stamps(config: &Config) -> Vec<Option<(SystemTime, u64)>> {
-    let beside = config.file.as_ref().and_then(|file| Some(file.parent()?.join("conf.d")));
     let stamp = |path: &std::path::PathBuf| {
         let meta = std::fs::metadata(path).ok()?;
         Some((meta.modified().ok()?, meta.len()))
     };
-    config.files.iter().chain(beside.as_ref()).map(stamp).collect()
+    config::watched(config).iter().map(stamp).collect()
 }

@@ -1,6 +1,9 @@
-//! A wrong configuration is told whole and at once, before anything is touched. These need no engine.
+//! A wrong configuration is told whole and at once, before anything is touched, and a running healer keeps the last good
+//! one. Only the last of these needs an engine.
 
 use std::process::{Command, Output, Stdio};
+
+use crate::rig::{Rig, SOON, Service, wait_for};
 
 fn check(words: &[&str], text: &str) -> Output {
     let folder = tempfile::tempdir().expect("there is a temporary folder");
@@ -50,4 +53,24 @@ fn an_unknown_command_is_an_error_of_the_caller() {
     let out = check(&["statsu"], "mode: observe\n");
     assert_eq!(out.status.code(), Some(2), "{}", all(&out));
     assert!(all(&out).contains("status"), "{}", all(&out));
+}
+
+#[test]
+fn a_running_healer_keeps_the_last_good_configuration_and_says_so() {
+    let Some(mut rig) = Rig::new("reload", &[Service::web("web")]) else { return };
+    rig.start_healer(&["web"]);
+    let file = rig.path().join("healer.yaml");
+    let good = std::fs::read_to_string(&file).expect("healer was installed there");
+    std::fs::write(&file, format!("{good}\nmoed: observe\n")).expect("the folder is ours");
+    let told = wait_for("the status tells of the wrong file", SOON, || {
+        rig.healer.status().warnings.into_iter().find(|warning| warning.contains("last good"))
+    });
+    assert!(told.contains("moed") && told.contains("mode"), "{told}");
+    rig.tell("web", "crash");
+    rig.wait_until_healed("web");
+    std::fs::write(&file, format!("{good}\nmode: observe\n")).expect("the folder is ours");
+    wait_for("the good file is in force", SOON, || {
+        let status = rig.healer.status();
+        (status.warnings.is_empty() && status.mode == model::settings::Mode::Observe).then_some(())
+    });
 }

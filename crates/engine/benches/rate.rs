@@ -1,0 +1,2 @@
+//! The engine beside its limits.
+fn main() {}

@@ -1,0 +1,166 @@
+//! Somebody and healer act on one service at the same time: the owner's stop always wins, and nothing is left down by us.
+
+use model::action::{Action, Answer};
+use model::command::Ask;
+use model::fact::Health;
+use model::incident::Outcome;
+use model::intent::Wanted;
+
+use crate::story::Story;
+
+fn unhealthy() -> Story {
+    let mut story = Story::new();
+    story.runs("shop/web").has_check("shop/web").ignores_term("shop/web").begins();
+    story.after(5.0).turns("shop/web", Health::Unhealthy);
+    story
+}
+
+#[test]
+fn a_persons_stop_that_crosses_our_restart_wins() {
+    // At any moment of the pair: while the process drains, between our stop and our start, and while it starts.
+    for after in [0.02, 1.0, 5.0, 9.99, 10.01, 10.03, 10.2] {
+        let mut story = unhealthy();
+        story.after(after).docker_stop("shop/web").after(300.0);
+        assert_eq!(story.wanted("shop/web"), Some(Wanted::Stopped), "stopped after {after}:\n{story}");
+        assert!(!story.is_running("shop/web"), "stopped after {after}:\n{story}");
+        assert_eq!(story.outcome("shop/web"), Some(Outcome::StoppedByOwner), "stopped after {after}:\n{story}");
+    }
+}
+
+#[test]
+fn the_second_stop_signal_in_our_restart_is_a_persons() {
+    let mut story = unhealthy();
+    story.after(1.0).docker_stop("shop/web").after(300.0);
+    assert_eq!((story.starts("shop/web"), story.wanted("shop/web")), (0, Some(Wanted::Stopped)), "{story}");
+    insta::assert_snapshot!(story);
+}
+
+#[test]
+fn a_persons_stop_that_crosses_our_start_is_followed_by_a_stop() {
+    let mut story = Story::of(&["shop/web"]);
+    story.after(5.0).crashes("shop/web", 3).after(0.1);
+    story.says("ann", Ask::Stop("shop/web".to_owned())).after(300.0);
+    assert!(!story.is_running("shop/web"), "{story}");
+    assert_eq!(story.outcome("shop/web"), Some(Outcome::StoppedByOwner), "{story}");
+    insta::assert_snapshot!(story);
+}
+
+#[test]
+fn an_owners_stop_while_it_is_verified_is_obeyed() {
+    for word_to_healer in [true, false] {
+        let mut story = Story::of(&["shop/web"]);
+        story.after(5.0).crashes("shop/web", 3).after(30.0);
+        assert_eq!(story.phase("shop/web"), "verifying");
+        if word_to_healer {
+            story.says("ann", Ask::Stop("shop/web".to_owned()));
+        } else {
+            story.docker_stop("shop/web");
+        }
+        story.after(300.0);
+        assert!(!story.is_running("shop/web"), "{story}");
+        assert_eq!((story.starts("shop/web"), story.wanted("shop/web")), (1, Some(Wanted::Stopped)), "{story}");
+        assert_eq!(story.outcome("shop/web"), Some(Outcome::StoppedByOwner), "{story}");
+    }
+}
+
+#[test]
+fn an_owners_stop_is_obeyed_in_every_phase_that_waits() {
+    for phase in ["held", "escalated", "awaiting_approval"] {
+        let mut story = Story::new();
+        story.runs("shop/web");
+        if phase == "awaiting_approval" {
+            story.settings.mode = model::settings::Mode::Suggest;
+        }
+        if phase == "escalated" {
+            story.will_end("shop/web", 500, 3, 9);
+        }
+        story.begins();
+        if phase == "held" {
+            story.freezes();
+        }
+        story.after(5.0).crashes("shop/web", 3).after(150.0);
+        assert_eq!(story.phase("shop/web"), phase, "{story}");
+        let starts = story.starts("shop/web");
+        story.says("ann", Ask::Stop("shop/web".to_owned())).after(300.0);
+        assert_eq!((story.starts("shop/web"), story.outcome("shop/web")), (starts, Some(Outcome::StoppedByOwner)));
+        assert!(!story.is_running("shop/web"), "{phase}:\n{story}");
+    }
+}
+
+#[test]
+fn a_freeze_in_the_same_batch_as_the_crash_wins() {
+    for freeze_first in [true, false] {
+        let mut story = Story::of(&["shop/web"]);
+        story.after(5.0);
+        if freeze_first {
+            story.freezes().crashes("shop/web", 3);
+        } else {
+            story.crashes("shop/web", 3).freezes();
+        }
+        story.after(60.0);
+        assert_eq!((story.starts("shop/web"), story.held_for("shop/web")), (0, "frozen"), "{story}");
+        story.says("ann", Ask::Thaw).after(200.0);
+        assert_eq!((story.starts("shop/web"), story.outcome("shop/web")), (1, Some(Outcome::Healed)), "{story}");
+    }
+}
+
+#[test]
+fn a_persons_stop_in_the_same_batch_as_the_crash_wins() {
+    let mut story = Story::of(&["shop/web"]);
+    story.after(5.0).crashes("shop/web", 3).says("ann", Ask::Stop("shop/web".to_owned())).after(60.0);
+    assert_eq!((story.starts("shop/web"), story.wanted("shop/web")), (0, Some(Wanted::Stopped)), "{story}");
+}
+
+#[test]
+fn a_freeze_in_the_middle_of_a_pair_does_not_leave_the_service_down() {
+    let mut story = unhealthy();
+    story.after(3.0).freezes().after(20.0);
+    assert!(story.is_running("shop/web"), "{story}");
+    assert_eq!((story.stops("shop/web"), story.starts("shop/web")), (1, 1), "{story}");
+    insta::assert_snapshot!(story);
+}
+
+#[test]
+fn an_exclusion_in_the_middle_of_a_pair_is_told_rather_than_forgotten() {
+    // The configuration takes the service away from healer between its stop and its start: it may not act any more, so
+    // somebody has to know.
+    let mut story = unhealthy();
+    story.after(3.0);
+    let mut settings = story.settings.clone();
+    settings.exclude.push(model::settings::Exclusion::Deployment("shop".to_owned()));
+    story.feed(model::input::Input::Configured(std::sync::Arc::new(settings))).after(60.0);
+    assert!(!story.told().is_empty(), "{story}");
+    assert_eq!(story.phase("shop/web"), "escalated", "{story}");
+}
+
+#[test]
+fn somebodys_start_between_our_stop_and_our_start_is_welcome() {
+    let mut story = unhealthy();
+    story.stream_lag_ms = 3;
+    story.after(10.024).docker_start("shop/web").turns("shop/web", Health::Healthy).after(300.0);
+    assert!(story.is_running("shop/web"), "{story}");
+    assert_eq!((story.stops("shop/web"), story.wanted("shop/web")), (1, Some(Wanted::Running)), "{story}");
+    assert_eq!(story.phase("shop/web"), "resolved", "{story}");
+}
+
+#[test]
+fn an_answer_that_comes_after_its_act_was_settled_goes_to_the_timeline_only() {
+    let mut story = Story::of(&["shop/web"]);
+    story.hands_work = false;
+    story.after(5.0).crashes("shop/web", 3).after(60.0);
+    assert_eq!(story.starts("shop/web"), 1, "{story}");
+    let phase = story.phase("shop/web");
+    story.answer(Answer::Failed("too late".to_owned())).after(0.0);
+    assert_eq!((story.phase("shop/web"), story.starts("shop/web")), (phase, 1), "{story}");
+    assert!(story.to_string().contains("the engine refused: too late"), "{story}");
+}
+
+#[test]
+fn a_stop_and_a_start_by_people_leave_it_running_and_cared_for() {
+    let mut story = Story::of(&["shop/web"]);
+    story.after(5.0).docker_stop("shop/web").after(60.0).docker_start("shop/web").after(60.0);
+    assert_eq!(story.wanted("shop/web"), Some(Wanted::Running), "{story}");
+    story.crashes("shop/web", 3).after(200.0);
+    assert_eq!((story.starts("shop/web"), story.outcome("shop/web")), (1, Some(Outcome::Healed)), "{story}");
+    assert_eq!(story.ordered(Action::Stop, "shop/web"), Vec::<f64>::new());
+}
