@@ -1,10 +1,12 @@
 //! Takes inputs in: facts into the world, words into the ledger, answers to their acts. Decides nothing about incidents.
 
+use std::time::Duration;
+
 use model::ResourceId;
 use model::action::{Answer, PermitId};
 use model::alert::{self, Alert, Name, Transition};
 use model::event::{Event, Refresh};
-use model::fact::{Fact, Incarnation, Observation, Run};
+use model::fact::{Fact, Happening, Incarnation, Observation, Run, What};
 use model::incident::{Excerpt, IncidentId};
 use model::input::{Effect, Input, Report, SourceState};
 use model::intent::{Author, Wanted};
@@ -14,6 +16,8 @@ use crate::{Engine, Shown, detect};
 
 /// Acts that are settled are remembered this far back, for answers that come late.
 const SETTLED_KEPT_MAX: usize = 256;
+/// An event tells of an end at most so long after it; a later one tells of trouble in the engine.
+const DIE_LATE_MAX: Duration = Duration::from_secs(2);
 
 impl Engine {
     pub(crate) fn absorb(&mut self, input: &Input) {
@@ -64,10 +68,28 @@ impl Engine {
             own: self.state.own.get(&seen.incarnation),
             body,
             source,
+            start_is_news: change.start_is_news,
+            end_is_known: self.end_is_known(seen),
             foreign_is_ours: self.faults.foreign_stop_taken_for_ours,
         };
         let word = self.watch.read(seen, &around);
         self.take_word(seen, word);
+    }
+
+    /// Whether a look shows the very end on which the latest incident was decided: it was judged then, and is not judged
+    /// again by less, after a restart or when the stream is lost.
+    fn end_is_known(&self, seen: &Observation) -> bool {
+        let Fact::Looked(look) = &seen.fact else { return false };
+        let incident = self.state.latest.get(&seen.resource).and_then(|number| self.state.incidents.get(number));
+        let case = incident.and_then(|incident| incident.case.as_deref());
+        let Some(case) = case.filter(|case| case.incarnation == seen.incarnation) else { return false };
+        let Some(exit) = &look.exit else { return false };
+        let looked = case.look.as_ref().and_then(|look| look.exit.as_ref()).is_some_and(|known| known.at == exit.at);
+        let told = |happening: &Happening| {
+            let died = matches!(happening.what, What::Died { .. });
+            died && exit.at <= happening.at && happening.at.since(exit.at) < DIE_LATE_MAX
+        };
+        looked || case.happenings.iter().any(told)
     }
 
     fn take_word(&mut self, seen: &Observation, word: Word) {

@@ -11,6 +11,7 @@ use model::{ResourceId, Tick};
 
 use crate::incident::Incident;
 use crate::life::{self, Turn};
+use crate::settle::Health;
 use crate::{Engine, diagnose};
 
 /// What comes back within this time is the same incident.
@@ -24,7 +25,13 @@ const CHILD_EARLIER_MAX: Duration = Duration::from_secs(5);
 impl Engine {
     /// Opens, reopens or joins incidents of a resource that is ill and should not be.
     pub(crate) fn correlate(&mut self, resource: &ResourceId) {
-        let Some((alert, because)) = self.illness(resource) else { return };
+        let Some((alert, because)) = self.illness(resource) else {
+            // It is well again, though its incident is not over: what depends on it need not wait for that.
+            if self.state.open_incident(resource).is_some() && self.health_of(resource) == Health::Well {
+                self.touch_dependents(resource);
+            }
+            return;
+        };
         if let Some(open) = self.state.open_incident(resource) {
             let number = open.id.number;
             self.absorb_if_child(number);
@@ -114,7 +121,7 @@ impl Engine {
     fn explains(&self, parent: &Incident, child: &Incident) -> bool {
         let needs = self.world.parents(&child.resource).any(|needed| *needed == parent.resource);
         let in_time = child.since.tick.after(CHILD_EARLIER_MAX) >= parent.since.tick;
-        needs && in_time && !parent.phase.is_over() && parent.well_since.is_none()
+        needs && in_time && !parent.phase.is_over() && self.health_of(&parent.resource) != Health::Well
     }
 
     fn parent_of(&self, child: &Incident) -> Option<&Incident> {

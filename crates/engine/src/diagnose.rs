@@ -7,6 +7,7 @@ mod cannot_start;
 mod cannot_tell;
 mod clean_exit;
 mod crash;
+mod engine_stopped;
 mod killed_by_host;
 mod oom_main;
 mod unhealthy;
@@ -47,6 +48,7 @@ pub const CATALOGUE: &[Cause] = &[
     killed_by_host::CAUSE,
     crash::CAUSE,
     unhealthy::CAUSE,
+    engine_stopped::CAUSE,
     cannot_tell::CAUSE,
 ];
 

@@ -6,10 +6,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use model::action::{Action, Behalf, Pair, Permit, PermitId, Plan, Risk, Step};
+use model::action::{Action, Behalf, Binding, Pair, Permit, PermitId, Plan, Risk, Step};
 use model::fact::{Belongs, Health, Incarnation, Run};
 use model::incident::IncidentId;
-use model::intent::{Author, Wanted};
+use model::intent::Wanted;
 use model::settings::{Mode, Policy, RISK_UNASKED_MAX};
 use model::verdict::{Hold, Limit, Question, Refusal, Verdict};
 use model::{ResourceId, Tick};
@@ -52,7 +52,7 @@ impl Engine {
                 .or_else(|| self.mode_and_policy(incident, plan))
                 .or_else(|| self.history_and_budget(incident, plan, step))
                 .or_else(|| self.storm(incident))
-                .or_else(|| risk(incident, plan)),
+                .or_else(|| self.risk(incident, plan)),
             Purpose::Close => self.ours_and_seen(&step.resource).or_else(|| self.intent_of_start(step)),
             Purpose::Undo => self.ours_and_seen(&step.resource),
         };
@@ -66,9 +66,15 @@ impl Engine {
         }
     }
 
-    /// Judges a person's act: exclusion and leadership apply, and busy; policy, risk, budgets and silences do not.
+    /// Judges a person's act: exclusion and leadership apply, and busy; policy, risk, budgets and silences do not. During
+    /// a freeze only what stops passes, and what closes a pair.
     pub(crate) fn guard_person(&self, who: &str, step: &Step) -> Verdict {
-        let no = self.leader().or_else(|| self.not_touchable(&step.resource)).or_else(|| self.busy(None, step));
+        let opens = matches!((step.action, step.pair), (Action::Start, Pair::None) | (Action::Stop, Pair::Opens));
+        let no = self
+            .leader()
+            .or_else(|| self.not_touchable(&step.resource))
+            .or_else(|| self.frozen().filter(|_| opens))
+            .or_else(|| self.busy(None, step));
         match (no, self.world.body(&step.resource)) {
             (Some(no), _) => no,
             (None, None) => Verdict::Refuse(Refusal::Absent),
@@ -99,7 +105,7 @@ impl Engine {
         if definition.removed_at_end {
             return Some(Refusal::RemovedAtEnd);
         }
-        let adopted = self.state.intents.get(resource).is_some_and(|intent| matches!(intent.by, Author::Person(_)));
+        let adopted = self.state.adopted.contains(resource);
         match &definition.belongs {
             Belongs::ComposeService => None,
             Belongs::OneOff => Some(Refusal::OneOff),
@@ -120,10 +126,22 @@ impl Engine {
         if self.store_full {
             return Some(Verdict::Hold(Hold::StoreFull, self.after(ASK_AGAIN)));
         }
+        let not_seen = Verdict::Hold(Hold::NotSeen, self.after(ASK_AGAIN_RARELY));
+        if self.may_be_there(resource) {
+            return Some(not_seen);
+        }
         if let Some(refusal) = self.not_ours(resource) {
             return Some(Verdict::Refuse(refusal));
         }
-        (!self.world.is_fresh(resource)).then(|| Verdict::Hold(Hold::NotSeen, self.after(ASK_AGAIN)))
+        (!self.world.is_fresh(resource)).then_some(not_seen)
+    }
+
+    /// Whether nothing is known of a resource only because it was not looked at yet: that is no proof that it is gone.
+    fn may_be_there(&self, resource: &ResourceId) -> bool {
+        match self.world.body(resource) {
+            Some((_, body)) => body.definition.is_none(),
+            None => !self.world.source(resource.host()).is_some_and(|source| source.listed),
+        }
     }
 
     fn symptom_and_intent(&self, incident: &Incident, step: &Step) -> Option<Verdict> {
@@ -147,10 +165,15 @@ impl Engine {
         }
     }
 
+    pub(crate) fn frozen(&self) -> Option<Verdict> {
+        let frozen = self.state.frozen.as_ref()?;
+        let hold = Hold::Frozen { by: frozen.by.clone() };
+        Some(Verdict::Hold(hold, self.after(ASK_AGAIN_RARELY)))
+    }
+
     fn hindrance(&self, resource: &ResourceId) -> Option<Verdict> {
-        if let Some(frozen) = &self.state.frozen {
-            let hold = Hold::Frozen { by: frozen.by.clone() };
-            return Some(Verdict::Hold(hold, self.after(ASK_AGAIN_RARELY)));
+        if let Some(no) = self.frozen() {
+            return Some(no);
         }
         let until = self.world.deploying_until(resource, self.now.tick)?;
         Some(Verdict::Hold(Hold::DeployInProgress, until))
@@ -161,14 +184,14 @@ impl Engine {
         match body.run {
             // The policy's name proves nothing: only this state says that the engine will start it.
             Run::Restarting => Some(Verdict::Hold(Hold::EnginesOwnPolicy, self.after(ASK_AGAIN))),
-            Run::Paused => Some(Verdict::Hold(Hold::Paused, self.after(ASK_AGAIN))),
+            Run::Paused => Some(Verdict::Hold(Hold::Paused, self.after(ASK_AGAIN_RARELY))),
             Run::Created | Run::Running | Run::Exited | Run::Removing => None,
         }
     }
 
     fn busy(&self, except: Option<&IncidentId>, step: &Step) -> Option<Verdict> {
         if self.world.is_ambiguous(&step.resource) {
-            return Some(Verdict::Hold(Hold::TwoIncarnations, self.after(ASK_AGAIN)));
+            return Some(Verdict::Hold(Hold::TwoIncarnations, self.after(ASK_AGAIN_RARELY)));
         }
         let wants = self.leases(step);
         let halts = |incident: &&Incident| incident.halted && wants.contains(&incident.resource);
@@ -222,8 +245,20 @@ impl Engine {
         asks.then_some(Verdict::Ask(Question::Policy))
     }
 
+    /// Whether a person approved of this plan for the body that is there now.
     fn is_approved(&self, incident: &Incident, plan: &Plan) -> bool {
-        incident.approved.as_ref().is_some_and(|approval| approval.key == plan.key() && approval.until > self.now.tick)
+        let present = self.binding(&incident.resource);
+        incident.approved.as_ref().is_some_and(|approval| {
+            approval.key == plan.key() && approval.until > self.now.tick && approval.binds == present
+        })
+    }
+
+    /// What an approval binds at present.
+    pub(crate) fn binding(&self, resource: &ResourceId) -> Option<Binding> {
+        let (incarnation, body) = self.world.body(resource)?;
+        let definition = body.definition.as_ref()?;
+        let (image_id, config_hash) = (definition.image_id.clone(), definition.config_hash.clone());
+        Some(Binding { incarnation: incarnation.clone(), image_id, config_hash })
     }
 
     /// The policy that applies to an incident.
@@ -292,6 +327,11 @@ impl Engine {
         (before + 1 >= STORM_FROM).then_some(Verdict::Hold(Hold::Storm, until))
     }
 
+    fn risk(&self, incident: &Incident, plan: &Plan) -> Option<Verdict> {
+        let asks = plan.risk > RISK_UNASKED_MAX && !self.is_approved(incident, plan);
+        asks.then_some(Verdict::Ask(Question::Risk(plan.risk)))
+    }
+
     fn permit(&self, behalf: Behalf, step: &Step, incarnation: &Incarnation, unhindered: bool) -> Permit {
         Permit {
             id: PermitId(self.state.last_permit + 1),
@@ -309,11 +349,6 @@ impl Engine {
     pub(crate) fn after(&self, wait: Duration) -> Tick {
         self.now.tick.after(wait)
     }
-}
-
-fn risk(incident: &Incident, plan: &Plan) -> Option<Verdict> {
-    let approved = incident.approved.as_ref().is_some_and(|approval| approval.key == plan.key());
-    (plan.risk > RISK_UNASKED_MAX && !approved).then_some(Verdict::Ask(Question::Risk(plan.risk)))
 }
 
 /// Whether a body's own state shows that something is wrong with it.

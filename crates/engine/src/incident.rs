@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::action::{Answer, Plan, PlanKey};
+use model::action::{Answer, Binding, Plan, PlanKey};
 use model::alert;
 use model::event::Event;
 use model::fact::SourceTime;
@@ -77,6 +77,8 @@ pub struct Done {
 pub struct Approval {
     /// To which plan.
     pub key: PlanKey,
+    /// Of which body.
+    pub binds: Option<Binding>,
     /// Who.
     pub by: String,
     /// After this it is worth nothing.
@@ -228,7 +230,8 @@ impl Incident {
                 self.enter(Phase::Held { reason: reason.clone(), until: *until }, now);
             }
             Event::ApprovalAsked { until, .. } => self.enter(Phase::AwaitingApproval { until: *until }, now),
-            Event::ApprovalAnswered { by, approved, because, .. } => self.answered(by, *approved, because, now),
+            Event::ApprovalAnswered { by, approved: true, binds, .. } => self.approved(by, binds.clone(), now),
+            Event::ApprovalAnswered { by, because, .. } => self.rejected(by, because, now),
             Event::ApprovalWithdrawn { .. } => self.approved = None,
             Event::ActionStarted { permit, step, .. } => self.started(permit.id, *step, permit.until, now),
             Event::ActionAnswered { permit, answer: said, .. } => self.note_answer(*permit, said, now),
@@ -332,17 +335,23 @@ impl Incident {
         self.phase = phase;
     }
 
-    fn answered(&mut self, by: &str, approved: bool, because: &str, now: Now) {
-        self.person_acted = true;
-        let Some(key) = self.plan.as_ref().map(Plan::key) else { return };
-        if approved {
+    fn approved(&mut self, by: &str, binds: Option<Binding>, now: Now) {
+        if let Some(key) = self.plan.as_ref().map(Plan::key) {
             // Good for one execution, soon: the guard asks all the rest again.
             let until = now.after(APPROVAL_GOOD_FOR).tick;
-            self.approved = Some(Approval { key, by: by.to_owned(), until });
-        } else {
-            self.rejected.insert(key);
-            self.rejection = Some((by.to_owned(), because.to_owned()));
+            self.approved = Some(Approval { key, binds, by: by.to_owned(), until });
         }
+        self.person_answered(now);
+    }
+
+    fn rejected(&mut self, by: &str, because: &str, now: Now) {
+        self.rejected.extend(self.plan.as_ref().map(Plan::key));
+        self.rejection = Some((by.to_owned(), because.to_owned()));
+        self.person_answered(now);
+    }
+
+    fn person_answered(&mut self, now: Now) {
+        self.person_acted = true;
         // What is held is diagnosed first when its reason is gone: an answer never leads straight to a step.
         if matches!(self.phase, Phase::AwaitingApproval { .. } | Phase::Escalated { .. }) {
             self.enter(Phase::Planning { until: now.tick }, now);

@@ -23,6 +23,8 @@ const SIGKILL: u8 = 9;
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     bodies: BTreeMap<Incarnation, Signals>,
+    /// The end of each body that was found unseen, and judged: a look that shows less does not judge it again.
+    judged: BTreeMap<Incarnation, SourceTime>,
     /// The starts that an order of ours explains. Sets, not counters: after a failed append the same events come again.
     our_starts: BTreeMap<Incarnation, BTreeSet<SourceTime>>,
 }
@@ -67,6 +69,10 @@ pub(crate) struct Around<'a> {
     pub body: &'a Body,
     /// The source.
     pub source: &'a Source,
+    /// It is a look that shows a start of which nothing was known.
+    pub start_is_news: bool,
+    /// It is a look that shows an end on which an incident was decided already.
+    pub end_is_known: bool,
     /// A fault that the simulator plants: every signal is taken for our own.
     pub foreign_is_ours: bool,
 }
@@ -97,6 +103,7 @@ impl Watch {
     pub(crate) fn forget(&mut self, incarnation: &Incarnation) {
         self.bodies.remove(incarnation);
         self.our_starts.remove(incarnation);
+        self.judged.remove(incarnation);
     }
 
     /// Reads an observation.
@@ -131,7 +138,7 @@ impl Watch {
             What::Died { .. } => signals.foreign.map_or(Word::None, |foreign| stopped_if_down(foreign, around)),
             What::Stopped => {
                 signals.stops.insert(event.at);
-                let ours = around.own.map_or(0, |own| own.stops);
+                let ours = around.own.map_or(0, |own| own.stops_at(event.at));
                 if signals.stops.len() > usize_of(ours) && signals.foreign.is_none() && !around.source.closing {
                     // A stop without a signal: it was waiting to be restarted, or two stops overlapped.
                     let foreign = Foreign { at: event.at, signal: None, api_open: true };
@@ -175,17 +182,37 @@ impl Watch {
     fn read_look(&mut self, incarnation: &Incarnation, look: &Look, around: &Around<'_>) -> Word {
         let Some(before) = around.before else { return first_sight(look, around) };
         if matches!(look.run, Run::Running | Run::Paused) {
-            return found_running(look, before);
+            let explained = self.our_starts.get(incarnation).map_or(0, BTreeSet::len);
+            let ours = around.own.is_some_and(|own| usize_of(own.starts) > explained);
+            return found_running(look, before, around.start_is_news && !ours);
         }
         // An end that its events told is judged by them; one that a look alone shows, by evidence.
-        let judged = self.bodies.get(incarnation).is_some_and(|signals| signals.foreign.is_some());
-        let ended = matches!(look.run, Run::Exited) && look.started.is_some();
-        if before.wanted != Wanted::Running || !ended || around.body.end_seen || judged || explained_by_events(around) {
+        let signalled = self.bodies.get(incarnation).is_some_and(|signals| signals.foreign.is_some());
+        let Some(exit) = look.exit.as_ref().filter(|_| look.run == Run::Exited && look.started.is_some()) else {
+            return Word::None;
+        };
+        // What could not be told is told once the engine's kept events come in.
+        let revised = before.wanted == Wanted::Unknown
+            && before.by == Author::Evidence
+            && before.source_at.is_some_and(|said| exit.at <= said)
+            && look.kept.as_ref().is_some_and(|kept| kept.complete);
+        let open = before.wanted == Wanted::Running || revised;
+        if !open || around.body.end_seen || signalled || around.end_is_known || explained_by_events(around) {
+            return Word::None;
+        }
+        if self.judged.get(incarnation) == Some(&exit.at) && !revised {
             return Word::None;
         }
         let by_engine = self.bodies.get(incarnation).is_some_and(|signals| signals.by_engine);
+        self.judged.insert(incarnation.clone(), exit.at);
         match judge_unseen_end(look, by_engine, around) {
+            End::AsBefore if revised => Word::Wants(
+                Wanted::Running,
+                Author::Evidence,
+                "the engine's kept events show that nobody stopped it".to_owned(),
+            ),
             End::AsBefore => Word::None,
+            End::Unknown(_) if revised => Word::None,
             End::Stopped(because) => Word::Wants(Wanted::Stopped, Author::SomebodyAtTheEngine, because),
             End::Unknown(because) => Word::Wants(Wanted::Unknown, Author::Evidence, because),
         }
@@ -196,7 +223,8 @@ impl Signals {
     /// Whether a stop of ours explains this signal: one stop signal a stop, and one kill after its timeout.
     fn explained(&mut self, signal: u8, at: SourceTime, around: &Around<'_>) -> bool {
         let Some(own) = around.own else { return false };
-        if own.stops_closed.is_some_and(|closed| at > closed) {
+        let ours = usize_of(own.stops_at(at));
+        if ours == 0 {
             return false;
         }
         if signal == SIGKILL && !self.asks.is_empty() {
@@ -207,10 +235,10 @@ impl Signals {
                 (Some(ask), Ok(timeout)) => at.since(*ask) + KILL_EARLY < timeout,
                 (None, _) | (_, Err(_)) => true,
             };
-            self.kills.len() <= usize_of(own.stops) && !early
+            self.kills.len() <= ours && !early
         } else {
             self.asks.insert(at);
-            self.asks.len() <= usize_of(own.stops)
+            self.asks.len() <= ours
         }
     }
 }
@@ -248,14 +276,13 @@ fn first_sight(look: &Look, around: &Around<'_>) -> Word {
     }
 }
 
-/// It runs although the ledger does not say that it shall.
-fn found_running(look: &Look, before: &Intent) -> Word {
+/// It runs although the ledger does not say that it shall. `by_another`: nothing was known of its start, and no order of
+/// ours explains it.
+fn found_running(look: &Look, before: &Intent, by_another: bool) -> Word {
     use model::fact::RestartPolicy as P;
-    let started_since = match (look.started, before.source_at) {
-        (Some(started), Some(said)) => started > said,
-        (Some(_) | None, None) => true,
-        (None, Some(_)) => false,
-    };
+    // A person's word to healer has our time, which on a local engine is the source's.
+    let said = before.source_at.unwrap_or(SourceTime(before.at.wall.0.saturating_mul(1_000_000)));
+    let started_since = by_another && look.started.is_some_and(|started| started > said);
     match (before.wanted, look.definition.restart_policy) {
         (Wanted::Running, _) => Word::None,
         // The engine starts these at its own start although somebody stopped them: no evidence of a new wish.
@@ -284,7 +311,7 @@ enum End {
 /// What ended a body while nobody watched (facts/intent.md, B1).
 fn judge_unseen_end(look: &Look, by_engine: bool, around: &Around<'_>) -> End {
     let Some(exit) = &look.exit else { return End::Unknown("it is down, and nothing says how".to_owned()) };
-    let ours = around.own.map_or(0, |own| own.stops);
+    let ours = around.own.map_or(0, |own| own.stops_at(exit.at));
     if exit.code == 255 || around.source.was_out(exit.at) {
         return End::AsBefore;
     }

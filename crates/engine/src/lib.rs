@@ -32,7 +32,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use model::action::{Action, Behalf, Pair, Permit, PermitId};
-use model::command::{CommandId, ReplyLine};
+use model::command::{CommandId, Reply, ReplyLine};
 use model::event::{Entry, Event, VERSION};
 use model::fact::{Incarnation, Run, SourceTime};
 use model::incident::{Excerpt, IncidentId};
@@ -221,11 +221,11 @@ impl Engine {
     /// Handles a batch: first everything is absorbed (facts, stops, freezes), then it is decided once.
     pub fn handle(&mut self, inputs: &[Input], now: Now) -> Decision {
         self.now = now;
-        if !self.leads {
-            return Decision::default();
+        if self.leads {
+            inputs.iter().for_each(|input| self.absorb(input));
         }
-        for input in inputs {
-            self.absorb(input);
+        if !self.leads {
+            return self.nothing_any_more(inputs);
         }
         self.decide();
         self.decision()
@@ -266,6 +266,20 @@ impl Engine {
         self.leads = false;
     }
 
+    /// Another healer leads: nothing is decided, not even what came in the same batch; persons are told so.
+    fn nothing_any_more(&mut self, inputs: &[Input]) -> Decision {
+        self.entries.clear();
+        self.effects.clear();
+        for input in inputs {
+            if let Input::Commanded(command) = input {
+                let text = "nothing was done: another healer has taken the lead".to_owned();
+                let lines = vec![ReplyLine { resource: None, text }];
+                self.effects.push(Effect::Answer(Reply { id: command.id.clone(), taken: false, lines }));
+            }
+        }
+        self.decision()
+    }
+
     /// The last event of an orderly end.
     pub fn end(&mut self, now: Now) -> Decision {
         self.now = now;
@@ -276,6 +290,9 @@ impl Engine {
     /// When something must happen by itself.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Tick> {
+        if !self.leads {
+            return None;
+        }
         let incidents = self.state.open_incidents().filter_map(|incident| self.incident_deadline(incident));
         let outbox = self.state.outbox.iter().flat_map(|(id, outgoing)| {
             outgoing.channels.iter().map(|(channel, tries)| {

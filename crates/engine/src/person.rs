@@ -76,9 +76,10 @@ impl Engine {
         let mut lines = Vec::new();
         let mut allowed = Vec::new();
         for resource in meant {
-            match self.not_touchable(&resource) {
+            match self.not_touchable(&resource).or_else(|| self.frozen_for(wanted)) {
+                Some(Verdict::Hold(hold, _)) => lines.push(line(Some(&resource), &format!("refused: {hold}"))),
                 Some(Verdict::Refuse(refusal)) => lines.push(line(Some(&resource), &format!("refused: {refusal}"))),
-                Some(Verdict::Allow(_) | Verdict::Ask(_) | Verdict::Hold(_, _)) | None => allowed.push(resource),
+                Some(Verdict::Allow(_) | Verdict::Ask(_)) | None => allowed.push(resource),
             }
         }
         if allowed.is_empty() {
@@ -101,6 +102,11 @@ impl Engine {
         for resource in allowed {
             self.queue_steps(id, who, ask, &resource);
         }
+    }
+
+    /// During a freeze only a stop passes.
+    fn frozen_for(&self, wanted: Wanted) -> Option<Verdict> {
+        self.frozen().filter(|_| wanted == Wanted::Running)
     }
 
     fn queue_steps(&mut self, id: &CommandId, who: &str, ask: &Ask, resource: &ResourceId) {
@@ -166,7 +172,8 @@ impl Engine {
         } else {
             let approved = turn == Turn::Approved;
             let (of, by, because) = (of.clone(), who.to_owned(), because.to_owned());
-            self.emit(Event::ApprovalAnswered { id: of, by, approved, because });
+            let binds = if approved { self.binding(&resource) } else { None };
+            self.emit(Event::ApprovalAnswered { id: of, by, approved, because, binds });
             match (approved, awaits || expired) {
                 (true, true) => "approved",
                 (true, false) => "approved; it is held for another reason at present",
@@ -212,13 +219,20 @@ impl Engine {
             }
         }
         let waiting: Vec<_> = self.state.queue.clone();
-        for queued in waiting {
+        for queued in &waiting {
             let Some(step) = queued.steps.first() else { continue };
-            if self.must_wait(&queued.command, step) {
+            if self.must_wait(&queued.command, step) && !self.waits_in_a_circle(&queued.command) {
                 continue;
             }
             self.begin_persons_step(&queued.command, &queued.who, step);
         }
+    }
+
+    /// Services may claim to need each other: where all that waits of a command waits for each other, one begins.
+    fn waits_in_a_circle(&self, command: &CommandId) -> bool {
+        let acts = self.state.acts.values().any(|act| act.command.as_ref() == Some(command));
+        let mut steps = self.state.queue.iter().filter(|queued| queued.command == *command);
+        !acts && steps.all(|queued| queued.steps.first().is_none_or(|step| self.must_wait(command, step)))
     }
 
     fn act_settled(&mut self, act: &crate::state::Act, reached: bool) {

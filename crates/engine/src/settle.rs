@@ -17,8 +17,9 @@ use crate::{Engine, Shown};
 
 /// After so long without a look an act is settled without one.
 const LOOK_GIVE_UP: Duration = Duration::from_secs(60);
-/// A pair that cannot be closed at this moment is tried again after this long.
+/// A pair that cannot be closed at this moment is tried again after this long, and more rarely once it lasts.
 const CLOSE_AGAIN: Duration = Duration::from_secs(2);
+const CLOSE_AGAIN_RARELY: Duration = Duration::from_secs(60);
 
 /// Whether the invariant holds: three-valued.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -208,7 +209,8 @@ impl Engine {
             }
             Verdict::Hold(_, _) | Verdict::Ask(_) => {
                 let id = incident.id.clone();
-                let until = self.after(CLOSE_AGAIN);
+                let lasts = self.now.tick.since(incident.phase_since.tick) >= CLOSE_AGAIN_RARELY;
+                let until = self.after(if lasts { CLOSE_AGAIN_RARELY } else { CLOSE_AGAIN });
                 self.emit(Event::VerificationBegan { id, step: opened, until });
             }
         }

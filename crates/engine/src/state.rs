@@ -10,7 +10,7 @@ use model::command::CommandId;
 use model::event::{Entry, Event};
 use model::fact::{Incarnation, SourceTime};
 use model::input::SourceState;
-use model::intent::Intent;
+use model::intent::{Author, Intent};
 use model::message::{Message, MessageId};
 use model::{Now, ResourceId, Tick};
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,9 @@ pub struct State {
     pub started: Option<Now>,
     /// What is wanted of each resource.
     pub intents: BTreeMap<ResourceId, Intent>,
+    /// What a person once spoke of to healer: from then on it is healer's to care for, whoever stops and starts it.
+    #[serde(default)]
+    pub adopted: BTreeSet<ResourceId>,
     /// The alerts that fire.
     #[serde(with = "as_pairs")]
     pub alerts: BTreeMap<Alert, Firing>,
@@ -108,6 +111,12 @@ pub struct Own {
     pub stops: u32,
     /// The last stop is over as of this moment: what comes later is somebody else's.
     pub stops_closed: Option<SourceTime>,
+    /// The stops of the life before the last start that was ordered: their events may arrive after that order.
+    #[serde(default)]
+    pub stops_before: u32,
+    /// Those were over as of this moment.
+    #[serde(default)]
+    pub stops_before_closed: Option<SourceTime>,
 }
 
 /// A message on its way.
@@ -188,6 +197,9 @@ impl State {
                 self.sources.insert(source.clone(), state.clone());
             }
             Event::IntentChanged { resource, intent } => {
+                if let Author::Person(_) = intent.by {
+                    self.adopted.insert(resource.clone());
+                }
                 self.intents.insert(resource.clone(), intent.clone());
             }
             Event::BudgetRefreshed { resource, because } => self.spending.refresh(resource, because, now.tick),
@@ -265,6 +277,7 @@ impl State {
             }
             Event::ResourceGone { resource, incarnation } => {
                 self.intents.remove(resource);
+                self.adopted.remove(resource);
                 self.own.remove(incarnation);
             }
             Event::Ended
@@ -355,6 +368,7 @@ impl Own {
         match action {
             model::action::Action::Start => {
                 self.starts += 1;
+                (self.stops_before, self.stops_before_closed) = (self.stops, self.stops_closed);
                 self.stops = 0;
                 self.stops_closed = None;
             }
@@ -362,6 +376,16 @@ impl Own {
                 self.stops += 1;
                 self.stops_closed = None;
             }
+        }
+    }
+
+    /// How many stops of ours may explain what happened at this moment.
+    #[must_use]
+    pub fn stops_at(&self, at: SourceTime) -> u32 {
+        match (self.stops_before_closed, self.stops_closed) {
+            (Some(before), _) if at <= before => self.stops_before,
+            (_, Some(closed)) if at > closed => 0,
+            (_, Some(_) | None) => self.stops,
         }
     }
 

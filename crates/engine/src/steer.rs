@@ -27,6 +27,8 @@ const DIAGNOSING_MAX: Duration = Duration::from_secs(3);
 const QUIET_AFTER_ATTACHED: Duration = Duration::from_secs(2);
 /// An escalated incident that nobody resolved is told again after this long.
 const REMINDER_EVERY: Duration = Duration::from_secs(24 * 3600);
+/// What is not seen is asked about again after this long; a source that sees it wakes it sooner.
+const NOT_SEEN_AGAIN: Duration = Duration::from_secs(600);
 /// One incident is turned at most so often in one batch; more is a fault of the table.
 const TURNS_MAX: usize = 16;
 /// Telling lines of a log that become evidence.
@@ -250,6 +252,11 @@ impl Engine {
             return false;
         }
         let Some((_, body)) = self.world.body(&incident.resource) else { return false };
+        // The stream is unbroken, and has not told of this end yet: what it tells may be a person's stop.
+        let present = self.world.source(incident.resource.host()).and_then(|source| source.generation);
+        if !body.is_up() && !body.end_seen && body.watched_since.is_some() && body.watched_since == present {
+            return false;
+        }
         let Some(case) = self.case_of(&incident.resource, Some(incident.id.number)) else { return false };
         let told = diagnose(&case, Vec::new());
         // The fast path: an end whose whole story the stream told, of a service that the engine will not start itself.
@@ -367,7 +374,11 @@ impl Engine {
     fn plan_and_ask(&mut self, number: u64) {
         let Some(incident) = self.state.incidents.get(&number) else { return };
         let Some(diagnosis) = incident.diagnosis.clone() else {
-            // Nothing was ever seen of it: nobody can tell.
+            // Nothing was ever seen of it: nobody can tell, unless it is still to be seen.
+            if !self.world.is_fresh(&incident.resource) {
+                let until = self.after(NOT_SEEN_AGAIN);
+                return self.hold(number, Hold::NotSeen, until);
+            }
             return self.escalate(number, Escalation::CannotTell);
         };
         if incident.well_since.is_none() && diagnosis.mend == Mend::Nothing {

@@ -105,6 +105,8 @@ pub struct Change {
     pub vanished: bool,
     /// It is made of something else than the resource's body was before.
     pub redefined: bool,
+    /// A look showed it running since a start of which nothing was known.
+    pub start_is_news: bool,
 }
 
 impl World {
@@ -304,6 +306,7 @@ impl World {
         let body = bodies.entry(seen.incarnation.clone()).or_insert_with(|| Body::unseen(seen.generation, now));
         body.generation = body.generation.max(seen.generation);
         body.at = now;
+        let start_is_news = matches!(&seen.fact, Fact::Looked(look) if body.is_news_of_a_start(look));
         match &seen.fact {
             Fact::Looked(look) => {
                 body.note_restarts(look, now);
@@ -318,7 +321,7 @@ impl World {
         }
         let after = self.body(&seen.resource).and_then(|(_, body)| body.definition.clone());
         let redefined = matches!((before, after), (Some(old), Some(new)) if !old.same_thing(&new));
-        Change { appeared, redefined, ..Change::default() }
+        Change { appeared, redefined, start_is_news, ..Change::default() }
     }
 
     fn forget(&mut self, seen: &Observation, now: Tick) -> Change {
@@ -384,9 +387,20 @@ impl Body {
         }
     }
 
+    /// A look that was taken before the last event, and arrives after it, tells of the past.
+    fn is_of_the_past(&self, look: &Look) -> bool {
+        self.happenings.last().is_some_and(|last| last.at > look.at)
+    }
+
+    /// Whether a look shows it running, and neither an event nor an earlier look has told of that start. An event's time
+    /// is a little later than that of the start which it tells.
+    fn is_news_of_a_start(&self, look: &Look) -> bool {
+        let known = self.is_up() && look.started <= self.started;
+        matches!(look.run, Run::Running | Run::Paused) && !known && !self.is_of_the_past(look)
+    }
+
     fn looked(&mut self, look: &Look, generation: Generation) {
-        // A look that was taken before the last event, and arrives after it, tells of the past.
-        if self.happenings.last().is_some_and(|last| last.at > look.at) {
+        if self.is_of_the_past(look) {
             self.definition = Some(look.definition.clone());
             return;
         }

@@ -88,6 +88,17 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PlanKey(pub String);
 
+/// What an approval binds besides the plan: the body that the person saw. One that was made anew since is another matter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    /// The body.
+    pub incarnation: Incarnation,
+    /// The image's content id.
+    pub image_id: String,
+    /// Compose's hash of the service's configuration.
+    pub config_hash: String,
+}
+
 impl Plan {
     /// The key of this plan.
     #[must_use]

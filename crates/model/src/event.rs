@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::action::{Answer, Permit, PermitId, Plan};
+use crate::action::{Answer, Binding, Permit, PermitId, Plan};
 use crate::alert::{self, Transition};
 use crate::command::{Ask, CommandId};
 use crate::fact::{Incarnation, SourceTime};
@@ -159,6 +159,8 @@ pub enum Event {
         approved: bool,
         /// Why.
         because: String,
+        /// The body that was approved of; `None` for a no, or where nothing was seen.
+        binds: Option<Binding>,
     },
     /// The question is no longer needed.
     ApprovalWithdrawn {

@@ -44,7 +44,10 @@ fn what_comes_back_within_half_an_hour_reopens_with_its_attempts() {
     assert_eq!(story.starts("shop/web"), 3, "{story}");
     assert_eq!((story.count("incident_opened"), story.count("incident_reopened")), (1, 3));
     assert_eq!(story.phase("shop/web"), "escalated");
-    assert_eq!(story.told(), [Kind::Healed, Kind::Opened, Kind::Resolved, Kind::Opened, Kind::Resolved, Kind::Escalated]);
+    assert_eq!(
+        story.told(),
+        [Kind::Healed, Kind::Opened, Kind::Resolved, Kind::Opened, Kind::Resolved, Kind::Escalated]
+    );
 }
 
 #[test]
@@ -92,7 +95,12 @@ fn our_own_stop_is_nobody_elses_though_the_stream_is_late() {
         let mut story = Story::new();
         story.runs("shop/web").has_check("shop/web").begins();
         story.stream_lag_ms = lag_ms;
-        story.after(5.0).turns("shop/web", Health::Unhealthy).after(3.0).turns("shop/web", Health::Healthy).after(200.0);
+        story
+            .after(5.0)
+            .turns("shop/web", Health::Unhealthy)
+            .after(3.0)
+            .turns("shop/web", Health::Healthy)
+            .after(200.0);
         assert_eq!((story.stops("shop/web"), story.starts("shop/web")), (1, 1), "lag {lag_ms} ms:\n{story}");
         assert_eq!(story.outcome("shop/web"), Some(Outcome::Healed), "lag {lag_ms} ms:\n{story}");
         assert_eq!(story.count("intent_changed"), 1, "lag {lag_ms} ms:\n{story}");

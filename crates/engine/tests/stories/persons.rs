@@ -1,1 +1,275 @@
-//! todo
+//! What people ask of healer: stop, start, restart, freeze, approve, reject.
+
+use model::action::Action;
+use model::command::Ask;
+use model::fact::{Condition, Health};
+use model::incident::Outcome;
+use model::intent::Wanted;
+use model::message::Kind;
+use model::settings::{Mode, Policy};
+
+use crate::story::{Story, needs};
+
+/// db ← web ← proxy.
+fn shop() -> Story {
+    let mut story = Story::new();
+    story.runs("shop/db");
+    story.runs_as("shop/web", |d| d.depends_on = vec![needs("db", Condition::Started)]);
+    story.runs_as("shop/proxy", |d| d.depends_on = vec![needs("web", Condition::Started)]);
+    story.begins();
+    story
+}
+
+fn stop(words: &str) -> Ask {
+    Ask::Stop(words.to_owned())
+}
+
+fn start(words: &str) -> Ask {
+    Ask::Start(words.to_owned())
+}
+
+#[test]
+fn a_deployment_is_stopped_from_the_outside_in_and_started_from_the_inside_out() {
+    let mut story = shop();
+    story.after(1.0).says("ann", stop("shop")).after(10.0);
+    let at = |story: &Story, action| ["shop/proxy", "shop/web", "shop/db"].map(|name| story.ordered(action, name)[0]);
+    let [proxy, web, db] = at(&story, Action::Stop);
+    assert!(proxy < web && web < db, "{story}");
+    story.after_minutes(30.0);
+    assert_eq!((story.starts("shop/web"), story.wanted("shop/web")), (0, Some(Wanted::Stopped)), "{story}");
+    story.says("ann", start("shop")).after(10.0);
+    let [proxy, web, db] = at(&story, Action::Start);
+    assert!(db < web && web < proxy, "{story}");
+    assert_eq!(story.wanted("shop/db"), Some(Wanted::Running), "{story}");
+    assert_eq!((story.count("incident_opened"), story.told().len()), (0, 0), "{story}");
+    insta::assert_snapshot!(story);
+}
+
+#[test]
+fn services_that_claim_to_need_each_other_are_stopped_and_started_all_the_same() {
+    // Anybody may write labels: a circle must not keep a person waiting for ever.
+    let mut story = Story::new();
+    story.runs_as("shop/a", |d| d.depends_on = vec![needs("b", Condition::Started)]);
+    story.runs_as("shop/b", |d| d.depends_on = vec![needs("a", Condition::Started)]);
+    story.runs_as("shop/self", |d| d.depends_on = vec![needs("self", Condition::Started)]);
+    story.begins();
+    story.says("ann", stop("shop")).after(60.0);
+    for name in ["shop/a", "shop/b", "shop/self"] {
+        assert!(!story.is_running(name), "{name}:\n{story}");
+    }
+    story.says("ann", start("shop")).after(60.0);
+    for name in ["shop/a", "shop/b", "shop/self"] {
+        assert!(story.is_running(name), "{name}:\n{story}");
+    }
+}
+
+#[test]
+fn a_restart_is_a_stop_and_a_start() {
+    let mut story = shop();
+    story.after(1.0).says("ann", Ask::Restart("shop/web".to_owned())).after(60.0);
+    assert_eq!((story.stops("shop/web"), story.starts("shop/web")), (1, 1), "{story}");
+    assert_eq!((story.stops("shop/db"), story.wanted("shop/web")), (0, Some(Wanted::Running)), "{story}");
+    assert_eq!((story.count("incident_opened"), story.told().len()), (0, 0), "{story}");
+    insta::assert_snapshot!(story);
+}
+
+#[test]
+fn a_whole_deployment_is_restarted_though_its_services_need_each_other() {
+    let mut story = shop();
+    story.after(1.0).says("ann", Ask::Restart("shop".to_owned())).after(60.0);
+    for name in ["shop/db", "shop/web", "shop/proxy"] {
+        assert_eq!((story.stops(name), story.starts(name)), (1, 1), "{name}:\n{story}");
+        assert!(story.is_running(name), "{name}:\n{story}");
+    }
+}
+
+#[test]
+fn the_same_command_handled_twice_acts_once() {
+    let mut story = shop();
+    let command = model::command::Command {
+        id: model::command::CommandId("same".to_owned()),
+        who: "ann".to_owned(),
+        ask: Ask::Restart("shop/web".to_owned()),
+    };
+    story.feed(model::input::Input::Commanded(command.clone())).after(60.0);
+    story.feed(model::input::Input::Commanded(command)).after(60.0);
+    assert_eq!((story.stops("shop/web"), story.starts("shop/web")), (1, 1), "{story}");
+    assert!(story.to_string().contains("this was taken already"), "{story}");
+}
+
+#[test]
+fn a_command_that_meets_a_repair_is_queued_and_follows() {
+    let mut story = shop();
+    story.after(1.0).crashes("shop/web", 3).after(0.1);
+    story.says("ann", Ask::Restart("shop/web".to_owned())).after(200.0);
+    assert!(story.to_string().contains("→ answer: queued"), "{story}");
+    assert!(story.is_running("shop/web"), "{story}");
+    assert_eq!(story.phase("shop/web"), "resolved", "{story}");
+    insta::assert_snapshot!(story);
+}
+
+#[test]
+fn a_person_who_mends_it_is_told_so() {
+    let mut story = shop();
+    story.will_end("shop/web", 500, 3, 3).crashes("shop/web", 3).after_minutes(5.0);
+    assert_eq!(story.phase("shop/web"), "escalated", "{story}");
+    story.says("ann", start("shop/web")).after_minutes(5.0);
+    assert_eq!(story.outcome("shop/web"), Some(Outcome::MendedByPerson), "{story}");
+    assert_eq!(story.told().last(), Some(&Kind::Resolved));
+}
+
+#[test]
+fn a_start_by_another_gives_a_fresh_budget_once_in_half_an_hour() {
+    let mut story = Story::of(&["shop/web"]);
+    story.will_end("shop/web", 500, 3, 99).crashes("shop/web", 3).after_minutes(5.0);
+    assert_eq!((story.starts("shop/web"), story.phase("shop/web")), (3, "escalated"), "{story}");
+    story.docker_start("shop/web").after_minutes(5.0);
+    assert_eq!((story.starts("shop/web"), story.count("budget_refreshed")), (6, 1), "{story}");
+    // Another healer that starts it too does not feed this one.
+    story.docker_start("shop/web").after_minutes(5.0);
+    assert_eq!((story.starts("shop/web"), story.count("budget_refreshed")), (6, 1), "{story}");
+    story.after_minutes(25.0).docker_start("shop/web").after_minutes(5.0);
+    assert_eq!(story.count("budget_refreshed"), 2, "{story}");
+    // A person's word to healer always does.
+    story.says("ann", start("shop/web")).after(5.0).says("ann", start("shop/web")).after(5.0);
+    assert_eq!(story.count("budget_refreshed"), 4, "{story}");
+}
+
+#[test]
+fn what_is_made_of_something_else_has_a_fresh_budget() {
+    let mut story = Story::of(&["shop/web"]);
+    story.will_end("shop/web", 500, 3, 99).crashes("shop/web", 3).after_minutes(5.0);
+    assert_eq!((story.starts("shop/web"), story.phase("shop/web")), (3, "escalated"), "{story}");
+    story.recreated("shop/web", |d| d.image_id = "sha256:2".to_owned()).relists().after_minutes(5.0);
+    assert_eq!(story.count("budget_refreshed"), 1, "{story}");
+    assert_eq!(story.phase("shop/web"), "resolved", "{story}");
+}
+
+#[test]
+fn while_frozen_a_stop_passes_and_nothing_else_does() {
+    let mut story = shop();
+    story.freezes().after(1.0).says("ann", stop("shop/web")).after(10.0);
+    assert_eq!(story.stops("shop/web"), 1, "{story}");
+    story.says("ann", start("shop/web")).says("bob", Ask::Restart("shop/db".to_owned())).after(60.0);
+    assert_eq!((story.starts("shop/web"), story.stops("shop/db")), (0, 0), "{story}");
+    // A refused command sets no intent.
+    assert_eq!(story.wanted("shop/web"), Some(Wanted::Stopped), "{story}");
+    assert!(story.to_string().contains("frozen by ann"), "{story}");
+    story.says("ann", Ask::Thaw).after(60.0);
+    assert_eq!((story.starts("shop/web"), story.stops("shop/db")), (0, 0), "{story}");
+}
+
+#[test]
+fn a_freeze_does_not_leave_a_persons_restart_half_done() {
+    let mut story = Story::new();
+    story.runs("shop/web").ignores_term("shop/web").begins();
+    story.says("ann", Ask::Restart("shop/web".to_owned())).after(3.0).freezes().after(60.0);
+    assert!(story.is_running("shop/web"), "{story}");
+}
+
+#[test]
+fn a_stop_of_what_is_being_restarted_on_a_persons_word_wins() {
+    let mut story = Story::new();
+    story.runs("shop/web").ignores_term("shop/web").begins();
+    story.says("ann", Ask::Restart("shop/web".to_owned())).after(3.0);
+    story.says("bob", stop("shop/web")).after(60.0);
+    assert!(!story.is_running("shop/web"), "{story}");
+    assert_eq!(story.wanted("shop/web"), Some(Wanted::Stopped), "{story}");
+}
+
+#[test]
+fn a_look_on_its_way_does_not_take_a_persons_stop_back() {
+    let mut story = Story::of(&["shop/web"]);
+    story.ignores_term("shop/web").after(1.0).says("ann", stop("shop/web")).after(2.0);
+    story.relists().after(2.0).relists().after(60.0).relists().after(1.0);
+    assert_eq!((story.wanted("shop/web"), story.starts("shop/web")), (Some(Wanted::Stopped), 0), "{story}");
+    assert!(!story.is_running("shop/web"), "{story}");
+}
+
+fn asks() -> Story {
+    let mut story = Story::new();
+    story.settings.mode = Mode::Suggest;
+    story.runs("shop/web").begins();
+    story.after(5.0).crashes("shop/web", 3).after(10.0);
+    story
+}
+
+#[test]
+fn in_mode_suggest_it_asks_and_one_approval_is_one_execution() {
+    let mut story = asks();
+    assert_eq!((story.starts("shop/web"), story.phase("shop/web")), (0, "awaiting_approval"), "{story}");
+    story.will_end("shop/web", 500, 3, 9).approves(1).after(60.0);
+    // It failed again: that is another question.
+    assert_eq!((story.starts("shop/web"), story.phase("shop/web")), (1, "awaiting_approval"), "{story}");
+    assert_eq!(story.count("approval_asked"), 2, "{story}");
+    insta::assert_snapshot!(story);
+}
+
+#[test]
+fn a_rejection_keeps_its_reason_and_the_plan_is_not_proposed_again() {
+    let mut story = asks();
+    story.rejects(1, "not during the sale").after(60.0);
+    assert_eq!((story.starts("shop/web"), story.phase("shop/web")), (0, "escalated"), "{story}");
+    assert!(story.to_string().contains("ann rejected the plan: not during the sale"), "{story}");
+    story.relists().after_minutes(60.0);
+    assert_eq!((story.starts("shop/web"), story.count("approval_asked")), (0, 1), "{story}");
+}
+
+#[test]
+fn a_question_that_nobody_answers_expires_and_a_late_yes_to_the_same_plan_still_counts() {
+    let mut story = asks();
+    story.after_minutes(31.0);
+    assert_eq!(story.phase("shop/web"), "escalated", "{story}");
+    assert!(story.to_string().contains("nobody answered the request for approval in time"), "{story}");
+    story.approves(1).after(200.0);
+    assert_eq!((story.starts("shop/web"), story.outcome("shop/web")), (1, Some(Outcome::Healed)), "{story}");
+}
+
+#[test]
+fn a_yes_that_comes_after_the_end_is_too_late() {
+    let mut story = asks();
+    story.docker_start("shop/web").after(200.0);
+    assert_eq!(story.phase("shop/web"), "resolved", "{story}");
+    assert_eq!(story.count("approval_withdrawn"), 1, "{story}");
+    story.approves(1).after(10.0);
+    assert!(story.to_string().contains("too late: the incident is resolved"), "{story}");
+    assert_eq!(story.starts("shop/web"), 0);
+}
+
+#[test]
+fn a_yes_lifts_policy_alone_and_a_freeze_still_holds() {
+    let mut story = asks();
+    story.freezes().after(1.0).approves(1).after(60.0);
+    assert_eq!((story.starts("shop/web"), story.held_for("shop/web")), (0, "frozen"), "{story}");
+    story.says("ann", Ask::Thaw).after(200.0);
+    assert_eq!(story.starts("shop/web"), 1, "the yes is still good:\n{story}");
+}
+
+#[test]
+fn a_policy_that_asks_is_asked_where_it_applies_alone() {
+    let mut story = Story::new();
+    let asks = Policy { deployment: Some("shop".to_owned()), auto_heal: false, ..Policy::built_in() };
+    story.settings.policies.push(asks);
+    story.runs("shop/web").runs("wiki/web").begins();
+    story.crashes("shop/web", 3).crashes("wiki/web", 3).after(10.0);
+    assert_eq!((story.starts("shop/web"), story.starts("wiki/web")), (0, 1), "{story}");
+    assert_eq!(story.phase("shop/web"), "awaiting_approval");
+}
+
+#[test]
+fn what_nobody_knows_is_answered_so() {
+    let mut story = shop();
+    story.says("ann", stop("shpo")).approves(77).after(1.0);
+    assert!(story.to_string().contains("nothing that healer knows is called `shpo`"), "{story}");
+    assert!(story.to_string().contains("there is no incident web-1/77"), "{story}");
+    assert_eq!(story.count("command_taken"), 0);
+}
+
+#[test]
+fn a_person_stops_what_is_ill() {
+    let mut story = Story::new();
+    story.runs("shop/web").has_check("shop/web").ignores_term("shop/web").begins();
+    story.turns("shop/web", Health::Unhealthy).after(3.0).says("ann", stop("shop/web")).after(120.0);
+    assert!(!story.is_running("shop/web"), "{story}");
+    assert_eq!((story.starts("shop/web"), story.outcome("shop/web")), (0, Some(Outcome::StoppedByOwner)), "{story}");
+}

@@ -78,6 +78,7 @@ enum Due {
     Ends { id: Incarnation, life: u64, code: i32 },
     Killed { id: Incarnation, life: u64 },
     Stopped { id: Incarnation, permit: Option<PermitId> },
+    StopsByHand(Incarnation),
 }
 
 impl Due {
@@ -85,6 +86,7 @@ impl Due {
     fn outlives_healer(&self) -> bool {
         match self {
             Due::Started { .. } | Due::Ends { .. } | Due::Killed { .. } | Due::Stopped { .. } => true,
+            Due::StopsByHand(_) => true,
             Due::Feed(_) | Due::Look { .. } | Due::Act(_) => false,
         }
     }
@@ -357,21 +359,29 @@ impl Story {
         self
     }
 
-    pub(crate) fn somebody_renames_aside(&mut self, name: &str) -> &mut Story {
+    // ---- what people do at the engine
+
+    /// `docker stop`: signal, end, stop; the API stays open. One that meets a start waits for it; one of what is down
+    /// leaves no trace at all.
+    pub(crate) fn docker_stop(&mut self, name: &str) -> &mut Story {
         let id = self.container(name).id.clone();
-        self.event(&id, What::Renamed { aside: true });
+        self.stops_by_hand(&id);
         self
     }
 
-    // ---- what people do at the engine
-
-    /// `docker stop`: signal, end, stop; the API stays open.
-    pub(crate) fn docker_stop(&mut self, name: &str) -> &mut Story {
-        let id = self.container(name).id.clone();
+    fn stops_by_hand(&mut self, id: &Incarnation) {
+        let is_start = |due: &Due| matches!(due, Due::Started { id: starting, .. } if starting == id);
+        let starts_at = self.agenda.iter().find(|(_, due)| is_start(due)).map(|((at, _), _)| *at);
+        if let Some(at) = starts_at {
+            return self.file(at - self.now_ms + 1, Due::StopsByHand(id.clone()));
+        }
+        if self.by_id(id).is_none_or(|container| container.run != Run::Running) {
+            return;
+        }
+        let id = id.clone();
         let at = self.signals(&id, 15);
         self.api_found_open(&id, at);
         self.terminates(&id, None);
-        self
     }
 
     /// `docker kill`: signal and end, no stop.
@@ -725,6 +735,7 @@ impl Story {
                     self.ends_with(&id, 137, false);
                 }
             }
+            Due::StopsByHand(id) => self.stops_by_hand(&id),
             Due::Stopped { id, permit } => {
                 self.event(&id, What::Stopped);
                 self.answers(permit, Answer::Done);
@@ -849,8 +860,7 @@ impl Story {
         container.kept.push(happening.clone());
         let resource = container.resource.clone();
         let generation = Generation(self.generation);
-        let seen =
-            Observation { resource, incarnation: id.clone(), generation, fact: Fact::Happened(happening) };
+        let seen = Observation { resource, incarnation: id.clone(), generation, fact: Fact::Happened(happening) };
         match (self.connected, self.stream_lag_ms) {
             (false, _) => {}
             (true, 0) => self.inbox.push(Input::Observed(seen)),
@@ -888,8 +898,16 @@ impl Story {
         self.containers.iter_mut().rev().find(|container| container.resource == resource).expect("no such container")
     }
 
-    pub(crate) fn id_of(&mut self, name: &str) -> Incarnation {
-        self.container(name).id.clone()
+    /// The oldest of the containers of this name.
+    pub(crate) fn first_id_of(&self, name: &str) -> Incarnation {
+        let resource = named(name);
+        self.containers.iter().find(|container| container.resource == resource).expect("no such container").id.clone()
+    }
+
+    /// The main process of this very container ends.
+    pub(crate) fn ends(&mut self, id: &Incarnation, code: i32) -> &mut Story {
+        self.ends_with(id, code, false);
+        self
     }
 
     // ---- what came of it
@@ -897,11 +915,6 @@ impl Story {
     fn say(&mut self, who: &str, text: &str) {
         let at_s = f64::from(u32::try_from(self.now_ms).unwrap()) / 1_000.0;
         self.transcript.push(format!("{at_s:>9.3}  {who:<10} {text}").trim_end().to_owned());
-    }
-
-    /// What was told since the last call.
-    pub(crate) fn told_since(&mut self) -> String {
-        std::mem::take(&mut self.transcript).join("\n")
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -924,7 +937,11 @@ impl Story {
         self.ordered(Action::Stop, name).len()
     }
 
-    /// The messages that left the house, in order.
+    pub(crate) fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+
+    /// The kinds of the messages that left the house, in order.
     pub(crate) fn told(&self) -> Vec<Kind> {
         self.messages.iter().map(|message| message.kind).collect()
     }

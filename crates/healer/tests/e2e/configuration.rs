@@ -68,7 +68,7 @@ fn a_running_healer_keeps_the_last_good_configuration_and_says_so() {
     assert!(told.contains("moed") && told.contains("mode"), "{told}");
     rig.tell("web", "crash");
     rig.wait_until_healed("web");
-    std::fs::write(&file, format!("{good}\nmode: observe\n")).expect("the folder is ours");
+    std::fs::write(&file, good.replace("mode: auto", "mode: observe")).expect("the folder is ours");
     wait_for("the good file is in force", SOON, || {
         let status = rig.healer.status();
         (status.warnings.is_empty() && status.mode == model::settings::Mode::Observe).then_some(())

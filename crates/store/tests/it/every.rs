@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use model::action::{Answer, PermitId};
+use model::action::{Answer, Binding, PermitId};
 use model::alert::{Name, State};
 use model::command::{Ask, CommandId};
 use model::event::{Event, Refresh};
@@ -87,7 +87,17 @@ fn of_deciding() -> Vec<Event> {
         Event::Held { id: id(), reason: Hold::GroupBudget { group: hostile(), limit }, until },
         Event::DiagnosisBegan { id: id(), because: hostile(), until },
         Event::ApprovalAsked { id: id(), question: Question::Policy, until },
-        Event::ApprovalAnswered { id: id(), by: hostile(), approved: false, because: hostile() },
+        Event::ApprovalAnswered {
+            id: id(),
+            by: hostile(),
+            approved: true,
+            because: hostile(),
+            binds: Some(Binding {
+                incarnation: model::fact::Incarnation("4b1c".into()),
+                image_id: hostile(),
+                config_hash: hostile(),
+            }),
+        },
         Event::ApprovalWithdrawn { id: id(), because: hostile() },
         Event::VerificationBegan { id: id(), step: usize::MAX, until },
         Event::VerificationExtended { id: id(), until, by_alert: true },

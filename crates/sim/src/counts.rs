@@ -1,0 +1,207 @@
+//! What the worlds have reached. A simulator that never reaches a state proves nothing about it, so a zero is a failure.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// How often each kind of each group was reached.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts(BTreeMap<(&'static str, &'static str), u64>);
+
+/// Every kind that a campaign has to reach.
+const EXPECTED: &[(&str, &[&str])] = &[
+    (
+        "phase",
+        &[
+            "diagnosing",
+            "held",
+            "awaiting_approval",
+            "acting",
+            "verifying",
+            "rolling_back",
+            "escalated",
+            "resolved",
+        ],
+    ),
+    (
+        "hold",
+        &[
+            "not_seen",
+            "clearing",
+            "being_stopped",
+            "paused",
+            "intent_unknown",
+            "frozen",
+            "maintenance",
+            "deploy_in_progress",
+            "engines_own_policy",
+            "busy",
+            "two_incarnations",
+            "observe_mode",
+            "backoff",
+            "concurrency",
+            "group_budget",
+            "storm",
+            "halted",
+            "store_full",
+        ],
+    ),
+    (
+        "refusal",
+        &[
+            "not_leader",
+            "excluded",
+            "healers_own",
+            "not_adopted",
+            "one_off",
+            "owned",
+            "stopped_on_purpose",
+            "removed_at_end",
+            "absent",
+            "did_not_help_here",
+            "budget_spent",
+            "rejected_before",
+            "already_under_way",
+        ],
+    ),
+    (
+        "escalation",
+        &[
+            "cannot_tell",
+            "no_action_mends",
+            "refused",
+            "approval_expired",
+            "rejected",
+            "did_not_help",
+            "inconclusive",
+            "undo_unknown",
+            "undo_failed",
+            "keeps_coming_back",
+        ],
+    ),
+    (
+        "outcome",
+        &["healed", "recovered_alone", "mended_by_person", "stopped_by_owner", "false_alarm", "gone", "merged_into"],
+    ),
+    (
+        "crash point",
+        &[
+            "before the append",
+            "after the append",
+            "amid the effects",
+            "between two steps",
+            "between stop and start",
+            "in order",
+        ],
+    ),
+    ("store", &["lost", "written", "full", "slow", "unreadable"]),
+    (
+        "source",
+        &["opened", "lost", "closing", "unreachable", "engine stopped", "engine crashed", "power loss"],
+    ),
+    ("answer", &["done", "already_so", "withheld", "failed", "lost", "lie", "late", "late start"]),
+    ("look", &["lost", "late", "settles"]),
+    ("act", &["start", "stop"]),
+    (
+        "race",
+        &[
+            "stop at our start",
+            "stop at our stop",
+            "freeze at a permit",
+            "approval at clearing",
+            "second healer at a permit",
+            "act of the one deposed",
+            "start after a stop nobody could know",
+        ],
+    ),
+    (
+        "person",
+        &[
+            "docker stop",
+            "docker kill",
+            "docker start",
+            "docker restart",
+            "docker hup",
+            "docker pause",
+            "rm",
+            "deploy",
+            "broken deploy",
+            "healer stop",
+            "healer start",
+            "healer restart",
+            "healer adopt",
+            "freeze",
+            "thaw",
+            "approve",
+            "reject",
+            "ack",
+        ],
+    ),
+    ("message", &["healed", "opened", "updated", "escalated", "resolved", "delayed", "given up"]),
+];
+
+/// What no world can reach, each with its reason.
+pub const UNREACHED: &[(&str, &str, &str)] = &[
+    ("hold", "maintenance", "the engine has no maintenance windows yet"),
+    ("refusal", "not_leader", "an engine that was deposed handles nothing, so its guard is never asked"),
+    ("refusal", "stopped_on_purpose", "never an escalation: it shows as the outcome stopped_by_owner"),
+    ("refusal", "absent", "never an escalation: it shows as the outcome gone"),
+    ("refusal", "rejected_before", "never an escalation of its own: it shows as the escalation rejected"),
+    ("refusal", "did_not_help_here", "every action of the catalogue is Safe, and those may fail as often as they are tried"),
+    ("refusal", "already_under_way", "the engine answers a repeated command with `this was taken already`"),
+    ("escalation", "did_not_help", "a Safe plan that does not help is repeated until its budget is spent"),
+];
+
+impl Counts {
+    pub(crate) fn hit(&mut self, group: &'static str, kind: &'static str) {
+        *self.0.entry((group, kind)).or_default() += 1;
+    }
+
+    /// How often a kind was reached.
+    #[must_use]
+    pub fn of(&self, group: &str, kind: &str) -> u64 {
+        self.0.iter().filter(|((g, k), _)| *g == group && *k == kind).map(|(_, n)| n).sum()
+    }
+
+    pub(crate) fn add(&mut self, other: &Counts) {
+        for (key, n) in &other.0 {
+            *self.0.entry(*key).or_default() += n;
+        }
+    }
+
+    /// What should have been reached and was not, and what was reached though it is listed as unreachable, or unknown.
+    #[must_use]
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        for (group, kinds) in EXPECTED {
+            for kind in *kinds {
+                let excused = UNREACHED.iter().any(|(g, k, _)| g == group && k == kind);
+                match (self.of(group, kind), excused) {
+                    (0, false) => faults.push(format!("{group} {kind}: never reached")),
+                    (n, true) if n > 0 => faults.push(format!("{group} {kind}: listed as unreachable, reached {n} times")),
+                    _ => {}
+                }
+            }
+        }
+        let known = |group: &str, kind: &str| EXPECTED.iter().any(|(g, kinds)| *g == group && kinds.contains(&kind));
+        for (group, kind) in self.0.keys().filter(|(group, kind)| !known(group, kind)) {
+            faults.push(format!("{group} {kind}: reached, and not on the list of what is to be reached"));
+        }
+        faults
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (group, kinds) in EXPECTED {
+            writeln!(f, "  {group}")?;
+            for kind in *kinds {
+                let n = self.of(group, kind);
+                match UNREACHED.iter().find(|(g, k, _)| g == group && k == kind) {
+                    Some((_, _, why)) if n == 0 => writeln!(f, "    {kind:<38}         –  {why}")?,
+                    Some(_) | None => writeln!(f, "    {kind:<38}{n:>10}")?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
