@@ -1,2 +1,399 @@
-//! The engine beside its limits.
-fn main() {}
+//! How many inputs a second one core decides, and how long a month's journal takes to be folded, beside their limits:
+//! `cargo bench -p engine`. The mix is a host of 1,000 services in 100 deployments: listings, crashes with their looks,
+//! logs and answers, people's stops, events of healthchecks.
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops at the first surprise")]
+#![expect(clippy::disallowed_methods, reason = "a bench measures time")]
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use engine::{Engine, State};
+use model::action::{Action, Answer, Permit};
+use model::event::Entry;
+use model::fact::{
+    Belongs, Condition, Definition, Dependency, Exit, Fact, Generation, Happening, Health, Incarnation, Look,
+    Observation, RestartPolicy, Run, SourceTime, What,
+};
+use model::incident::{Excerpt, Line};
+use model::input::{Effect, Input, Report, SourceState};
+use model::message::{Delivery, Receipt};
+use model::settings::{Budgets, Settings};
+use model::verdict::Limit;
+use model::{Now, ResourceId, Tick, Wall};
+
+const DEPLOYMENTS: usize = 100;
+const SERVICES: usize = 10;
+const HOST: &str = "web-1";
+/// What one core must decide in a second.
+const INPUTS_PER_S_MIN: f64 = 200_000.0;
+/// A month of a busy healer, and what its recovery may take.
+const MONTH: usize = 100_000;
+const RECOVERY_MAX: Duration = Duration::from_secs(1);
+/// The loop hands so many inputs over at a time.
+const BATCH_MAX: usize = 256;
+
+fn main() {
+    let mut host = Host::new();
+    host.begins();
+    // Warm: the first listing made everything known.
+    for (name, turn) in [
+        ("listing, nothing new", Host::relists as fn(&mut Host)),
+        ("health events", Host::health_events),
+        ("crashes, one by one", Host::crashes_one_by_one),
+        ("people's stops and starts", Host::people),
+        ("a storm of 100 crashes", Host::storm),
+    ] {
+        host.measured(name, 5, turn);
+    }
+    host.measured("the mix", 3, |host| {
+        for turn in [Host::relists, Host::health_events, Host::crashes_one_by_one, Host::people, Host::health_events] {
+            turn(host);
+        }
+    });
+    recovery();
+}
+
+struct Service {
+    resource: ResourceId,
+    id: Incarnation,
+    definition: Arc<Definition>,
+    run: Run,
+    started: SourceTime,
+    exit: Option<Exit>,
+    health: Health,
+}
+
+/// A host, and the hands that obey at once.
+struct Host {
+    engine: Engine,
+    services: Vec<Service>,
+    now: Now,
+    fine: i64,
+    next: usize,
+    inputs: u64,
+    spent: Duration,
+    journal: Vec<Entry>,
+    due: Vec<Input>,
+}
+
+impl Host {
+    fn new() -> Host {
+        let wide = Limit { count: 1_000_000, window_ms: 600_000 };
+        let budgets = Budgets {
+            concurrent: 1_000,
+            per_resource: wide,
+            per_deployment: wide,
+            per_host: wide,
+            everywhere: wide,
+            stability_ms: 2_000,
+        };
+        let settings = Settings {
+            instance: HOST.to_owned(),
+            channels: vec!["hook".to_owned()],
+            budgets,
+            ..Settings::default()
+        };
+        let services = (0..DEPLOYMENTS).flat_map(|d| (0..SERVICES).map(move |s| service(d, s))).collect();
+        Host {
+            engine: Engine::new(State::default(), Arc::new(settings), "0.1.0"),
+            services,
+            now: Now { wall: Wall(1_795_446_000_000), tick: Tick(1_000) },
+            fine: 0,
+            next: 0,
+            inputs: 0,
+            spent: Duration::ZERO,
+            journal: Vec::new(),
+            due: Vec::new(),
+        }
+    }
+
+    fn begins(&mut self) {
+        let decision = self.engine.lead(1, self.now);
+        self.journal.extend(decision.entries);
+        let state = SourceState::Opened { generation: Generation(1) };
+        self.feed(vec![Input::Source(Report { source: HOST.to_owned(), state })]);
+        self.relists();
+    }
+
+    fn measured(&mut self, name: &str, rounds: u32, turn: impl Fn(&mut Host)) {
+        (self.inputs, self.spent) = (0, Duration::ZERO);
+        for _ in 0..rounds {
+            turn(self);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a rate to three digits")]
+        let rate = self.inputs as f64 / self.spent.as_secs_f64();
+        println!(
+            "{name:<28} {:>7} inputs in {:>8.1?}: {rate:>9.0}/s   limit {INPUTS_PER_S_MIN:.0}/s   ratio {:.2}",
+            self.inputs,
+            self.spent,
+            rate / INPUTS_PER_S_MIN,
+        );
+    }
+
+    // ---- what happens
+
+    fn relists(&mut self) {
+        let looks: Vec<Input> = (0..self.services.len()).map(|at| self.look_of(at, None)).collect();
+        let present = self.services.iter().map(|s| (s.resource.clone(), s.id.clone())).collect();
+        let state = SourceState::Listed { generation: Generation(1), present };
+        self.feed(looks);
+        self.feed(vec![Input::Source(Report { source: HOST.to_owned(), state })]);
+    }
+
+    fn health_events(&mut self) {
+        let of: Vec<usize> = (0..1_000).collect();
+        for chunk in of.chunks(8) {
+            let events = chunk.iter().map(|at| self.event(*at, What::Health(Health::Healthy))).collect();
+            self.feed(events);
+        }
+    }
+
+    fn crashes_one_by_one(&mut self) {
+        for _ in 0..100 {
+            let at = self.another();
+            let died = self.dies(at);
+            self.feed(vec![died]);
+            self.settles();
+            self.passes(6_000);
+        }
+        self.passes(10_000);
+    }
+
+    fn storm(&mut self) {
+        let died = |host: &mut Host| {
+            let at = host.another();
+            host.dies(at)
+        };
+        let died: Vec<Input> = (0..100).map(|_| died(self)).collect();
+        self.feed(died);
+        for _ in 0..20 {
+            self.settles();
+            self.passes(1_000);
+        }
+    }
+
+    fn people(&mut self) {
+        for _ in 0..100 {
+            let at = self.another();
+            let asked = self.event(at, What::Signalled { signal: 15, terminating: true });
+            let Input::Observed(seen) = &asked else { return };
+            let open = Input::Observed(Observation { fact: Fact::ApiOpenAfter(self.source_now()), ..seen.clone() });
+            let died = self.dies(at);
+            let stopped = self.event(at, What::Stopped);
+            self.feed(vec![asked]);
+            self.feed(vec![open, died, stopped]);
+            let started = self.starts(at);
+            self.feed(vec![started]);
+        }
+    }
+
+    // ---- services
+
+    fn another(&mut self) -> usize {
+        self.next = (self.next + 37) % self.services.len();
+        self.next
+    }
+
+    fn dies(&mut self, at: usize) -> Input {
+        let when = self.source_now();
+        let service = &mut self.services[at];
+        service.run = Run::Exited;
+        service.exit = Some(Exit { at: when, code: 3, oom: false, error: String::new() });
+        self.event(at, What::Died { code: 3 })
+    }
+
+    fn starts(&mut self, at: usize) -> Input {
+        let when = self.source_now();
+        let service = &mut self.services[at];
+        (service.run, service.started, service.exit) = (Run::Running, when, None);
+        self.event(at, What::Started)
+    }
+
+    fn event(&mut self, at: usize, what: What) -> Input {
+        let happening = Happening { at: self.source_now(), what };
+        let service = &self.services[at];
+        Input::Observed(Observation {
+            resource: service.resource.clone(),
+            incarnation: service.id.clone(),
+            generation: Generation(1),
+            fact: Fact::Happened(happening),
+        })
+    }
+
+    fn look_of(&mut self, at: usize, ticket: Option<model::action::PermitId>) -> Input {
+        let when = self.source_now();
+        let service = &self.services[at];
+        let look = Look {
+            at: when,
+            run: service.run,
+            started: Some(service.started),
+            exit: service.exit.clone(),
+            health: service.health,
+            health_output: String::new(),
+            restarts: 0,
+            manually_stopped: None,
+            kept: None,
+            definition: service.definition.clone(),
+        };
+        let seen = Observation {
+            resource: service.resource.clone(),
+            incarnation: service.id.clone(),
+            generation: Generation(1),
+            fact: Fact::Looked(Box::new(look)),
+        };
+        match ticket {
+            Some(ticket) => Input::Looked { ticket, seen },
+            None => Input::Observed(seen),
+        }
+    }
+
+    fn source_now(&mut self) -> SourceTime {
+        self.fine += 1;
+        SourceTime(self.now.wall.0 * 1_000_000 + self.fine % 1_000_000)
+    }
+
+    // ---- the loop
+
+    fn feed(&mut self, inputs: Vec<Input>) {
+        for batch in inputs.chunks(BATCH_MAX) {
+            let began = Instant::now();
+            let decision = self.engine.handle(batch, self.now);
+            self.spent += began.elapsed();
+            self.inputs += batch.len() as u64;
+            self.journal.extend(decision.entries);
+            for effect in decision.effects {
+                self.perform(effect);
+            }
+        }
+    }
+
+    /// Whatever was asked for is answered, until nothing is asked for any more.
+    fn settles(&mut self) {
+        while !self.due.is_empty() {
+            self.now = self.now.after(Duration::from_millis(2));
+            let due = std::mem::take(&mut self.due);
+            self.feed(due);
+        }
+    }
+
+    /// Time passes, and deadlines with it.
+    fn passes(&mut self, ms: u64) {
+        let end = self.now.after(Duration::from_millis(ms));
+        loop {
+            let began = Instant::now();
+            let next = self.engine.next_deadline();
+            self.spent += began.elapsed();
+            let Some(due) = next.filter(|due| *due <= end.tick) else { break };
+            let wait = due.since(self.now.tick).max(Duration::from_millis(1));
+            self.now = self.now.after(wait);
+            let began = Instant::now();
+            let decision = self.engine.handle(&[], self.now);
+            self.spent += began.elapsed();
+            self.journal.extend(decision.entries);
+            for effect in decision.effects {
+                self.perform(effect);
+            }
+            self.settles();
+        }
+        self.now = Now { tick: self.now.tick.max(end.tick), wall: self.now.wall.max(end.wall) };
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Look { resource, ticket, .. } => {
+                let at = self.at(&resource);
+                let look = self.look_of(at, ticket);
+                self.due.push(look);
+            }
+            Effect::Gather { incident, incarnation, .. } => {
+                let line = Line { text: "error: no such table: carts".to_owned(), times: 3, telling: true };
+                let log = Ok(Excerpt { lines: vec![line], read_lines: 100, cut: false });
+                self.due.push(Input::Gathered { incident, incarnation, log });
+            }
+            Effect::Execute(permit) => self.act(&permit),
+            Effect::Send(parcel) => {
+                let receipt =
+                    Receipt { channel: parcel.channel, message: parcel.message.id, result: Delivery::Delivered };
+                self.due.push(Input::Delivered(receipt));
+            }
+            Effect::Answer(_) => {}
+        }
+    }
+
+    fn act(&mut self, permit: &Permit) {
+        let at = self.at(&permit.step.resource);
+        let event = match permit.step.action {
+            Action::Start => self.starts(at),
+            Action::Stop => self.dies(at),
+        };
+        self.due.push(event);
+        self.due.push(Input::Answered(permit.id, Answer::Done));
+    }
+
+    fn at(&self, resource: &ResourceId) -> usize {
+        self.services.iter().position(|service| service.resource == *resource).unwrap()
+    }
+}
+
+/// A deployment is a chain: each service needs the one before it.
+fn service(deployment: usize, number: usize) -> Service {
+    let name = format!("s{number}");
+    let resource = ResourceId::docker(HOST, &format!("app-{deployment}"), &name, 1);
+    let needs = |n: usize| Dependency { service: format!("s{}", n - 1), condition: Condition::Started };
+    let definition = Definition {
+        name: format!("app-{deployment}-{name}-1"),
+        image: "registry.example/app:1".to_owned(),
+        image_id: "sha256:1".to_owned(),
+        config_hash: "c1".to_owned(),
+        belongs: Belongs::ComposeService,
+        restart_policy: RestartPolicy::No,
+        depends_on: (number > 0).then(|| needs(number)).into_iter().collect(),
+        network_parent: None,
+        stop_timeout_s: 10,
+        memory_limit_bytes: 0,
+        removed_at_end: false,
+        labels: BTreeSet::new(),
+        healers_own: None,
+    };
+    Service {
+        id: Incarnation(format!("{:064x}", deployment * SERVICES + number + 1).into()),
+        resource,
+        definition: Arc::new(definition),
+        run: Run::Running,
+        started: SourceTime(1_795_440_000_000_000_000),
+        exit: None,
+        health: Health::Healthy,
+    }
+}
+
+/// A month's journal, read back from its bytes and folded.
+fn recovery() {
+    let mut host = Host::new();
+    host.begins();
+    while host.journal.len() < MONTH {
+        host.crashes_one_by_one();
+        host.people();
+        host.passes(3_600_000);
+    }
+    host.journal.truncate(MONTH);
+    let lines: Vec<Vec<u8>> = host.journal.iter().map(|entry| serde_json::to_vec(entry).unwrap()).collect();
+    let bytes: usize = lines.iter().map(Vec::len).sum();
+    let began = Instant::now();
+    let entries: Vec<Entry> = lines.iter().map(|line| serde_json::from_slice(line).unwrap()).collect();
+    let read = began.elapsed();
+    let began = Instant::now();
+    let mut state = State::default();
+    for entry in &entries {
+        state.apply(entry);
+    }
+    let folded = began.elapsed();
+    let whole = read + folded;
+    println!(
+        "recovery of {} entries, {} MiB: read {read:.1?}, fold {folded:.1?}   limit {RECOVERY_MAX:?}   ratio {:.2}",
+        entries.len(),
+        bytes >> 20,
+        whole.as_secs_f64() / RECOVERY_MAX.as_secs_f64(),
+    );
+    assert_eq!(state.seq, MONTH as u64);
+}

@@ -6,13 +6,13 @@ use model::ResourceId;
 use model::action::{Answer, PermitId};
 use model::alert::{self, Alert, Name, Transition};
 use model::event::{Event, Refresh};
-use model::fact::{Fact, Happening, Incarnation, Observation, Run, What};
+use model::fact::{Fact, Happening, Incarnation, Observation, Run, SourceTime, What};
 use model::incident::{Excerpt, IncidentId};
 use model::input::{Effect, Input, Report, SourceState};
 use model::intent::{Author, Wanted};
 
 use crate::intent::{self, Around, Word};
-use crate::{Engine, Shown, detect};
+use crate::{Engine, Shown, detect, world};
 
 /// Acts that are settled are remembered this far back, for answers that come late.
 const SETTLED_KEPT_MAX: usize = 256;
@@ -54,7 +54,11 @@ impl Engine {
         if change.stale {
             return;
         }
-        if change.vanished {
+        // Read again after a refold, it vanished already; what is kept must hear of it all the same.
+        let again = world::is_for_good(&seen.fact)
+            && self.world.body(&seen.resource).is_none()
+            && self.state.intents.contains_key(&seen.resource);
+        if change.vanished || again {
             self.gone(&seen.resource, &seen.incarnation);
             return;
         }
@@ -80,15 +84,20 @@ impl Engine {
     /// again by less, after a restart or when the stream is lost.
     fn end_is_known(&self, seen: &Observation) -> bool {
         let Fact::Looked(look) = &seen.fact else { return false };
-        let incident = self.state.latest.get(&seen.resource).and_then(|number| self.state.incidents.get(number));
-        let case = incident.and_then(|incident| incident.case.as_deref());
-        let Some(case) = case.filter(|case| case.incarnation == seen.incarnation) else { return false };
         let Some(exit) = &look.exit else { return false };
-        let looked = case.look.as_ref().and_then(|look| look.exit.as_ref()).is_some_and(|known| known.at == exit.at);
-        let told = |happening: &Happening| {
-            let died = matches!(happening.what, What::Died { .. });
-            died && exit.at <= happening.at && happening.at.since(exit.at) < DIE_LATE_MAX
+        let Some(incident) = self.state.latest.get(&seen.resource).and_then(|n| self.state.incidents.get(n)) else {
+            return false;
         };
+        let same = |at: SourceTime| exit.at <= at && at.since(exit.at) < DIE_LATE_MAX;
+        // One that was opened by this end, and absorbed before it was diagnosed, has no case.
+        if incident.source_at.is_some_and(same) {
+            return true;
+        }
+        let Some(case) = incident.case.as_deref().filter(|case| case.incarnation == seen.incarnation) else {
+            return false;
+        };
+        let looked = case.look.as_ref().and_then(|look| look.exit.as_ref()).is_some_and(|known| known.at == exit.at);
+        let told = |happening: &Happening| matches!(happening.what, What::Died { .. }) && same(happening.at);
         looked || case.happenings.iter().any(told)
     }
 
@@ -167,6 +176,7 @@ impl Engine {
         for (resource, incarnation) in vanished {
             self.gone(&resource, &incarnation);
         }
+        self.forget_what_went_unseen(report);
         let told = self.state.sources.get(source) == Some(state) || matches!(state, SourceState::Listed { .. });
         if !told {
             self.emit(Event::SourceChanged { source: source.clone(), state: state.clone() });
@@ -175,6 +185,22 @@ impl Engine {
         let of_source = |resource: &&ResourceId| resource.host() == source;
         self.touched.extend(self.world.resources().filter(of_source).cloned());
         self.touched.extend(self.state.alerts.keys().map(|alert| &alert.resource).filter(of_source).cloned());
+    }
+
+    /// What the ledger speaks of and a full listing does not show went while nobody looked, or in a batch that was not
+    /// taken.
+    fn forget_what_went_unseen(&mut self, Report { source, state }: &Report) {
+        let SourceState::Listed { generation, .. } = state else { return };
+        if self.world.source(source).is_none_or(|source| source.generation != Some(*generation)) {
+            return;
+        }
+        let is_gone = |resource: &&ResourceId| resource.host() == source && self.world.body(resource).is_none();
+        let gone: Vec<ResourceId> = self.state.intents.keys().filter(is_gone).cloned().collect();
+        for resource in gone {
+            let incident = self.state.latest.get(&resource).and_then(|number| self.state.incidents.get(number));
+            let last = incident.and_then(|incident| incident.case.as_ref()).map(|case| case.incarnation.clone());
+            self.gone(&resource, &last.unwrap_or_else(|| Incarnation("".into())));
+        }
     }
 
     /// Compares what is seen of a resource with what the journal says is firing.

@@ -76,8 +76,8 @@ impl Spending {
     /// The first group whose budget has no room for `steps` more, and when it has.
     #[must_use]
     pub fn spent_group(&self, budgets: &Budgets, resource: &ResourceId, steps: u32, now: Tick) -> Option<(Hold, Tick)> {
-        let same_deployment =
-            |other: &ResourceId| other.host() == resource.host() && other.deployment() == resource.deployment();
+        let deployment = resource.deployment_prefix();
+        let same_deployment = |other: &ResourceId| other.as_str().starts_with(deployment);
         let same_host = |other: &ResourceId| other.host() == resource.host();
         type Belongs<'a> = &'a dyn Fn(&ResourceId) -> bool;
         let groups: [(String, Limit, Belongs<'_>); 3] = [
@@ -86,12 +86,10 @@ impl Spending {
             ("everywhere".to_owned(), budgets.everywhere, &|_| true),
         ];
         groups.into_iter().find_map(|(group, limit, belongs)| {
-            let within = self
-                .actions
-                .iter()
-                .filter(|(then, other)| now.since(*then) < limit.window() && belongs(other))
-                .map(|(then, _)| *then);
-            let times: Vec<Tick> = within.collect();
+            // They stand in the order of their ticks: nothing before the window is looked at.
+            let within = self.actions.iter().rev().take_while(|(then, _)| now.since(*then) < limit.window());
+            let mut times: Vec<Tick> = within.filter(|(_, other)| belongs(other)).map(|(then, _)| *then).collect();
+            times.reverse();
             let room = limit.count.saturating_sub(count(times.iter()));
             if room >= steps.min(limit.count) && limit.count > 0 {
                 return None;

@@ -21,17 +21,13 @@ const REOPENINGS_MAX: usize = 5;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// A child is as ill as its parent only if it fell ill no earlier than so long before it.
 const CHILD_EARLIER_MAX: Duration = Duration::from_secs(5);
+/// What depends on a resource waits until that has been well for so long, and not for the whole stability window.
+const CARRIES_AFTER: Duration = Duration::from_secs(10);
 
 impl Engine {
     /// Opens, reopens or joins incidents of a resource that is ill and should not be.
     pub(crate) fn correlate(&mut self, resource: &ResourceId) {
-        let Some((alert, because)) = self.illness(resource) else {
-            // It is well again, though its incident is not over: what depends on it need not wait for that.
-            if self.state.open_incident(resource).is_some() && self.health_of(resource) == Health::Well {
-                self.touch_dependents(resource);
-            }
-            return;
-        };
+        let Some((alert, because)) = self.illness(resource) else { return };
         if let Some(open) = self.state.open_incident(resource) {
             let number = open.id.number;
             self.absorb_if_child(number);
@@ -121,7 +117,33 @@ impl Engine {
     fn explains(&self, parent: &Incident, child: &Incident) -> bool {
         let needs = self.world.parents(&child.resource).any(|needed| *needed == parent.resource);
         let in_time = child.since.tick.after(CHILD_EARLIER_MAX) >= parent.since.tick;
-        needs && in_time && !parent.phase.is_over() && self.health_of(&parent.resource) != Health::Well
+        needs && in_time && !parent.phase.is_over() && !self.carries_again(parent)
+    }
+
+    /// Whether what depends on an incident's resource can stand on it again, though the incident is not over: one that
+    /// ends again at once would only take them with it.
+    fn carries_again(&self, parent: &Incident) -> bool {
+        parent.well_since.is_some_and(|since| since.after(CARRIES_AFTER) <= self.now.tick)
+            && self.health_of(&parent.resource) == Health::Well
+    }
+
+    /// When the dependents of an incident's resource are to be looked at.
+    pub(crate) fn carries_due(&self, incident: &Incident) -> Option<Tick> {
+        let since = incident.well_since.filter(|_| incident.holds_leases())?;
+        let woken = self.live.carries.get(&incident.id.number) == Some(&since);
+        let due = since.after(CARRIES_AFTER);
+        (!woken && (due > self.now.tick || self.carries_again(incident))).then_some(due)
+    }
+
+    /// The dependents of an incident's resource are looked at, once it carries them again.
+    pub(crate) fn wake_dependents(&mut self, number: u64) {
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        if self.carries_due(incident).is_none_or(|due| due > self.now.tick) {
+            return;
+        }
+        let resource = incident.resource.clone();
+        self.live.carries.extend(incident.well_since.map(|since| (number, since)));
+        self.touch_dependents(&resource);
     }
 
     fn parent_of(&self, child: &Incident) -> Option<&Incident> {
@@ -157,7 +179,7 @@ impl Engine {
         }
     }
 
-    /// The dependents of a resource that is well again, or whose incident is over, are looked at.
+    /// The dependents of a resource that carries them again, or whose incident is over, are looked at.
     pub(crate) fn touch_dependents(&mut self, resource: &ResourceId) {
         let dependents: Vec<_> = self.world.dependents(resource).cloned().collect();
         self.touched.extend(dependents);

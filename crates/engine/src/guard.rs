@@ -154,6 +154,9 @@ impl Engine {
 
     /// Whether the ledger permits what ends in a start.
     fn intent_of_start(&self, step: &Step) -> Option<Verdict> {
+        if self.faults.intent_not_asked {
+            return None;
+        }
         let being_stopped =
             self.world.body(&step.resource).is_some_and(|(incarnation, _)| self.watch.is_being_stopped(incarnation));
         match self.state.intents.get(&step.resource).map(|intent| intent.wanted) {
@@ -205,6 +208,9 @@ impl Engine {
     /// What other remediations and persons' acts have hold of.
     fn leased_by_others(&self, except: Option<&IncidentId>) -> BTreeSet<ResourceId> {
         let mut leased = BTreeSet::new();
+        if self.faults.leases_ignored {
+            return leased;
+        }
         for act in self.state.acts.values() {
             if !matches!(&act.permit.behalf, Behalf::Incident(id) if Some(id) == except) {
                 leased.extend(act.permit.leases.iter().cloned());
@@ -212,6 +218,9 @@ impl Engine {
         }
         for incident in self.state.open_incidents() {
             if incident.holds_leases() && Some(&incident.id) != except {
+                // Taken whole with the first permit, and held until the phases that hold them are left.
+                let first = incident.plan.as_ref().and_then(|plan| plan.steps.first());
+                leased.extend(first.map(|step| self.leases(step)).unwrap_or_default());
                 leased.insert(incident.resource.clone());
             }
         }
@@ -288,7 +297,7 @@ impl Engine {
         if made >= limit.count {
             return Some(Verdict::Refuse(Refusal::BudgetSpent { attempts: made, limit }));
         }
-        if let (Some(verdict_at), true) = (incident.last_verdict(), made > 0) {
+        if let (Some(verdict_at), true) = (incident.last_verdict(), made > 0 && !self.faults.wait_skipped) {
             let wait = budget::wait_before(&step.resource, made + 1);
             let until = verdict_at.after(wait);
             if until > self.now.tick {
@@ -320,9 +329,9 @@ impl Engine {
             .values()
             .rev()
             .take_while(|other| other.id.number + 1_000 > incident.id.number)
-            .filter(|other| other.resource.host() == incident.resource.host())
             .filter(|other| (other.since.tick, other.id.number) < (began, incident.id.number))
             .filter(|other| began.since(other.since.tick) < STORM_WITHIN)
+            .filter(|other| other.resource.host() == incident.resource.host())
             .count();
         (before + 1 >= STORM_FROM).then_some(Verdict::Hold(Hold::Storm, until))
     }

@@ -23,7 +23,8 @@ const SIGKILL: u8 = 9;
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     bodies: BTreeMap<Incarnation, Signals>,
-    /// The end of each body that was found unseen, and judged: a look that shows less does not judge it again.
+    /// The end of each body that was found unseen, and judged to be nobody's: a look that shows less does not judge it
+    /// again.
     judged: BTreeMap<Incarnation, SourceTime>,
     /// The starts that an order of ours explains. Sets, not counters: after a failed append the same events come again.
     our_starts: BTreeMap<Incarnation, BTreeSet<SourceTime>>,
@@ -35,6 +36,8 @@ struct Signals {
     kills: BTreeSet<SourceTime>,
     stops: BTreeSet<SourceTime>,
     foreign: Option<Foreign>,
+    /// The last signal after which the API was found open.
+    open_after: Option<SourceTime>,
     /// A signal came while the engine was found to be shutting down.
     by_engine: bool,
 }
@@ -109,11 +112,15 @@ impl Watch {
     /// Reads an observation.
     pub(crate) fn read(&mut self, seen: &Observation, around: &Around<'_>) -> Word {
         match &seen.fact {
-            Fact::Looked(look) => self.read_look(&seen.incarnation, look, around),
+            Fact::Looked(look) => {
+                self.reconsider(&seen.incarnation, around);
+                self.read_look(&seen.incarnation, look, around)
+            }
             Fact::Happened(happening) => self.read_event(&seen.incarnation, happening, around),
             Fact::ApiOpenAfter(at) => {
-                let foreign = self.bodies.get_mut(&seen.incarnation).and_then(|signals| signals.foreign.as_mut());
-                match foreign {
+                let Some(signals) = self.bodies.get_mut(&seen.incarnation) else { return Word::None };
+                signals.open_after = signals.open_after.max(Some(*at));
+                match &mut signals.foreign {
                     Some(foreign) if foreign.at <= *at => {
                         foreign.api_open = true;
                         stopped_if_down(*foreign, around)
@@ -122,6 +129,19 @@ impl Watch {
                 }
             }
             Fact::Gone => Word::None,
+        }
+    }
+
+    /// A signal that an order of ours seemed to explain is somebody else's, once that order was surely not carried out.
+    fn reconsider(&mut self, incarnation: &Incarnation, around: &Around<'_>) {
+        let Some(signals) = self.bodies.get_mut(incarnation).filter(|signals| signals.foreign.is_none()) else { return };
+        let Some(at) = signals.asks.last().copied().filter(|_| !signals.by_engine && !around.foreign_is_ours) else {
+            return;
+        };
+        let ours = around.own.map_or(0, |own| own.stops_at(at));
+        if signals.asks.len() > usize_of(ours) {
+            let api_open = signals.open_after >= Some(at);
+            signals.foreign = Some(Foreign { at, signal: None, api_open });
         }
     }
 
@@ -141,11 +161,9 @@ impl Watch {
                 let ours = around.own.map_or(0, |own| own.stops_at(event.at));
                 if signals.stops.len() > usize_of(ours) && signals.foreign.is_none() && !around.source.closing {
                     // A stop without a signal: it was waiting to be restarted, or two stops overlapped.
-                    let foreign = Foreign { at: event.at, signal: None, api_open: true };
-                    signals.foreign = Some(foreign);
-                    return stopped_if_down(foreign, around);
+                    signals.foreign = Some(Foreign { at: event.at, signal: None, api_open: true });
                 }
-                Word::None
+                signals.foreign.map_or(Word::None, |foreign| stopped_if_down(foreign, around))
             }
             What::Started => {
                 *signals = Signals::default();
@@ -187,7 +205,9 @@ impl Watch {
             return found_running(look, before, around.start_is_news && !ours);
         }
         // An end that its events told is judged by them; one that a look alone shows, by evidence.
-        let signalled = self.bodies.get(incarnation).is_some_and(|signals| signals.foreign.is_some());
+        if let Some(foreign) = self.bodies.get(incarnation).and_then(|signals| signals.foreign) {
+            return stopped_if_down(foreign, around);
+        }
         let Some(exit) = look.exit.as_ref().filter(|_| look.run == Run::Exited && look.started.is_some()) else {
             return Word::None;
         };
@@ -196,16 +216,21 @@ impl Watch {
             && before.by == Author::Evidence
             && before.source_at.is_some_and(|said| exit.at <= said)
             && look.kept.as_ref().is_some_and(|kept| kept.complete);
-        let open = before.wanted == Wanted::Running || revised;
-        if !open || around.body.end_seen || signalled || around.end_is_known || explained_by_events(around) {
+        // Who said that it shall run knew of an end before that, as of one of a body that was set aside.
+        let later = before.wanted == Wanted::Running && exit.at > said_at(before);
+        let open = later || revised;
+        if !open || around.body.end_seen || around.end_is_known || explained_by_events(around) {
             return Word::None;
         }
         if self.judged.get(incarnation) == Some(&exit.at) && !revised {
             return Word::None;
         }
         let by_engine = self.bodies.get(incarnation).is_some_and(|signals| signals.by_engine);
-        self.judged.insert(incarnation.clone(), exit.at);
-        match judge_unseen_end(look, by_engine, around) {
+        let verdict = judge_unseen_end(look, by_engine, around);
+        if matches!(verdict, End::AsBefore) {
+            self.judged.insert(incarnation.clone(), exit.at);
+        }
+        match verdict {
             End::AsBefore if revised => Word::Wants(
                 Wanted::Running,
                 Author::Evidence,
@@ -276,13 +301,16 @@ fn first_sight(look: &Look, around: &Around<'_>) -> Word {
     }
 }
 
+/// When the ledger's last word was said. A person's word to healer has our time, which on a local engine is the source's.
+fn said_at(word: &Intent) -> SourceTime {
+    word.source_at.unwrap_or(SourceTime(word.at.wall.0.saturating_mul(1_000_000)))
+}
+
 /// It runs although the ledger does not say that it shall. `by_another`: nothing was known of its start, and no order of
 /// ours explains it.
 fn found_running(look: &Look, before: &Intent, by_another: bool) -> Word {
     use model::fact::RestartPolicy as P;
-    // A person's word to healer has our time, which on a local engine is the source's.
-    let said = before.source_at.unwrap_or(SourceTime(before.at.wall.0.saturating_mul(1_000_000)));
-    let started_since = by_another && look.started.is_some_and(|started| started > said);
+    let started_since = by_another && look.started.is_some_and(|started| started > said_at(before));
     match (before.wanted, look.definition.restart_policy) {
         (Wanted::Running, _) => Word::None,
         // The engine starts these at its own start although somebody stopped them: no evidence of a new wish.

@@ -77,6 +77,8 @@ struct Live {
     in_flight: BTreeMap<(MessageId, String), Tick>,
     /// Replies to persons that wait for acts.
     replies: BTreeMap<CommandId, PendingReply>,
+    /// The incidents whose dependents were looked at since their resource is well.
+    carries: BTreeMap<u64, Tick>,
     /// What keeps healer from its work, by what it is about.
     warnings: BTreeMap<String, String>,
     /// Something was let go that others may wait for.

@@ -203,6 +203,11 @@ impl Engine {
                 .any(|act| act.permit.step.resource == *resource && matches!(act.permit.behalf, Behalf::Person(_)))
     }
 
+    /// Whether a person's act on a resource waits for its turn.
+    pub(crate) fn a_person_waits_for(&self, resource: &ResourceId) -> bool {
+        self.state.queue.iter().any(|queued| queued.steps.first().is_some_and(|step| step.resource == *resource))
+    }
+
     /// Settles persons' acts, and begins those whose turn has come.
     pub(crate) fn progress_persons_acts(&mut self) {
         let acts: Vec<PermitId> = self

@@ -241,10 +241,21 @@ impl Engine {
         }
     }
 
-    /// Puts the end off: by a late alert, or since nothing can be told; each once.
+    /// Whether what held the step back that closes an opened pair is over.
+    pub(crate) fn pair_may_close(&self, incident: &Incident) -> bool {
+        let Some(plan) = incident.plan.as_ref().filter(|_| self.pair_is_open(incident)) else { return false };
+        let closes = incident.present_step().and_then(|opened| plan.steps.get(opened + 1));
+        closes.is_some_and(|step| matches!(self.guard(incident, plan, step, Purpose::Close), Verdict::Allow(_)))
+    }
+
+    /// Puts the end off: by a late alert, or since nothing can be told; each once. An opened pair is not verified but
+    /// waits to be closed: its end is not put off.
     pub(crate) fn extend_verification(&mut self, number: u64, by_alert: bool) {
         let Some(incident) = self.state.incidents.get(&number) else { return };
         let Phase::Verifying { extended, until, .. } = incident.phase.clone() else { return };
+        if self.pair_is_open(incident) {
+            return;
+        }
         let spent = if by_alert { extended.by_alert } else { extended.inconclusive };
         if spent {
             return;

@@ -347,17 +347,19 @@ impl State {
     }
 
     fn forget_old(&mut self, now: Tick) {
-        let closed: Vec<u64> = self.incidents.keys().copied().filter(|number| !self.open.contains(number)).collect();
-        let surplus = closed.len().saturating_sub(CLOSED_KEPT_MAX);
-        for (at, number) in closed.into_iter().enumerate() {
-            let Some(incident) = self.incidents.get(&number) else { continue };
+        // Oldest first, and no further than to the first that stays: a fold of a long journal must not look at all.
+        loop {
+            let oldest = self.incidents.iter().find(|(number, _)| !self.open.contains(number));
+            let Some((number, incident)) = oldest else { return };
             let old = incident.ended().is_some_and(|ended| now.0.saturating_sub(ended.0) > CLOSED_KEPT_MS);
-            if old || at < surplus {
-                let resource = incident.resource.clone();
-                self.incidents.remove(&number);
-                if self.latest.get(&resource) == Some(&number) {
-                    self.latest.remove(&resource);
-                }
+            let surplus = self.incidents.len() - self.open.len() > CLOSED_KEPT_MAX;
+            if !old && !surplus {
+                return;
+            }
+            let (number, resource) = (*number, incident.resource.clone());
+            self.incidents.remove(&number);
+            if self.latest.get(&resource) == Some(&number) {
+                self.latest.remove(&resource);
             }
         }
     }

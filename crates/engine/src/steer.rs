@@ -14,7 +14,7 @@ use model::message::Kind;
 use model::verdict::{Hold, Refusal, Verdict};
 use model::{ResourceId, Tick};
 
-use crate::diagnose::diagnose;
+use crate::diagnose::{diagnose, exit_code};
 use crate::guard::{Purpose, is_ill};
 use crate::incident::Incident;
 use crate::life::{self, Next, Turn};
@@ -76,7 +76,7 @@ impl Engine {
         let well = incident.well_since.map(|since| since.after(self.settings.budgets.stability()));
         // A phase that holds what it does until it is settled does not end by itself when the symptom goes.
         let well = well.filter(|due| !incident.holds_leases() && (*due > self.now.tick || self.is_seen_well(incident)));
-        [phase, well, self.tell_due(incident)].into_iter().flatten().min()
+        [phase, well, self.carries_due(incident), self.tell_due(incident)].into_iter().flatten().min()
     }
 
     fn is_seen_well(&self, incident: &Incident) -> bool {
@@ -89,7 +89,14 @@ impl Engine {
             let before = self.state.seq;
             let Some(incident) = self.state.incidents.get(&number) else { return };
             let Some(turn) = self.turn_of(incident, concerned) else { break };
-            match life::next(&incident.phase, turn) {
+            let (next, resource) = (life::next(&incident.phase, turn), incident.resource.clone());
+            // What happened once turns an incident once.
+            if turn == Turn::MoreSeen {
+                self.live.more_seen.remove(&number);
+            } else if turn == Turn::Afresh {
+                self.live.afresh.remove(&resource);
+            }
+            match next {
                 Ok(next) => self.follow(number, next),
                 // Level turns are asked of each phase; one that it does not know changes nothing.
                 Err(_) => break,
@@ -99,6 +106,7 @@ impl Engine {
             }
         }
         self.refine_diagnosis(number);
+        self.wake_dependents(number);
         self.tell_if_due(number);
     }
 
@@ -115,11 +123,12 @@ impl Engine {
             (owner_stopped, Turn::OwnerStopped),
             (vanished, Turn::Gone),
             (self.live.afresh.contains(resource), Turn::Afresh),
-            (self.live.wanted.contains(resource), Turn::Wanted),
+            (self.live.wanted.contains(resource) || self.a_person_waits_for(resource), Turn::Wanted),
             (stayed_well && self.is_seen_well(incident), Turn::StayedWell),
             (self.verification_fails(incident), Turn::CameBack),
             (self.is_settled_by_look(incident), Turn::Due),
             (incident.phase.deadline().is_some_and(|due| due <= self.now.tick), Turn::Due),
+            (concerned && self.pair_may_close(incident), Turn::Due),
             (concerned && self.is_ready_to_diagnose(incident), Turn::Due),
             (concerned && self.hold_is_over(incident), Turn::Unhindered),
             (self.live.more_seen.contains(&incident.id.number), Turn::MoreSeen),
@@ -333,6 +342,8 @@ impl Engine {
             .body_of(&incident.resource, &known.incarnation)
             .and_then(|body| body.look_at_end.clone())
             .filter(|look| incident.source_at.is_none_or(|at| look.at >= at));
+        // The end that our own stop brought about is not what was wrong.
+        let look = look.filter(|_| exit_code(known).is_some());
         let fresh_log = log.is_some() && log != known.log;
         let fresh_look = look.is_some() && known.look.as_ref().is_none_or(|k| k.run != model::fact::Run::Exited);
         if !fresh_log && !fresh_look {
@@ -460,6 +471,7 @@ impl Engine {
         self.tell_the_end(number, was_told);
         self.live.logs.remove(&number);
         self.live.logs_asked.remove(&number);
+        self.live.carries.remove(&number);
         self.live.freed = true;
         self.touch_dependents(&resource);
     }

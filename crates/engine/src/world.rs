@@ -1,6 +1,7 @@
 //! What the sources see at present. Never recovered, only looked up: a new process begins with nothing here.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ const DEPLOY_QUIET: Duration = Duration::from_secs(60);
 pub struct World {
     sources: BTreeMap<String, Source>,
     bodies: BTreeMap<ResourceId, BTreeMap<Incarnation, Body>>,
+    /// The resources that were ever seen to share another one's network namespace.
+    sharing: BTreeSet<ResourceId>,
     /// Until when each deployment (host, name) counts as being deployed.
     deploys: BTreeMap<(String, String), Tick>,
 }
@@ -32,6 +35,8 @@ pub struct World {
 pub struct Source {
     /// The open connection.
     pub generation: Option<Generation>,
+    /// The last connection that was opened, lost or not.
+    last: Option<Generation>,
     /// Whether a full listing was seen through it.
     pub listed: bool,
     /// Whether any listing was ever seen by this process: what appears later appeared before our eyes.
@@ -164,36 +169,36 @@ impl World {
         self.deploys.get(&key).copied().filter(|until| *until > now)
     }
 
+    /// The resources of the same deployment, this one among them.
+    fn deployment_of(&self, resource: &ResourceId) -> impl Iterator<Item = &ResourceId> {
+        let prefix = resource.deployment_prefix().to_owned();
+        let from = self.bodies.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
+        from.map(|(other, _)| other).take_while(move |other| other.as_str().starts_with(&prefix))
+    }
+
+    fn definition(&self, resource: &ResourceId) -> Option<&Definition> {
+        self.body(resource).and_then(|(_, body)| body.definition.as_deref())
+    }
+
     /// The resources of the same deployment that this one needs: its dependencies and its network parent.
     pub fn parents<'a>(&'a self, resource: &'a ResourceId) -> impl Iterator<Item = &'a ResourceId> {
-        let definition = self.body(resource).and_then(|(_, body)| body.definition.as_deref());
-        self.bodies.keys().filter(move |other| {
-            other.host() == resource.host()
-                && other.deployment() == resource.deployment()
-                && *other != resource
-                && definition.is_some_and(|definition| {
-                    definition.depends_on.iter().any(|needed| needed.service == other.service())
-                        || definition.network_parent.as_ref() == Some(other)
-                })
-        })
+        let definition = self.definition(resource);
+        let needs = move |other: &ResourceId| definition.is_some_and(|definition| is_needed_by(other, definition));
+        self.deployment_of(resource).filter(move |other| *other != resource && needs(other))
     }
 
     /// The resources that share this one's network namespace.
     pub fn network_children<'a>(&'a self, resource: &'a ResourceId) -> impl Iterator<Item = &'a ResourceId> {
-        self.bodies.keys().filter(move |other| {
-            self.body(other)
-                .and_then(|(_, body)| body.definition.as_deref())
-                .is_some_and(|definition| definition.network_parent.as_ref() == Some(resource))
+        self.sharing.iter().filter(move |other| {
+            self.definition(other).is_some_and(|definition| definition.network_parent.as_ref() == Some(resource))
         })
     }
 
     /// The resources of the same deployment that need this one.
     pub fn dependents<'a>(&'a self, resource: &'a ResourceId) -> impl Iterator<Item = &'a ResourceId> {
-        self.bodies.keys().filter(move |other| {
-            other.deployment() == resource.deployment()
-                && other.host() == resource.host()
-                && self.parents(other).any(|parent| parent == resource)
-        })
+        let needs = move |definition: &Definition| is_needed_by(resource, definition);
+        self.deployment_of(resource)
+            .filter(move |other| *other != resource && self.definition(other).is_some_and(needs))
     }
 
     /// Whether some service of the deployment awaits this one's completion: then it is a job.
@@ -231,6 +236,7 @@ impl World {
                 let was_out = !source.because.is_empty() || source.closing;
                 *source = Source {
                     generation: Some(*generation),
+                    last: Some(*generation),
                     ever_listed: source.ever_listed,
                     out: source.lost.filter(|_| was_out).map(|lost| (lost, now.wall)).or(source.out),
                     ..Source::default()
@@ -291,14 +297,15 @@ impl World {
 
     /// Takes an observation in.
     pub fn observe(&mut self, seen: &Observation, now: Tick, believe_stale: bool) -> Change {
-        // A fact of an older connection is knowledge of the past.
-        let present = self.sources.get(seen.resource.host()).and_then(|source| source.generation);
-        let stale = present.is_none_or(|present| seen.generation < present);
+        // A fact of an older connection is knowledge of the past; one of the last connection counts though that is lost,
+        // since it was seen before: but it is not fresh.
+        let last = self.sources.get(seen.resource.host()).and_then(|source| source.last);
+        let stale = last.is_none_or(|last| seen.generation < last);
         if stale && !believe_stale {
             return Change { stale, ..Change::default() };
         }
         let before = self.body(&seen.resource).and_then(|(_, body)| body.definition.clone());
-        if matches!(&seen.fact, Fact::Gone | Fact::Happened(Happening { what: What::Destroyed, .. })) {
+        if is_for_good(&seen.fact) {
             return self.forget(seen, now);
         }
         let appeared = self.body_of(&seen.resource, &seen.incarnation).is_none();
@@ -309,6 +316,9 @@ impl World {
         let start_is_news = matches!(&seen.fact, Fact::Looked(look) if body.is_news_of_a_start(look));
         match &seen.fact {
             Fact::Looked(look) => {
+                if look.definition.network_parent.is_some() {
+                    self.sharing.insert(seen.resource.clone());
+                }
                 body.note_restarts(look, now);
                 body.looked(look, seen.generation);
             }
@@ -344,6 +354,18 @@ impl World {
         self.deploys.insert(key, now.after(DEPLOY_QUIET));
         self.deploys.retain(|_, until| *until > now);
     }
+}
+
+/// Whether a resource is needed by another one of its deployment, of this definition.
+fn is_needed_by(resource: &ResourceId, definition: &Definition) -> bool {
+    let service = resource.service();
+    definition.depends_on.iter().any(|needed| needed.service == service)
+        || definition.network_parent.as_ref() == Some(resource)
+}
+
+/// Whether a fact says that a body is no more.
+pub(crate) fn is_for_good(fact: &Fact) -> bool {
+    matches!(fact, Fact::Gone | Fact::Happened(Happening { what: What::Destroyed, .. }))
 }
 
 impl Body {

@@ -81,7 +81,7 @@ Environment:
 /// An always-on agent that watches services, finds out why they fail, repairs them within limits, and says why.
 #[derive(Debug, Parser)]
 #[command(name = "healer", version, propagate_version = true, after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
-#[command(max_term_width = 100, infer_subcommands = false, disable_help_subcommand = true)]
+#[command(max_term_width = 100, infer_subcommands = false)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -298,6 +298,14 @@ mod tests {
             assert_eq!(error.exit_code(), 2, "{words}");
             assert!(error.to_string().contains(expect), "{words}: {error}");
         }
+    }
+
+    #[test]
+    fn help_is_also_a_command() {
+        for words in ["healer help", "healer help why", "healer --help", "healer why -h"] {
+            assert_eq!(parsed(words).unwrap_err().exit_code(), 0, "{words}");
+        }
+        assert!(parsed("healer help").unwrap_err().to_string().contains("Exit codes:"));
     }
 
     #[test]

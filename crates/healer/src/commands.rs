@@ -231,7 +231,7 @@ impl Desk {
                     self.complain("the configuration is wrong, `healer check` says how; looking nevertheless");
                     Ok((dir.clone(), Settings::default()))
                 }
-                None => Err(Trouble::Failed(wrong.to_string())),
+                None => Err(Trouble::Failed(format!("{wrong}; name healer's directory with --state-dir"))),
             },
         }
     }

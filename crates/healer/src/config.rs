@@ -270,19 +270,33 @@ fn from_texts(
             }
             Err(error) => {
                 findings.errors.push(Finding::of_file(path, error.at, format!("is no YAML: {}", error.because)));
+                layers.extend(state_dir_alone(path, text, surroundings));
             }
         }
     }
     let root = layers.into_iter().reduce(layer::over);
+    // A file that nobody could read may have named another directory than the default.
+    let told = flags.state_dir.is_some() || root.as_ref().is_some_and(|root| root.get("state_dir").is_some());
+    let in_doubt = texts.len() < files.len() && !told;
     let mut reader = read::Reader::new(root.as_ref(), file.as_deref(), surroundings, flags, &mut findings);
     let config = reader.config();
     let state_dir = config.state_dir.clone();
     if findings.errors.is_empty() {
         Ok(Config { file, files, warnings: findings.warnings, ..config })
     } else {
-        let state_dir = Some(state_dir).filter(|dir| !dir.as_os_str().is_empty());
+        let state_dir = Some(state_dir).filter(|dir| !in_doubt && !dir.as_os_str().is_empty());
         Err(Errors { errors: findings.errors, warnings: findings.warnings, state_dir })
     }
+}
+
+/// The directory that a text names which is no YAML as a whole: whoever looks at a running healer, whose configuration was
+/// broken meanwhile, finds it all the same.
+fn state_dir_alone(path: &Arc<Path>, text: &str, surroundings: Surroundings<'_>) -> Option<tree::Node> {
+    let line = text.lines().find(|line| line.starts_with("state_dir:"))?;
+    let mut node = tree::parse(path, line).ok()?;
+    // What is wrong with the file was said already.
+    check::check(&mut node, surroundings.variable, &mut Findings::default());
+    Some(node)
 }
 
 #[cfg(test)]

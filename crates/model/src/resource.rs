@@ -3,6 +3,7 @@
 //! A container id, a pod uid or a pid is an attribute of the present incarnation, never part of the name. Intents,
 //! budgets, incidents and policies hang on this name.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -88,6 +89,13 @@ impl ResourceId {
         self.as_str() == words || self.short() == words || (self.deployment() == words && words != NO_DEPLOYMENT)
     }
 
+    /// The beginning of the name that all resources of the same deployment share.
+    #[must_use]
+    pub fn deployment_prefix(&self) -> &str {
+        let second = self.0.match_indices('/').nth(1).map_or(self.0.len(), |(at, slash)| at + slash.len());
+        self.0.get(..second).unwrap_or(&self.0)
+    }
+
     fn parts(&self) -> impl Iterator<Item = &str> {
         self.0.split_once(':').map_or("", |(_, path)| path).split('/')
     }
@@ -96,6 +104,13 @@ impl ResourceId {
 impl fmt::Display for ResourceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
+    }
+}
+
+/// Ordered and hashed as its text: what belongs together can be found by the beginning of its name.
+impl Borrow<str> for ResourceId {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 
@@ -164,7 +179,7 @@ mod tests {
             (second.host(), second.deployment(), second.service(), second.number()),
             ("web-1", "shop", "worker", 2)
         );
-        assert_eq!(second.short(), "shop/worker/2");
+        assert_eq!((second.short(), second.deployment_prefix()), ("shop/worker/2", "docker:web-1/shop/"));
         assert_eq!(ResourceId::docker("web-1", "shop", "web", 1).short(), "shop/web");
         assert_eq!(ResourceId::lone_container("web-1", "nginx").short(), "nginx");
         assert_eq!(second.as_str().parse(), Ok(second));

@@ -108,11 +108,30 @@ fn untrusted(error: &reqwest::Error) -> Option<String> {
             cause = inner;
         }
         match cause.downcast_ref() {
-            Some(rustls::Error::InvalidCertificate(why)) => Some(why.to_string()),
+            Some(rustls::Error::InvalidCertificate(why)) => Some(wrong_with(why)),
             Some(rustls::Error::NoCertificatesPresented) => Some("it shows none".to_owned()),
             _ => None,
         }
     })
+}
+
+/// In the words of whoever has to mend it; rustls speaks in names of its own.
+fn wrong_with(certificate: &rustls::CertificateError) -> String {
+    use rustls::CertificateError as E;
+    if matches!(certificate, E::Expired | E::ExpiredContext { .. }) {
+        return "it has expired".to_owned();
+    }
+    if matches!(certificate, E::NotValidYet | E::NotValidYetContext { .. }) {
+        return "it is not valid yet: is the clock of one of the two wrong?".to_owned();
+    }
+    if matches!(certificate, E::NotValidForName | E::NotValidForNameContext { .. }) {
+        return "it is for another name".to_owned();
+    }
+    if matches!(certificate, E::UnknownIssuer) {
+        return "its issuer is not known here".to_owned();
+    }
+    let text = certificate.to_string();
+    if text.contains("CaUsedAsEndEntity") { "it is self-signed, or a CA's own".to_owned() } else { text }
 }
 
 /// What the innermost cause says: it knows most, and nothing of URLs.

@@ -32,6 +32,24 @@ pub struct Loop<J, P> {
     /// The store did not take the last batch: it is tried again at this tick.
     try_again: Option<Tick>,
     refold: bool,
+    faults: LoopFaults,
+}
+
+/// Faults that the simulator plants in the loop; all off outside of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LoopFaults {
+    /// Effects are performed before the append.
+    pub performed_before_the_append: bool,
+    /// The effects of a batch that was not committed run all the same.
+    pub uncommitted_performed: bool,
+    /// The inputs of a batch that was not committed are dropped.
+    pub inputs_dropped: bool,
+    /// The state is not folded anew after an append that failed.
+    pub not_folded_anew: bool,
+    /// Performers are not told what is committed.
+    pub gate_not_told: bool,
+    /// Who learns that another leads goes on letting its performers act.
+    pub gate_left_open: bool,
 }
 
 /// How a step went.
@@ -71,6 +89,7 @@ impl<J: Journal, P: Perform> Loop<J, P> {
             snapshot,
             try_again: None,
             refold: false,
+            faults: LoopFaults::default(),
         })
     }
 
@@ -92,6 +111,11 @@ impl<J: Journal, P: Perform> Loop<J, P> {
     /// Plants faults in the engine.
     pub fn plant(&mut self, faults: Faults) {
         self.engine.plant(faults);
+    }
+
+    /// Plants faults in the loop.
+    pub fn plant_loop(&mut self, faults: LoopFaults) {
+        self.faults = faults;
     }
 
     /// The engine, in a committed state between two steps.
@@ -131,6 +155,8 @@ impl<J: Journal, P: Perform> Loop<J, P> {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Tick> {
         match self.try_again {
+            // Who was deposed waits for nothing.
+            _ if !self.engine.leads() => None,
             Some(at) => Some(at),
             None => self.engine.next_deadline(),
         }
@@ -145,15 +171,30 @@ impl<J: Journal, P: Perform> Loop<J, P> {
         if self.refold && !self.fold_anew(now) {
             return self.stuck(now);
         }
+        if !self.engine.leads() {
+            self.close_gate();
+            self.waiting.clear();
+            return Stepped::Idle;
+        }
         let batch = self.take_batch();
         let before = self.engine.state().seq;
-        let Decision { entries, effects, touched } = self.engine.handle(&batch, now);
+        let Decision { entries, mut effects, touched } = self.engine.handle(&batch, now);
+        if self.faults.performed_before_the_append {
+            self.perform(std::mem::take(&mut effects));
+        }
         if !entries.is_empty()
             && let Err(error) = self.journal.append(self.engine.state().epoch, before, &entries)
         {
+            if self.faults.uncommitted_performed {
+                self.perform(effects);
+            }
             return self.not_appended(&error, batch, now);
         }
-        self.gate.publish(&self.engine, touched.iter());
+        if !self.engine.leads() {
+            self.close_gate();
+        } else if !self.faults.gate_not_told {
+            self.gate.publish(&self.engine, touched.iter());
+        }
         self.report(&entries);
         self.perform(effects);
         if !entries.is_empty() && self.engine.is_store_full() {
@@ -175,6 +216,13 @@ impl<J: Journal, P: Perform> Loop<J, P> {
         self.keep_snapshot(now)
     }
 
+    /// Another healer leads: no performer of ours acts any more.
+    fn close_gate(&self) {
+        if !self.faults.gate_left_open {
+            self.gate.close();
+        }
+    }
+
     fn take_batch(&mut self) -> Vec<Input> {
         let size = self.waiting.len().min(BATCH_MAX);
         self.waiting.drain(..size).collect()
@@ -187,10 +235,15 @@ impl<J: Journal, P: Perform> Loop<J, P> {
         self.refold = true;
         if let Error::Deposed { .. } = error {
             self.engine.step_down();
-            self.gate.close();
+            self.close_gate();
             self.refold = false;
             return Stepped::Deposed;
         }
+        if self.faults.not_folded_anew {
+            self.refold = false;
+            return self.stuck(now);
+        }
+        let batch = if self.faults.inputs_dropped { Vec::new() } else { batch };
         let full = matches!(error, Error::Full(_));
         for input in batch.into_iter().rev() {
             // A person does not wait for a disk to be cleaned.
@@ -227,7 +280,7 @@ impl<J: Journal, P: Perform> Loop<J, P> {
         let epoch = self.engine.state().epoch;
         if state.epoch > epoch {
             self.engine.step_down();
-            self.gate.close();
+            self.close_gate();
             return true;
         }
         let decision = self.engine.refold(State { epoch, ..state }, now);
@@ -245,6 +298,9 @@ impl<J: Journal, P: Perform> Loop<J, P> {
     }
 
     fn report(&self, entries: &[Entry]) {
+        if !tracing::enabled!(tracing::Level::INFO) {
+            return;
+        }
         for entry in entries {
             tracing::debug!(seq = entry.seq, event = entry.event.name(), "committed");
             for line in engine::view::lines(std::slice::from_ref(entry)) {

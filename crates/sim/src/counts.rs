@@ -13,6 +13,7 @@ const EXPECTED: &[(&str, &[&str])] = &[
         "phase",
         &[
             "diagnosing",
+            "planning",
             "held",
             "awaiting_approval",
             "acting",

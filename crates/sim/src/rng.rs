@@ -34,12 +34,6 @@ impl Rng {
     pub(crate) fn percent(&mut self, often: u64) -> bool {
         self.below(100) < often
     }
-
-    /// One of them.
-    pub(crate) fn pick<T: Copy>(&mut self, of: &[T]) -> Option<T> {
-        let at = self.below(of.len() as u64);
-        of.get(usize::try_from(at).unwrap_or(0)).copied()
-    }
 }
 
 #[cfg(test)]

@@ -105,7 +105,7 @@ pub enum Error {
     #[error("the journal is damaged: {0}")]
     Damaged(String),
     /// A newer program wrote it: nothing is touched.
-    #[error("the journal is of version {found}; this program knows versions up to {known}")]
+    #[error("the journal is of version {found}; this program knows versions up to {known}: update healer")]
     Newer {
         /// Its version.
         found: u32,

@@ -35,6 +35,8 @@ pub enum Room {
     ReserveUsed,
     /// Nothing can be written: only watch.
     Full,
+    /// It is not for want of room that nothing can be written: it was moved, deleted or damaged. Only watch.
+    Unwritable,
 }
 
 /// The file that is given up.

@@ -39,7 +39,7 @@ pub struct Sqlite {
     conn: Connection,
     journal: PathBuf,
     reserve: Reserve,
-    /// The last write found no room.
+    /// The last write found no room, or the next one would.
     full: bool,
     /// Released last.
     _lock: Lock,
@@ -61,8 +61,8 @@ impl Sqlite {
             other => other,
         };
         let conn = opened?;
-        reserve.ensure();
-        Ok(Sqlite { conn, journal, reserve, full: false, _lock: lock })
+        let full = !reserve.ensure() && !reserve.can_go_on();
+        Ok(Sqlite { conn, journal, reserve, full, _lock: lock })
     }
 
     /// How it stands for room. Makes the reserve again as soon as the disk has room for it; cheap enough to be asked

@@ -67,14 +67,14 @@ pub(crate) fn check_length(journal: &Path, bytes: u64) -> Result<(), Error> {
     if bytes >= PAGE_BYTES_MIN {
         return Ok(());
     }
-    Err(Error::Damaged(format!("{} has {bytes} bytes: it was cut short; it was left as it is", journal.display())))
+    Err(Error::Damaged(format!("{} has {bytes} bytes: it was cut short{LEFT}", journal.display())))
 }
 
 /// Refuses what is no journal, and what a newer program wrote. Reads only.
 pub(crate) fn check(conn: &Connection) -> Result<(), Fault> {
     let id: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
     if id != APPLICATION_ID {
-        let what = "a SQLite database, but no journal of healer; it was left as it is";
+        let what = "a SQLite database, but no journal of healer";
         return Err(Error::Damaged(what.to_owned()).into());
     }
     let found: u32 = conn.query_row("SELECT format FROM meta", [], |row| row.get(0))?;

@@ -94,6 +94,9 @@ impl House {
             Room::Ample => {}
             Room::ReserveUsed => reasons.push("the disk under state_dir is nearly full: make room".to_owned()),
             Room::Full => reasons.push("the journal cannot be written, healer only watches: make room".to_owned()),
+            Room::Unwritable => {
+                reasons.push("the journal cannot be written, healer only watches: its log says why".to_owned());
+            }
         }
         reasons
     }

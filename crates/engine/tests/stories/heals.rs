@@ -86,6 +86,7 @@ fn an_unhealthy_service_is_stopped_looked_at_and_started_and_our_own_stop_is_nob
     assert_eq!((story.stops("shop/web"), story.starts("shop/web")), (1, 1), "{story}");
     assert_eq!(story.outcome("shop/web"), Some(Outcome::Healed));
     assert_eq!(story.count("intent_changed"), 1, "{story}");
+    assert!(!story.to_string().contains("killed from the host"), "it was our own stop:\n{story}");
     insta::assert_snapshot!(story);
 }
 

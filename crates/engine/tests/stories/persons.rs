@@ -105,6 +105,8 @@ fn a_command_that_meets_a_repair_is_queued_and_follows() {
     assert!(story.to_string().contains("→ answer: queued"), "{story}");
     assert!(story.is_running("shop/web"), "{story}");
     assert_eq!(story.phase("shop/web"), "resolved", "{story}");
+    // It follows the step at hand, and does not wait for the stability window.
+    assert!(story.ordered(Action::Start, "shop/web")[1] < 5.0, "{story}");
     insta::assert_snapshot!(story);
 }
 

@@ -182,6 +182,14 @@ fn a_command_in_a_batch_that_was_not_taken_acts_once() {
 }
 
 #[test]
+fn what_was_removed_while_healer_was_dead_is_not_spoken_of_any_more() {
+    let mut story = Story::of(&["shop/web", "shop/db"]);
+    story.after(5.0).is_killed().removed("shop/web").after(5.0).begins().after(1.0);
+    assert_eq!((story.wanted("shop/web"), story.wanted("shop/db")), (None, Some(Wanted::Running)), "{story}");
+    assert_eq!(story.count("resource_gone"), 1, "{story}");
+}
+
+#[test]
 fn a_message_outlives_the_process_that_wrote_it() {
     let mut story = Story::of(&["shop/web"]);
     story.channel = model::message::Delivery::Retry("refused".to_owned());

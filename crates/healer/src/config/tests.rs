@@ -258,3 +258,33 @@ fn a_running_healer_keeps_the_last_good_configuration() {
     let Reload::KeptLastGood { errors } = reload(&good, Ok(Config { file: None, ..defaults })) else { panic!() };
     assert!(errors[0].says.starts_with("is gone"));
 }
+
+#[test]
+fn a_text_that_is_no_yaml_still_tells_where_the_running_healer_is() {
+    let given = Given::file("state_dir: ${WHERE}/state\nmode: [\n").with("WHERE", "/srv");
+    assert_eq!(given.read().unwrap_err().state_dir.as_deref(), Some(Path::new("/srv/state")));
+    let silent = Given::file("mode: [\n");
+    assert_eq!(silent.read().unwrap_err().state_dir.as_deref(), Some(Path::new("/home/ann/.local/state/healer")));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_leaves_open_where_the_state_is() {
+    let given = Given::files(&[]);
+    assert_eq!(given.read().unwrap_err().state_dir, None);
+    let flags = Flags { config: Some(given.dir.path().join("healer.yaml")), state_dir: Some("/flag".into()) };
+    assert_eq!(given.read_with(&flags).unwrap_err().state_dir.as_deref(), Some(Path::new("/flag")));
+}
+
+#[test]
+fn what_the_parser_says_is_for_the_files_writer() {
+    for (text, expect) in [
+        ("exclude: &a [*a]\n", "an alias contains itself"),
+        ("mode: auto\n---\nmode: auto\n", "a second document begins"),
+        (&format!("exclude: {}{}\n", "{a: ".repeat(500), "}".repeat(500)), "nested too deep"),
+        (&format!("mode: {}\n", "x".repeat(9_000)), "xxx…`"),
+    ] {
+        let errors = Given::file(text).errors();
+        assert!(errors.len() == 1 && errors[0].contains(expect), "{errors:?}");
+        assert!(errors[0].len() < 300, "{}", errors[0].len());
+    }
+}

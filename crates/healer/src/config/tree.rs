@@ -122,10 +122,20 @@ impl Value {
             Value::Flag(flag) => format!("`{flag}`"),
             Value::Whole(number) => format!("the number {number}"),
             Value::Real(number) => format!("the number {number}"),
-            Value::Text(text) => format!("`{text}`"),
+            Value::Text(text) => format!("`{}`", cut(text)),
             Value::List(_) => "a list".to_owned(),
             Value::Map(_) => "a section with keys".to_owned(),
         }
+    }
+}
+
+/// How much of a wrong text a complaint repeats.
+const SHOWN_CHARS_MAX: usize = 80;
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -144,10 +154,18 @@ pub(crate) fn parse(file: &Arc<Path>, text: &str) -> Result<Node, NotYaml> {
     Ok(if node.value == Value::Empty { Node { value: Value::Map(Vec::new()), ..node } } else { node })
 }
 
-/// The parser's first line, without the place that is told beside it.
+/// The parser's first line, without the place that is told beside it; where it speaks to a programmer, what it means.
 fn words(text: &str) -> String {
+    const MEANT: [(&str, &str); 5] = [
+        ("budget breached: Depth", "it is nested too deep"),
+        ("budget breached", "it is too much of it, or its aliases make too much of it"),
+        ("recursion limit", "it is nested too deep"),
+        ("recursive references", "an alias contains itself"),
+        ("multiple YAML documents", "a second document begins (`---`), and one is expected"),
+    ];
     let line = text.lines().next().unwrap_or_default();
-    line.split_once(" at line ").map_or(line, |(words, _)| words).to_owned()
+    let line = line.split_once(" at line ").map_or(line, |(words, _)| words);
+    MEANT.iter().find(|(says, _)| line.starts_with(says)).map_or(line, |(_, meant)| meant).to_owned()
 }
 
 /// A value as the parser hands it out, before it knows its file.

@@ -27,6 +27,20 @@ impl Kept {
         let (room, watched) = watch::channel(inner.room());
         Ok((Kept { inner, room, asked: Instant::now() }, watched))
     }
+
+    /// How it stands for room at this moment.
+    pub(crate) fn room(&mut self) -> Room {
+        self.asked = Instant::now();
+        let room = self.inner.room();
+        self.room.send_replace(room);
+        room
+    }
+}
+
+impl Kept {
+    fn stuck(&self) -> bool {
+        matches!(*self.room.borrow(), Room::Full | Room::Unwritable)
+    }
 }
 
 impl Journal for Kept {
@@ -40,9 +54,18 @@ impl Journal for Kept {
 
     fn append(&mut self, epoch: u64, expected_seq: u64, entries: &[Entry]) -> Result<(), Error> {
         let done = self.inner.append(epoch, expected_seq, entries);
-        if done.is_err() || self.asked.elapsed() >= ROOM_EVERY {
-            self.asked = Instant::now();
-            self.room.send_replace(self.inner.room());
+        match &done {
+            Err(Error::Unusable(_) | Error::Damaged(_) | Error::Newer { .. }) => {
+                self.room.send_replace(Room::Unwritable);
+            }
+            // After the first batch that is taken again there may be none for hours.
+            Ok(()) if self.stuck() || self.asked.elapsed() >= ROOM_EVERY => {
+                self.room();
+            }
+            Err(Error::Full(_) | Error::Unclear(_) | Error::Moved { .. } | Error::Deposed { .. }) => {
+                self.room();
+            }
+            Ok(()) => {}
         }
         done
     }

@@ -107,7 +107,11 @@ fn of_resource<'a>(deployment: &'a Deployment, resource: &'a Resource, indent: &
 
 fn with_remedy(why: &str, remedy: Option<&str>) -> String {
     match remedy {
-        Some(remedy) if !why.contains(remedy) => format!("{why} — `{remedy}`"),
+        Some(remedy) if !why.contains(remedy) => match remedy.split_once("   ") {
+            // The command alone is quoted, for it is what gets copied.
+            Some((command, aside)) => format!("{why} — `{command}` {aside}"),
+            None => format!("{why} — `{remedy}`"),
+        },
         Some(_) | None => why.to_owned(),
     }
 }

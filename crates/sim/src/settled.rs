@@ -1,0 +1,133 @@
+//! Liveness: after hours of calm everything has settled.
+
+use model::action::{Action, Pair};
+use model::fact::Run;
+use model::incident::Phase;
+use model::intent::Wanted;
+use model::message::Kind;
+use model::settings::Mode;
+
+use crate::docker::{By, Defect, Svc};
+use crate::truth::Word;
+use crate::world::World;
+
+impl World<'_> {
+    pub(crate) fn check_settled(&mut self) {
+        if self.leader().is_none() {
+            return self.broken("somebody leads at the end", "nobody does".to_owned());
+        }
+        self.check_phases();
+        for svc in 0..self.services.len() {
+            self.check_service(svc);
+        }
+        self.check_threads();
+        let state = &self.check.shadow;
+        let left = [
+            ("acts", state.acts.len()),
+            ("messages to be delivered", state.outbox.len()),
+            ("queued commands", state.queue.len()),
+        ];
+        for (what, n) in left {
+            if n > 0 {
+                self.broken("nothing is left undone", format!("{n} {what}"));
+            }
+        }
+        let waits = self.check.unanswered.iter().next().map(|(id, _)| id.0.clone());
+        if let Some(id) = waits {
+            self.broken("every command is answered", format!("command {id} was not"));
+        }
+        let lost = self.check.written.iter().find(|id| {
+            !self.check.received.contains(*id) && !self.check.given_up.contains(*id)
+        });
+        if let Some(id) = lost {
+            let says = format!("message {}", id.0);
+            self.broken("every message is delivered", says);
+        }
+    }
+
+    fn check_service(&mut self, svc: Svc) {
+        let service = &self.services[svc];
+        let (resource, truth) = (service.resource.clone(), service.truth);
+        let Some(key) = self.docker.body(svc) else { return };
+        let container = &self.docker.containers[key];
+        let (run, started_by, down_by) = (container.run, container.started_by, container.down_by);
+        let (tried, healthy) = (container.start_tried, container.well_since.is_some());
+        let wanted = self.check.shadow.intents.get(&resource).map(|intent| intent.wanted);
+        let incident = self.check.shadow.open_incident(&resource);
+        let phase = incident.map(|incident| incident.phase.clone());
+        let up = matches!(run, Run::Running);
+        match truth.word {
+            Word::StoppedAtEngine { .. } | Word::StoppedByCommand => {
+                let is_foreign = self.is_foreign(&resource);
+                if up && matches!(started_by, By::Healer(_)) && !is_foreign && !self.is_ambiguous(svc) {
+                    self.broken("an owner's stop wins in the end", format!("{resource} runs, started by healer"));
+                }
+            }
+            Word::Running => {
+                if truth.excused || service.is_job || svc >= 6 || truth.in_hand {
+                    return;
+                }
+                if wanted != Some(Wanted::Running) {
+                    let says = format!("{resource} shall run, and the ledger says {wanted:?}");
+                    return self.broken("what nobody stopped is not taken for stopped", says);
+                }
+                let opened = down_by.and_then(|permit| self.check.step_of(permit));
+                if !up && !tried && opened == Some((Action::Stop, Pair::Opens)) {
+                    let says = format!("{resource} is down since our own stop");
+                    return self.broken("every pair is closed", says);
+                }
+                let escalated = matches!(phase, Some(Phase::Escalated { .. }));
+                let mendable = service.defect == Defect::None && !self.stands_alone(svc);
+                if (!up || !healthy) && mendable && !escalated && self.acts_unasked(svc) {
+                    let says = format!("{resource} is {run:?}, and its incident is {phase:?}");
+                    self.broken("what shall run and can does", says);
+                }
+            }
+            Word::Never | Word::Unclear => {}
+        }
+    }
+
+    /// Whether the healer would mend it without a person.
+    fn acts_unasked(&self, svc: Svc) -> bool {
+        let Some(healer) = self.leader() else { return false };
+        let settings = healer.turning.engine().settings();
+        let resource = &self.services[svc].resource;
+        let Some(key) = self.docker.body(svc) else { return false };
+        let definition = &self.docker.containers[key].def;
+        settings.mode == Mode::Auto
+            && settings.policy(resource, "service_down").auto_heal
+            && settings.excluded_by(resource, definition).is_none()
+            && definition.belongs.is_healers()
+            && !definition.removed_at_end
+            && self.docker.bodies(svc).count() == 1
+    }
+
+    /// Whether what it needs is down for good, so that it cannot be mended.
+    fn stands_alone(&self, svc: Svc) -> bool {
+        let parents = self.services[svc].parents.iter().chain(&self.services[svc].network_parent);
+        parents.clone().any(|parent| {
+            !self.docker.body(*parent).is_some_and(|key| self.docker.containers[key].is_up())
+        })
+    }
+
+    fn is_foreign(&self, resource: &model::ResourceId) -> bool {
+        self.svc_of(resource).is_none_or(|svc| svc >= 6)
+    }
+
+    /// Whether healer's own stops may explain the person's.
+    fn is_ambiguous(&self, svc: Svc) -> bool {
+        self.services[svc].truth.excused
+    }
+
+    fn check_threads(&mut self) {
+        let bad = self.check.threads.iter().find_map(|(number, thread)| {
+            let incident = self.check.shadow.incidents.get(number)?;
+            let over = incident.phase.is_over();
+            let open = matches!(thread.last, Some(Kind::Opened | Kind::Updated | Kind::Escalated));
+            (over && open).then(|| incident.id.to_string())
+        });
+        if let Some(id) = bad {
+            self.broken("no thread is left open", format!("incident {id} is over, and its thread is not"));
+        }
+    }
+}

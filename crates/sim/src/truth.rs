@@ -1,0 +1,230 @@
+//! What the owners truly want, kept by the world and never read from healer's ledger; and what each healer could know of
+//! it. Nothing may be started that was stopped on purpose by somebody who left a trace that reached healer.
+
+use std::collections::BTreeSet;
+
+use model::fact::{Run, SourceTime, What};
+
+use crate::docker::{Key, Svc};
+use crate::world::World;
+
+/// What is wanted of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Word {
+    Running,
+    /// Stopped at the engine: this life of this container.
+    StoppedAtEngine { key: Key, life: u32 },
+    /// `healer stop`: known as soon as it is committed.
+    StoppedByCommand,
+    /// It was down when healer first saw it: nothing may be started on a guess.
+    Never,
+    /// Nobody could tell from what healer can see, so nothing is claimed.
+    Unclear,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Truth {
+    pub(crate) word: Word,
+    pub(crate) since: u64,
+    /// It ended when healer could not watch: the ledger may have lost it for want of evidence.
+    pub(crate) excused: bool,
+    /// A person's own tools are at work on it (a deploy, a restart).
+    pub(crate) in_hand: bool,
+    kept_running: bool,
+    /// Starts that were not healer's.
+    pub(crate) foreign_starts: u32,
+    pub(crate) redefined: u32,
+    /// When somebody last started it at the engine.
+    pub(crate) started_at: u64,
+}
+
+impl Truth {
+    pub(crate) fn running() -> Truth {
+        Truth {
+            word: Word::Running,
+            since: 0,
+            excused: false,
+            in_hand: false,
+            kept_running: false,
+            foreign_starts: 0,
+            redefined: 0,
+            started_at: 0,
+        }
+    }
+
+    pub(crate) fn never() -> Truth {
+        Truth { word: Word::Never, ..Truth::running() }
+    }
+
+    pub(crate) fn keep_running(&mut self) {
+        self.kept_running = true;
+    }
+
+    pub(crate) fn is_kept_running(&self) -> bool {
+        self.kept_running
+    }
+}
+
+/// What an input told a healer, for the checker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Token {
+    None,
+    /// A terminating signal was told; `more`: it came after another one in the same life.
+    Signal { key: Key, life: u32, at: SourceTime, kill: bool },
+    Stopped { key: Key, life: u32, at: SourceTime },
+    Died { key: Key, life: u32 },
+    ApiOpen { key: Key, at: SourceTime },
+    /// A look; `opening`: within the first listing of a connection.
+    Look { key: Key, life: u32, down: bool, opening: bool },
+}
+
+/// What a healer was told of one container's present life.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Told {
+    life: u32,
+    asks: BTreeSet<SourceTime>,
+    kills: BTreeSet<SourceTime>,
+    stops: BTreeSet<SourceTime>,
+    died: bool,
+    api_open: Option<SourceTime>,
+    seen_down: bool,
+    /// Found down by the first listing of a connection.
+    found_down: bool,
+}
+
+impl Told {
+    pub(crate) fn take(&mut self, token: Token) {
+        let (Token::Signal { life, .. }
+        | Token::Stopped { life, .. }
+        | Token::Died { life, .. }
+        | Token::Look { life, .. }) = token
+        else {
+            if let Token::ApiOpen { at, .. } = token {
+                self.api_open = self.api_open.max(Some(at));
+            }
+            return;
+        };
+        if life > self.life {
+            *self = Told { life, ..Told::default() };
+        }
+        if life < self.life {
+            return;
+        }
+        match token {
+            Token::Signal { at, kill: true, .. } if !self.asks.is_empty() && !self.asks.contains(&at) => {
+                self.kills.insert(at);
+            }
+            Token::Signal { at, .. } => {
+                self.asks.insert(at);
+            }
+            Token::Stopped { at, .. } => {
+                self.stops.insert(at);
+            }
+            Token::Died { .. } => self.died = true,
+            Token::Look { down, opening, .. } => {
+                self.seen_down |= down;
+                self.found_down |= down && opening;
+            }
+            Token::None | Token::ApiOpen { .. } => {}
+        }
+    }
+
+    /// Whether it must know that somebody else stopped this life, if `ours` stops may be its own.
+    pub(crate) fn must_know(&self, life: u32, ours: usize) -> bool {
+        if self.life != life {
+            return false;
+        }
+        let down = self.died || self.seen_down;
+        let last = self.asks.iter().chain(&self.kills).max().copied();
+        let signals = (self.asks.len() > ours || self.kills.len() > ours) && self.api_open >= last;
+        let stop_alone = last.is_none() && self.stops.len() > ours;
+        down && (signals || stop_alone)
+    }
+
+    pub(crate) fn found_down(&self, life: u32) -> bool {
+        self.life == life && self.found_down
+    }
+}
+
+impl World<'_> {
+    pub(crate) fn truth_is(&mut self, svc: Svc, word: Word) {
+        let now = self.now;
+        self.trace(|| format!("truth of {}: {word:?}", self.services[svc].resource.short()));
+        let truth = &mut self.services[svc].truth;
+        truth.word = word;
+        truth.since = now;
+        if word == Word::Running {
+            truth.excused = false;
+        }
+    }
+
+    /// A person's stop or kill reached a container that was running.
+    pub(crate) fn person_stopped(&mut self, key: Key, life: u32) {
+        let svc = self.docker.containers[key].svc;
+        if self.services[svc].truth.in_hand {
+            return self.truth_is(svc, Word::Unclear);
+        }
+        self.truth_is(svc, Word::StoppedAtEngine { key, life });
+    }
+
+    pub(crate) fn person_started(&mut self, key: Key) {
+        let svc = self.docker.containers[key].svc;
+        self.services[svc].truth.started_at = self.now;
+        self.truth_is(svc, Word::Running);
+    }
+
+    /// A life ends: could the leading healer watch it?
+    pub(crate) fn note_end(&mut self, key: Key) {
+        let svc = self.docker.containers[key].svc;
+        let watched = self.docker.api
+            && self.healers.len() == 1
+            && self.healers.iter().any(|healer| healer.eyes.watches_for(self.now, 2_000));
+        if !watched {
+            self.services[svc].truth.excused = true;
+        }
+    }
+
+    /// Whether a healer must know that a service is stopped on purpose.
+    pub(crate) fn must_know_stopped(&self, pid: u32, svc: Svc) -> bool {
+        match self.services[svc].truth.word {
+            Word::Running | Word::Unclear => false,
+            Word::Never | Word::StoppedByCommand => true,
+            Word::StoppedAtEngine { key, life } => {
+                let container = &self.docker.containers[key];
+                let ours = self.check.stops_that_explain(&container.id);
+                let Some(told) = self.check.told.get(&(pid, key)) else { return false };
+                let (asks, kills, _) = container.signals();
+                // Where our own stops explain all that there is, nobody can tell.
+                let foreign = asks > ours || kills > ours || (asks == 0 && container.stops_done() > ours);
+                foreign && (told.must_know(life, ours) || told.found_down(life))
+            }
+        }
+    }
+
+    /// The token of an event.
+    pub(crate) fn token_of(key: Key, life: u32, what: &What, at: SourceTime) -> Token {
+        match what {
+            What::Signalled { signal, terminating: true } => Token::Signal { key, life, at, kill: *signal == 9 },
+            What::Died { .. } => Token::Died { key, life },
+            What::Stopped => Token::Stopped { key, life, at },
+            What::Created
+            | What::Started
+            | What::Signalled { terminating: false, .. }
+            | What::Restarted
+            | What::OutOfMemory
+            | What::Paused
+            | What::Unpaused
+            | What::Health(_)
+            | What::Renamed { .. }
+            | What::Updated
+            | What::Attached
+            | What::Destroyed => Token::None,
+        }
+    }
+
+    pub(crate) fn token_of_look(&self, key: Key, opening: bool) -> Token {
+        let container = &self.docker.containers[key];
+        let down = matches!(container.run, Run::Exited);
+        Token::Look { key, life: container.life, down, opening }
+    }
+}
