@@ -6,6 +6,9 @@ pub enum Error {
     /// The configuration asks for what healer cannot do; trying again does not help.
     #[error("{0}")]
     Unsupported(String),
+    /// Nobody is there: the engine's own socket is absent, or nobody listens on it.
+    #[error("{0}")]
+    Down(String),
     /// The engine cannot be reached; nothing was sent.
     #[error("{0}")]
     Unreachable(String),
@@ -37,9 +40,12 @@ impl Error {
     pub fn retryable(&self) -> bool {
         match self {
             Error::Unsupported(_) | Error::NotFound => false,
-            Error::Unreachable(_) | Error::Unfit(_) | Error::Lost(_) | Error::Refused { .. } | Error::Nonsense(_) => {
-                true
-            }
+            Error::Down(_)
+            | Error::Unreachable(_)
+            | Error::Unfit(_)
+            | Error::Lost(_)
+            | Error::Refused { .. }
+            | Error::Nonsense(_) => true,
         }
     }
 }

@@ -82,7 +82,7 @@ impl Eyes {
                         wait = WAIT_MIN;
                     }
                 }
-                Err(e) => voice.unreachable(&mut said, e.to_string()).await,
+                Err(e) => voice.unreachable(&mut said, e.to_string(), matches!(e, Error::Down(_))).await,
             }
             tokio::time::sleep(jittered(wait)).await;
             wait = (wait * 2).min(WAIT_MAX);
@@ -105,7 +105,7 @@ impl Eyes {
                     "{} takes connections and does not answer yet: it is starting, or stuck",
                     self.host.endpoint()
                 );
-                voice.unreachable(said, because).await;
+                voice.unreachable(said, because, false).await;
                 connecting.await?;
             }
         }
@@ -143,9 +143,9 @@ where
     }
 
     /// Says why the engine cannot be reached, if that was not said already.
-    async fn unreachable(&self, said: &mut Option<String>, because: String) {
+    async fn unreachable(&self, said: &mut Option<String>, because: String, down: bool) {
         if said.as_ref() != Some(&because) {
-            self.insist(SourceState::Unreachable { because: because.clone() }).await;
+            self.insist(SourceState::Unreachable { because: because.clone(), down }).await;
             *said = Some(because);
         }
     }
@@ -179,7 +179,7 @@ mod tests {
         let cancel = CancellationToken::new();
         let watching = tokio::spawn(Eyes::new(host, Duration::from_secs(60)).run(sink, cancel.clone()));
         let mut because = async || match hears.recv().await {
-            Some(Input::Source(Report { state: SourceState::Unreachable { because }, .. })) => because,
+            Some(Input::Source(Report { state: SourceState::Unreachable { because, down: true }, .. })) => because,
             other => panic!("{other:?}"),
         };
         assert!(because().await.starts_with("no socket at "));

@@ -130,7 +130,7 @@ fn refused(error: Error) -> Answer {
         Error::NotFound => Answer::Failed("the container is gone".to_owned()),
         Error::Refused { status, message } => Answer::Failed(format!("the engine answered {status}: {message}")),
         Error::Lost(why) => Answer::Unknown(format!("the engine gave no answer: {why}")),
-        Error::Unreachable(why) | Error::Unsupported(why) | Error::Unfit(why) => Answer::Failed(why),
+        Error::Down(why) | Error::Unreachable(why) | Error::Unsupported(why) | Error::Unfit(why) => Answer::Failed(why),
         Error::Nonsense(why) => Answer::Unknown(format!("the engine's answer makes no sense: {why}")),
     }
 }

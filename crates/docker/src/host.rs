@@ -160,7 +160,9 @@ impl Host {
                 };
             }
             Err(Error::Refused { .. } | Error::NotFound | Error::Nonsense(_)) => {}
-            Err(e @ (Error::Lost(_) | Error::Unreachable(_) | Error::Unfit(_) | Error::Unsupported(_))) => {
+            Err(
+                e @ (Error::Lost(_) | Error::Down(_) | Error::Unreachable(_) | Error::Unfit(_) | Error::Unsupported(_)),
+            ) => {
                 return Err(e);
             }
         }

@@ -69,7 +69,7 @@ async fn connect(endpoint: &Endpoint) -> Result<(SendRequest<Empty<Bytes>>, Driv
         }
     };
     match timeout(CONNECT_WITHIN, connected).await {
-        Ok(result) => result.map_err(|e| Error::Unreachable(remedy(endpoint, &e))),
+        Ok(result) => result.map_err(|e| unreached(endpoint, &e)),
         Err(_) => Err(Error::Unreachable(format!("no connection to {endpoint} within {} s", CONNECT_WITHIN.as_secs()))),
     }
 }
@@ -87,6 +87,14 @@ where
 }
 
 /// Why there is no connection, and what to do about it, in one sentence.
+fn unreached(endpoint: &Endpoint, error: &io::Error) -> Error {
+    let says = remedy(endpoint, error);
+    match (endpoint, error.kind()) {
+        (Endpoint::Unix(_), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => Error::Down(says),
+        _ => Error::Unreachable(says),
+    }
+}
+
 fn remedy(endpoint: &Endpoint, error: &io::Error) -> String {
     match (endpoint, error.kind()) {
         (Endpoint::Unix(_), io::ErrorKind::NotFound) => {

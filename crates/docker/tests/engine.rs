@@ -420,7 +420,7 @@ async fn after_a_broken_stream_everything_is_listed_anew_with_what_the_engine_re
     watch
         .state(
             "why",
-            |s| matches!(s, SourceState::Unreachable { because } if because.starts_with("nobody listens on ")),
+            |s| matches!(s, SourceState::Unreachable { because, down: true } if because.starts_with("nobody listens on ")),
         )
         .await;
     // Unseen: one ends by itself, one is stopped, one is removed.

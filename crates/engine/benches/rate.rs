@@ -88,12 +88,8 @@ impl Host {
             everywhere: wide,
             stability_ms: 2_000,
         };
-        let settings = Settings {
-            instance: HOST.to_owned(),
-            channels: vec!["hook".to_owned()],
-            budgets,
-            ..Settings::default()
-        };
+        let settings =
+            Settings { instance: HOST.to_owned(), channels: vec!["hook".to_owned()], budgets, ..Settings::default() };
         let services = (0..DEPLOYMENTS).flat_map(|d| (0..SERVICES).map(move |s| service(d, s))).collect();
         Host {
             engine: Engine::new(State::default(), Arc::new(settings), "0.1.0"),

@@ -68,6 +68,7 @@ impl Engine {
         let Some(body) = self.world.body_of(&seen.resource, &seen.incarnation) else { return };
         let Some(source) = self.world.source(seen.resource.host()) else { return };
         let around = Around {
+            events_are_lost: false,
             before: self.state.intents.get(&seen.resource),
             own: self.state.own.get(&seen.incarnation),
             body,
@@ -101,10 +102,40 @@ impl Engine {
         looked || case.happenings.iter().any(told)
     }
 
+    /// Judges an end whose events did not come in time by what a look shows, as one that nobody watched: the engine drops
+    /// events of a stream that is not read fast enough, and says nothing. Returns whether the ledger has a new word.
+    pub(crate) fn judge_lost_end(&mut self, resource: &ResourceId) -> bool {
+        let Some((incarnation, body)) = self.world.body(resource) else { return false };
+        let lost = body.run == Run::Exited && !body.end_seen && body.watched_since.is_some();
+        let (Some(look), Some(source), true) = (body.look.clone(), self.world.source(resource.host()), lost) else {
+            return false;
+        };
+        let around = Around {
+            events_are_lost: true,
+            before: self.state.intents.get(resource),
+            own: self.state.own.get(incarnation),
+            body,
+            source,
+            start_is_news: false,
+            end_is_known: false,
+            foreign_is_ours: self.faults.foreign_stop_taken_for_ours,
+        };
+        let (incarnation, generation) = (incarnation.clone(), body.generation);
+        let fact = Fact::Looked(Box::new(look));
+        let seen = Observation { resource: resource.clone(), incarnation, generation, fact };
+        let word = self.watch.read(&seen, &around);
+        let told = word != Word::None;
+        self.take_word(&seen, word);
+        told
+    }
+
     fn take_word(&mut self, seen: &Observation, word: Word) {
         match word {
             Word::None => {}
-            Word::StartedByAnother => self.refresh(&seen.resource, Refresh::StartedAtTheEngine),
+            Word::StartedByAnother => {
+                self.note_person_acted(&seen.resource, "a start at the engine");
+                self.refresh(&seen.resource, Refresh::StartedAtTheEngine);
+            }
             Word::Wants(wanted, by, because) => {
                 // Another body of the resource runs: how this one ended says nothing of what is wanted.
                 let another_runs = self
@@ -279,6 +310,9 @@ impl Engine {
                 ..Excerpt::default()
             },
         };
+        if self.state.incidents.get(&incident.number).is_none_or(|incident| incident.phase.is_over()) {
+            return;
+        }
         self.live.logs.insert(incident.number, (incarnation.clone(), excerpt));
         if let Some(incident) = self.state.incidents.get(&incident.number) {
             self.touched.insert(incident.resource.clone());
@@ -302,6 +336,11 @@ impl Engine {
             }
         }
         self.live.all = true;
+    }
+
+    /// Whether the engine's own policy is about to start a resource again, as far as is seen.
+    pub(crate) fn is_restarting(&self, resource: &ResourceId) -> bool {
+        self.world.body(resource).is_some_and(|(_, body)| body.run == Run::Restarting)
     }
 
     /// Whether a resource runs, as far as is seen.

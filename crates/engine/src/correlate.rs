@@ -117,7 +117,9 @@ impl Engine {
     fn explains(&self, parent: &Incident, child: &Incident) -> bool {
         let needs = self.world.parents(&child.resource).any(|needed| *needed == parent.resource);
         let in_time = child.since.tick.after(CHILD_EARLIER_MAX) >= parent.since.tick;
-        needs && in_time && !parent.phase.is_over() && !self.carries_again(parent)
+        // One that waits for a person may wait for days: nobody else is silenced by it.
+        let is_mended = !matches!(parent.phase, Phase::Escalated { .. } | Phase::AwaitingApproval { .. });
+        needs && in_time && is_mended && !parent.phase.is_over() && !self.carries_again(parent)
     }
 
     /// Whether what depends on an incident's resource can stand on it again, though the incident is not over: one that
@@ -165,6 +167,11 @@ impl Engine {
             return;
         }
         let Some(parent) = self.parent_of(child).map(|parent| parent.id.clone()) else { return };
+        // It is remembered how it ended: after a restart of healer nothing else may tell.
+        let case = self.case_of(&child.resource, Some(number)).filter(|_| child.case.is_none());
+        if let Some(case) = case {
+            self.speak(number, case);
+        }
         let because = "what it depends on is down".to_owned();
         self.resolve(number, Outcome::MergedInto(parent), because);
     }

@@ -54,3 +54,6 @@ fn recent_restarts(body: &Body, now: Tick) -> usize {
     let calm = body.restarted.back().is_none_or(|last| now.since(*last) > RESTARTS_CALM);
     if calm { 0 } else { body.restarted.len() }
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,6 +64,11 @@ pub fn diagnose(case: &Case, cites: Vec<EvidenceId>) -> Diagnosis {
     }
     // `cannot_tell` always holds.
     let (cause, finding) = best.unwrap_or_else(|| (&cannot_tell::CAUSE, cannot_tell::finding()));
+    // A job is never rerun, however it ended.
+    let mend = match finding.mend {
+        Mend::Start | Mend::Restart if case.is_job => Mend::Person,
+        mend @ (Mend::Start | Mend::Restart | Mend::Nothing | Mend::Person) => mend,
+    };
     Diagnosis {
         cause: cause.name.to_owned(),
         title: finding.title,
@@ -71,7 +76,7 @@ pub fn diagnose(case: &Case, cites: Vec<EvidenceId>) -> Diagnosis {
         confidence: finding.confidence,
         evidence: cites,
         because: finding.because,
-        mend: finding.mend,
+        mend,
     }
 }
 

@@ -70,8 +70,10 @@ impl Engine {
     /// a freeze only what stops passes, and what closes a pair.
     pub(crate) fn guard_person(&self, who: &str, step: &Step) -> Verdict {
         let opens = matches!((step.action, step.pair), (Action::Start, Pair::None) | (Action::Stop, Pair::Opens));
+        let unseen = self.world.body(&step.resource).is_none() && self.may_be_there(&step.resource);
         let no = self
             .leader()
+            .or_else(|| unseen.then(|| Verdict::Hold(Hold::NotSeen, self.after(ASK_AGAIN_SOON))))
             .or_else(|| self.not_touchable(&step.resource))
             .or_else(|| self.frozen().filter(|_| opens))
             .or_else(|| self.busy(None, step));
@@ -79,7 +81,7 @@ impl Engine {
             (Some(no), _) => no,
             (None, None) => Verdict::Refuse(Refusal::Absent),
             (None, Some((incarnation, _))) => {
-                Verdict::Allow(Box::new(self.permit(Behalf::Person(who.to_owned()), step, incarnation, true)))
+                Verdict::Allow(Box::new(self.permit(Behalf::Person(who.to_owned()), step, incarnation, !opens)))
             }
         }
     }
@@ -369,3 +371,6 @@ pub(crate) fn is_ill(body: &Body) -> bool {
         Run::Paused | Run::Removing => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

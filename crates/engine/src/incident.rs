@@ -49,6 +49,8 @@ pub struct Incident {
     pub rejected: BTreeSet<PlanKey>,
     /// The last rejection: by whom, and why.
     pub rejection: Option<(String, String)>,
+    /// The body that the last question was about.
+    pub asked_about: Option<Binding>,
     /// The plan that a person approved; spent by its first step.
     pub approved: Option<Approval>,
     /// When it was reopened.
@@ -121,6 +123,7 @@ impl Incident {
             attempts: Vec::new(),
             rejected: BTreeSet::new(),
             rejection: None,
+            asked_about: None,
             approved: None,
             reopened: Vec::new(),
             person_acted: false,
@@ -204,7 +207,10 @@ impl Incident {
                 self.alert = *alert;
                 self.because.clone_from(because);
                 self.since = now;
-                self.reopened.push(now.tick);
+                // Only what was once over and came back counts as coming back.
+                if !matches!(self.outcome(), Some(Outcome::FalseAlarm | Outcome::MergedInto(_))) {
+                    self.reopened.push(now.tick);
+                }
                 self.well_since = None;
                 self.diagnosis = None;
                 self.case = None;
@@ -229,8 +235,11 @@ impl Incident {
             Event::Held { reason, until, .. } => {
                 self.enter(Phase::Held { reason: reason.clone(), until: *until }, now);
             }
-            Event::ApprovalAsked { until, .. } => self.enter(Phase::AwaitingApproval { until: *until }, now),
-            Event::ApprovalAnswered { by, approved: true, binds, .. } => self.approved(by, binds.clone(), now),
+            Event::ApprovalAsked { binds, until, .. } => {
+                self.asked_about.clone_from(binds);
+                self.enter(Phase::AwaitingApproval { until: *until }, now);
+            }
+            Event::ApprovalAnswered { by, approved: true, .. } => self.approved(by, now),
             Event::ApprovalAnswered { by, because, .. } => self.rejected(by, because, now),
             Event::ApprovalWithdrawn { .. } => self.approved = None,
             Event::ActionStarted { permit, step, .. } => self.started(permit.id, *step, permit.until, now),
@@ -335,7 +344,8 @@ impl Incident {
         self.phase = phase;
     }
 
-    fn approved(&mut self, by: &str, binds: Option<Binding>, now: Now) {
+    fn approved(&mut self, by: &str, now: Now) {
+        let binds = self.asked_about.clone();
         if let Some(key) = self.plan.as_ref().map(Plan::key) {
             // Good for one execution, soon: the guard asks all the rest again.
             let until = now.after(APPROVAL_GOOD_FOR).tick;

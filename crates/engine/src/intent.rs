@@ -40,6 +40,8 @@ struct Signals {
     open_after: Option<SourceTime>,
     /// A signal came while the engine was found to be shutting down.
     by_engine: bool,
+    /// It ended, as an event told.
+    died: bool,
 }
 
 /// Somebody else's terminating signal: it counts until the next start.
@@ -72,6 +74,8 @@ pub(crate) struct Around<'a> {
     pub body: &'a Body,
     /// The source.
     pub source: &'a Source,
+    /// The events that should have told of this end have not come in time: the stream lost them.
+    pub events_are_lost: bool,
     /// It is a look that shows a start of which nothing was known.
     pub start_is_news: bool,
     /// It is a look that shows an end on which an incident was decided already.
@@ -134,7 +138,9 @@ impl Watch {
 
     /// A signal that an order of ours seemed to explain is somebody else's, once that order was surely not carried out.
     fn reconsider(&mut self, incarnation: &Incarnation, around: &Around<'_>) {
-        let Some(signals) = self.bodies.get_mut(incarnation).filter(|signals| signals.foreign.is_none()) else { return };
+        let Some(signals) = self.bodies.get_mut(incarnation).filter(|signals| signals.foreign.is_none()) else {
+            return;
+        };
         let Some(at) = signals.asks.last().copied().filter(|_| !signals.by_engine && !around.foreign_is_ours) else {
             return;
         };
@@ -155,7 +161,10 @@ impl Watch {
                 }
                 Word::None
             }
-            What::Died { .. } => signals.foreign.map_or(Word::None, |foreign| stopped_if_down(foreign, around)),
+            What::Died { .. } => {
+                signals.died = true;
+                signals.foreign.map_or(Word::None, |foreign| stopped_if_down(foreign, around))
+            }
             What::Stopped => {
                 signals.stops.insert(event.at);
                 let ours = around.own.map_or(0, |own| own.stops_at(event.at));
@@ -166,15 +175,15 @@ impl Watch {
                 signals.foreign.map_or(Word::None, |foreign| stopped_if_down(foreign, around))
             }
             What::Started => {
+                let by_policy = signals.ended_by_itself() && around.engine_restarts_it();
                 *signals = Signals::default();
-                let ours = around.own.map_or(0, |own| own.starts);
                 let explained = self.our_starts.entry(incarnation.clone()).or_default();
-                if explained.len() < usize_of(ours) {
+                if around.own.is_some_and(|own| own.explains_start(event.at, explained)) {
                     explained.insert(event.at);
                 }
                 let by_another = !explained.contains(&event.at);
                 match around.before.map(|intent| intent.wanted) {
-                    _ if !by_another => Word::None,
+                    _ if !by_another || by_policy => Word::None,
                     Some(Wanted::Running) => Word::StartedByAnother,
                     Some(Wanted::Stopped | Wanted::Unknown) | None => Word::Wants(
                         Wanted::Running,
@@ -200,8 +209,9 @@ impl Watch {
     fn read_look(&mut self, incarnation: &Incarnation, look: &Look, around: &Around<'_>) -> Word {
         let Some(before) = around.before else { return first_sight(look, around) };
         if matches!(look.run, Run::Running | Run::Paused) {
-            let explained = self.our_starts.get(incarnation).map_or(0, BTreeSet::len);
-            let ours = around.own.is_some_and(|own| usize_of(own.starts) > explained);
+            let none = BTreeSet::new();
+            let explained = self.our_starts.get(incarnation).unwrap_or(&none);
+            let ours = look.started.zip(around.own).is_some_and(|(at, own)| own.explains_start(at, explained));
             return found_running(look, before, around.start_is_news && !ours);
         }
         // An end that its events told is judged by them; one that a look alone shows, by evidence.
@@ -219,7 +229,8 @@ impl Watch {
         // Who said that it shall run knew of an end before that, as of one of a body that was set aside.
         let later = before.wanted == Wanted::Running && exit.at > said_at(before);
         let open = later || revised;
-        if !open || around.body.end_seen || around.end_is_known || explained_by_events(around) {
+        let untold = explained_by_events(around) && !around.events_are_lost;
+        if !open || around.body.end_seen || around.end_is_known || untold {
             return Word::None;
         }
         if self.judged.get(incarnation) == Some(&exit.at) && !revised {
@@ -244,7 +255,23 @@ impl Watch {
     }
 }
 
+impl Around<'_> {
+    /// Whether the engine's own policy may start it: then a start after an end that nobody asked for is the engine's.
+    fn engine_restarts_it(&self) -> bool {
+        use model::fact::RestartPolicy as P;
+        self.body.definition.as_ref().is_some_and(|definition| match definition.restart_policy {
+            P::No => false,
+            P::OnFailure(_) | P::UnlessStopped | P::Always => true,
+        })
+    }
+}
+
 impl Signals {
+    /// Whether its end was seen, and nobody asked for it.
+    fn ended_by_itself(&self) -> bool {
+        self.died && self.foreign.is_none() && self.asks.is_empty() && self.kills.is_empty() && self.stops.is_empty()
+    }
+
     /// Whether a stop of ours explains this signal: one stop signal a stop, and one kill after its timeout.
     fn explained(&mut self, signal: u8, at: SourceTime, around: &Around<'_>) -> bool {
         let Some(own) = around.own else { return false };
@@ -274,9 +301,9 @@ fn stopped_if_down(foreign: Foreign, around: &Around<'_>) -> Word {
         return Word::None;
     }
     let because = match foreign.signal {
-        Some(SIGKILL) => "somebody killed it through the engine (`docker kill` or a stop's end)".to_owned(),
-        Some(signal) => format!("somebody stopped it through the engine (signal {signal})"),
-        None => "somebody stopped it through the engine".to_owned(),
+        Some(SIGKILL) => "somebody killed it at the engine".to_owned(),
+        Some(signal) => format!("somebody stopped it at the engine (signal {signal})"),
+        None => "somebody stopped it at the engine".to_owned(),
     };
     Word::Wants(Wanted::Stopped, Author::SomebodyAtTheEngine, because)
 }
@@ -340,7 +367,8 @@ enum End {
 fn judge_unseen_end(look: &Look, by_engine: bool, around: &Around<'_>) -> End {
     let Some(exit) = &look.exit else { return End::Unknown("it is down, and nothing says how".to_owned()) };
     let ours = around.own.map_or(0, |own| own.stops_at(exit.at));
-    if exit.code == 255 || around.source.was_out(exit.at) {
+    // While its API was closed nobody could stop it; a crashed engine stops its survivors itself at its next start.
+    if around.source.was_out(exit.at) {
         return End::AsBefore;
     }
     if let Some(kept) = &look.kept {
@@ -353,7 +381,12 @@ fn judge_unseen_end(look: &Look, by_engine: bool, around: &Around<'_>) -> End {
     }
     match look.manually_stopped {
         Some(false) => End::AsBefore,
-        None if by_engine => End::AsBefore,
+        // The stop that the engine notes is ours, and nothing that it kept tells of another.
+        Some(true) if ours > 0 => End::AsBefore,
+        // Found dead after an unclean stop of the engine: nobody stopped it. A program may also end with 255 by itself, so
+        // this is asked last.
+        None if exit.code == 255 => End::AsBefore,
+        None if by_engine && around.source.went_out_after(exit.at) => End::AsBefore,
         Some(true) => {
             End::Unknown("it ended while healer could not see, stopped or signalled through the engine".to_owned())
         }
@@ -394,3 +427,6 @@ fn usize_of(count: u32) -> usize {
 pub(crate) fn entry(wanted: Wanted, by: Author, because: String, source_at: Option<SourceTime>, now: Now) -> Intent {
     Intent { wanted, by, at: now, source_at, because }
 }
+
+#[cfg(test)]
+mod tests;

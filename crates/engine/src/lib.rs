@@ -296,16 +296,8 @@ impl Engine {
             return None;
         }
         let incidents = self.state.open_incidents().filter_map(|incident| self.incident_deadline(incident));
-        let outbox = self.state.outbox.iter().flat_map(|(id, outgoing)| {
-            outgoing.channels.iter().map(|(channel, tries)| {
-                self.live
-                    .in_flight
-                    .get(&(*id, channel.clone()))
-                    .map_or(tries.next, |since| since.after(tell::FLIGHT_MAX))
-            })
-        });
         let acts = self.state.acts.values().filter_map(|act| self.person_act_deadline(act));
-        incidents.chain(outbox).chain(acts).chain(self.queue_due()).min()
+        incidents.chain(self.outbox_due()).chain(acts).chain(self.queue_due()).min()
     }
 
     /// What a performer must know of a resource the moment before it acts.

@@ -95,7 +95,7 @@ impl Engine {
                 self.refresh(resource, Refresh::Person(who.to_owned()));
                 self.live.wanted.insert(resource.clone());
             }
-            self.note_person_acted(resource);
+            self.note_person_acted(resource, "a command");
         }
         let pending = PendingReply { lines, outstanding: allowed.iter().cloned().collect() };
         self.live.replies.insert(id.clone(), pending);
@@ -112,7 +112,9 @@ impl Engine {
     fn queue_steps(&mut self, id: &CommandId, who: &str, ask: &Ask, resource: &ResourceId) {
         let definition = self.world.body(resource).and_then(|(_, body)| body.definition.clone());
         let definition = definition.as_deref();
-        let steps = match (ask, self.is_up(resource)) {
+        // What the engine is about to start again is down, and is stopped all the same.
+        let stops = matches!(ask, Ask::Stop(_)) && self.is_restarting(resource);
+        let steps = match (ask, stops || self.is_up(resource)) {
             (Ask::Start(_), false) | (Ask::Restart(_), false) => {
                 vec![plan::step(Action::Start, resource, definition, Pair::None)]
             }
@@ -172,8 +174,7 @@ impl Engine {
         } else {
             let approved = turn == Turn::Approved;
             let (of, by, because) = (of.clone(), who.to_owned(), because.to_owned());
-            let binds = if approved { self.binding(&resource) } else { None };
-            self.emit(Event::ApprovalAnswered { id: of, by, approved, because, binds });
+            self.emit(Event::ApprovalAnswered { id: of, by, approved, because });
             match (approved, awaits || expired) {
                 (true, true) => "approved",
                 (true, false) => "approved; it is held for another reason at present",
@@ -184,11 +185,10 @@ impl Engine {
         self.reply(id, true, vec![line(Some(&resource), text)]);
     }
 
-    fn note_person_acted(&mut self, resource: &ResourceId) {
+    pub(crate) fn note_person_acted(&mut self, resource: &ResourceId, by: &str) {
         if let Some(incident) = self.state.open_incident(resource) {
             let id = incident.id.clone();
-            let by = "a command".to_owned();
-            self.emit(Event::PersonActed { id, by });
+            self.emit(Event::PersonActed { id, by: by.to_owned() });
         }
     }
 

@@ -21,6 +21,9 @@ const LOOK_GIVE_UP: Duration = Duration::from_secs(60);
 const CLOSE_AGAIN: Duration = Duration::from_secs(2);
 const CLOSE_AGAIN_RARELY: Duration = Duration::from_secs(60);
 
+/// A healthcheck may go without a verdict for so long before nobody waits for it any more.
+const STARTS_WITHIN: Duration = Duration::from_secs(600);
+
 /// Whether the invariant holds: three-valued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Health {
@@ -231,6 +234,8 @@ impl Engine {
                 self.emit(Event::Verified { id, result: Verification::Held, because: because.clone() });
                 self.resolve(number, Outcome::Healed, because);
             }
+            // A healthcheck that has no verdict yet is given its time, as services that start slowly need it.
+            Health::Unclear(_) if due && self.still_starts(incident) => self.extend_verification(number, false),
             Health::Unclear(_) if due && !extended.inconclusive => self.extend_verification(number, false),
             Health::Unclear(because) if due => {
                 let id = incident.id.clone();
@@ -248,6 +253,12 @@ impl Engine {
         closes.is_some_and(|step| matches!(self.guard(incident, plan, step, Purpose::Close), Verdict::Allow(_)))
     }
 
+    fn still_starts(&self, incident: &Incident) -> bool {
+        let starting =
+            self.world.body(&incident.resource).is_some_and(|(_, body)| body.health == fact::Health::Starting);
+        starting && self.now.tick.since(incident.phase_since.tick) < STARTS_WITHIN
+    }
+
     /// Puts the end off: by a late alert, or since nothing can be told; each once. An opened pair is not verified but
     /// waits to be closed: its end is not put off.
     pub(crate) fn extend_verification(&mut self, number: u64, by_alert: bool) {
@@ -257,7 +268,7 @@ impl Engine {
             return;
         }
         let spent = if by_alert { extended.by_alert } else { extended.inconclusive };
-        if spent {
+        if spent && (by_alert || !self.still_starts(incident)) {
             return;
         }
         let window = self.settings.budgets.stability();

@@ -25,6 +25,9 @@ const CLOSED_KEPT_MAX: usize = 2_000;
 /// Commands are remembered this far back, so that one handled twice acts once.
 const COMMANDS_KEPT_MAX: usize = 1_000;
 
+/// A start that a look did not show may still be carried out within this time, in nanoseconds.
+const START_LATE_NS: i64 = 5_000_000_000;
+
 /// The version of this struct as a snapshot. A snapshot of another version is ignored and the journal folded anew.
 pub const SNAPSHOT_VERSION: u32 = 1;
 
@@ -107,6 +110,12 @@ pub struct Act {
 pub struct Own {
     /// Starts that were ordered in this process's life.
     pub starts: u32,
+    /// Those of them that are not over yet.
+    #[serde(default)]
+    pub starts_open: u32,
+    /// The others are over as of this moment: a start that comes later is not one of them.
+    #[serde(default)]
+    pub starts_closed: Option<SourceTime>,
     /// Stops that were ordered since our last start.
     pub stops: u32,
     /// The last stop is over as of this moment: what comes later is somebody else's.
@@ -191,7 +200,13 @@ impl State {
                 self.instance.clone_from(instance);
                 self.started = Some(now);
                 let unsettled: BTreeSet<_> = self.acts.values().map(|act| act.permit.incarnation.clone()).collect();
-                self.own.retain(|incarnation, _| unsettled.contains(incarnation));
+                for (incarnation, own) in &mut self.own {
+                    if !unsettled.contains(incarnation) {
+                        own.starts = 0;
+                    }
+                }
+                // A stop of ours that no start of ours has followed yet still explains why the body is down.
+                self.own.retain(|incarnation, own| unsettled.contains(incarnation) || own.stops > 0);
             }
             Event::SourceChanged { source, state } => {
                 self.sources.insert(source.clone(), state.clone());
@@ -227,11 +242,10 @@ impl State {
                     own.take_back(act.permit.step.action, answer);
                 }
             }
-            Event::ActionSettled { permit, source_at, .. } => {
-                if let Some(act) = self.acts.remove(permit)
-                    && act.permit.step.action == model::action::Action::Stop
-                {
-                    self.own.entry(act.permit.incarnation).or_default().stops_closed = *source_at;
+            Event::ActionSettled { permit, source_at, reached, .. } => {
+                if let Some(act) = self.acts.remove(permit) {
+                    let own = self.own.entry(act.permit.incarnation.clone()).or_default();
+                    own.close(&act, *source_at, *reached);
                 }
             }
             Event::CommandTaken { id, .. } => {
@@ -370,6 +384,7 @@ impl Own {
         match action {
             model::action::Action::Start => {
                 self.starts += 1;
+                self.starts_open += 1;
                 (self.stops_before, self.stops_before_closed) = (self.stops, self.stops_closed);
                 self.stops = 0;
                 self.stops_closed = None;
@@ -400,9 +415,38 @@ impl Own {
         };
         match action {
             _ if !surely_not => {}
-            model::action::Action::Start => self.starts = self.starts.saturating_sub(1),
+            model::action::Action::Start => {
+                self.starts = self.starts.saturating_sub(1);
+                self.starts_open = self.starts_open.saturating_sub(1);
+            }
             model::action::Action::Stop => self.stops = self.stops.saturating_sub(1),
         }
+    }
+
+    /// An order is over: what happens after this moment is somebody else's.
+    fn close(&mut self, act: &Act, shown_at: Option<SourceTime>, reached: bool) {
+        match (act.permit.step.action, shown_at) {
+            (model::action::Action::Stop, _) => self.stops_closed = shown_at,
+            // It was taken back already.
+            (model::action::Action::Start, _)
+                if matches!(act.answer, Some(Answer::AlreadySo | Answer::Withheld(_))) => {}
+            (model::action::Action::Start, Some(at)) => {
+                let late_ns = if reached { 0 } else { START_LATE_NS };
+                self.starts_open = self.starts_open.saturating_sub(1);
+                self.starts_closed = self.starts_closed.max(Some(SourceTime(at.0.saturating_add(late_ns))));
+            }
+            (model::action::Action::Start, None) => {}
+        }
+    }
+
+    /// Whether one more start at this moment is explained by an order of ours, besides those that are.
+    #[must_use]
+    pub fn explains_start(&self, at: SourceTime, explained: &BTreeSet<SourceTime>) -> bool {
+        let (ours, so_far) = match self.starts_closed.filter(|closed| at > *closed) {
+            Some(closed) => (self.starts_open, explained.iter().filter(|then| **then > closed).count()),
+            None => (self.starts, explained.len()),
+        };
+        u32::try_from(so_far).is_ok_and(|so_far| so_far < ours)
     }
 }
 

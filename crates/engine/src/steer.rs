@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::action::Step;
 use model::event::Event;
-use model::fact::RestartPolicy;
+use model::fact::{RestartPolicy, Run};
 use model::incident::{
     Case, Confidence, Diagnosis, Escalation, Evidence, Mend, Outcome, Phase, RollbackCause, Verification,
 };
@@ -15,7 +15,7 @@ use model::verdict::{Hold, Refusal, Verdict};
 use model::{ResourceId, Tick};
 
 use crate::diagnose::{diagnose, exit_code};
-use crate::guard::{Purpose, is_ill};
+use crate::guard::Purpose;
 use crate::incident::Incident;
 use crate::life::{self, Next, Turn};
 use crate::settle::Health;
@@ -80,8 +80,7 @@ impl Engine {
     }
 
     fn is_seen_well(&self, incident: &Incident) -> bool {
-        self.world.is_fresh(&incident.resource)
-            && self.world.body(&incident.resource).is_some_and(|(_, body)| body.is_up() && !is_ill(body))
+        self.health_of(&incident.resource) == Health::Well
     }
 
     fn advance(&mut self, number: u64, concerned: bool) {
@@ -131,13 +130,19 @@ impl Engine {
             (concerned && self.pair_may_close(incident), Turn::Due),
             (concerned && self.is_ready_to_diagnose(incident), Turn::Due),
             (concerned && self.hold_is_over(incident), Turn::Unhindered),
-            (self.live.more_seen.contains(&incident.id.number), Turn::MoreSeen),
+            (self.live.more_seen.contains(&incident.id.number) || self.question_is_stale(incident), Turn::MoreSeen),
         ];
         levels
             .into_iter()
             .filter(|(happens, _)| *happens)
             .map(|(_, turn)| turn)
             .find(|turn| !matches!(life::next(&incident.phase, *turn), Ok(Next::Stay) | Err(_)))
+    }
+
+    /// Whether a person is asked about a body that was made anew since.
+    fn question_is_stale(&self, incident: &Incident) -> bool {
+        let present = self.binding(&incident.resource);
+        matches!(incident.phase, Phase::AwaitingApproval { .. }) && present.is_some() && present != incident.asked_about
     }
 
     fn owner_stop_is_noted(&self, incident: &Incident) -> bool {
@@ -271,7 +276,9 @@ impl Engine {
         // The fast path: an end whose whole story the stream told, of a service that the engine will not start itself.
         let own_policy = body.definition.as_ref().is_none_or(|d| d.restart_policy != RestartPolicy::No);
         let fast = (body.end_seen && !own_policy) || body.is_up();
-        let looked = self.is_looked_at(&incident.resource);
+        // An end whose events are still on their way is not judged by a look alone.
+        let untold = body.run == Run::Exited && !body.end_seen && body.watched_since.is_some();
+        let looked = self.is_looked_at(&incident.resource) && !untold;
         looked || (fast && told.confidence >= Confidence::Likely)
     }
 
@@ -301,7 +308,11 @@ impl Engine {
             self.emit(Event::IntentChanged { resource, intent });
             return;
         }
-        if let Some(case) = self.case_of(&incident.resource, Some(number)) {
+        let resource = incident.resource.clone();
+        if self.judge_lost_end(&resource) {
+            return;
+        }
+        if let Some(case) = self.case_of(&resource, Some(number)) {
             self.speak(number, case);
         }
         self.plan_and_ask(number);
@@ -318,7 +329,7 @@ impl Engine {
     }
 
     /// Writes down what the rules say of a case, if it is new.
-    fn speak(&mut self, number: u64, case: Case) {
+    pub(crate) fn speak(&mut self, number: u64, case: Case) {
         let cites = self.add_evidence(number, &case);
         let Some(incident) = self.state.incidents.get(&number) else { return };
         let diagnosis = diagnose(&case, cites);
@@ -431,9 +442,10 @@ impl Engine {
                 self.tell_of_another_attempt(number);
             }
             Verdict::Ask(question) => {
-                let id = incident.id.clone();
+                let (id, incident_resource) = (incident.id.clone(), incident.resource.clone());
                 let until = self.after(Duration::from_millis(self.settings.approval_expires_ms));
-                self.emit(Event::ApprovalAsked { id, question, until });
+                let binds = self.binding(&incident_resource);
+                self.emit(Event::ApprovalAsked { id, question, binds, until });
                 self.tell(number, Kind::Opened);
             }
             Verdict::Hold(reason, until) => self.hold(number, reason, until),

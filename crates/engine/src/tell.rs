@@ -1,17 +1,19 @@
 //! Who is told what, and when: one incident, one thread; what was healed at the first attempt is told once, at its end.
 //! The outbox is a fold like everything else, so a message outlives a crash between the decision and its delivery.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use model::Tick;
 use model::event::Event;
 use model::fact::What;
-use model::incident::{Case, Outcome, Phase};
+use model::incident::{Case, IncidentId, Outcome, Phase};
 use model::input::Effect;
 use model::message::{Delivery, Kind, Message, MessageId, Parcel, Receipt, Severity};
 use model::time::Spoken;
 
 use crate::incident::Incident;
+use crate::state::Tries;
 use crate::{Engine, diagnose};
 
 /// An incident that is open for longer than this becomes a thread.
@@ -28,7 +30,7 @@ const RETRY_AFTER: [Duration; 6] = [
 /// A message that nobody took for so long is given up.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(3 * 24 * 3600);
 /// A try that was not reported for so long is tried again.
-pub(crate) const FLIGHT_MAX: Duration = Duration::from_secs(60);
+const FLIGHT_MAX: Duration = Duration::from_secs(60);
 
 impl Engine {
     /// When an incident has to be told because it lasts.
@@ -144,20 +146,41 @@ impl Engine {
         next
     }
 
-    /// Hands out the parcels whose time has come.
-    pub(crate) fn send_what_is_due(&mut self) {
-        let now = self.now.tick;
-        let mut due = Vec::new();
+    /// The message of each thread whose turn it is on each channel: the later ones wait for it, so that a thread keeps its
+    /// order.
+    fn next_of_each_thread(&self) -> Vec<(MessageId, &str, &Tries)> {
+        let mut begun: BTreeSet<(&str, &IncidentId)> = BTreeSet::new();
+        let mut next = Vec::new();
         for (id, outgoing) in &self.state.outbox {
             for (channel, tries) in &outgoing.channels {
-                let flies = self.live.in_flight.get(&(*id, channel.clone()));
-                let ready = flies.map_or(tries.next, |since| since.after(FLIGHT_MAX)) <= now;
-                if ready {
-                    let message = outgoing.message.clone();
-                    due.push(Parcel { channel: channel.clone(), message, attempt: tries.made + 1 });
+                if begun.insert((channel, &outgoing.message.incident)) {
+                    next.push((*id, channel.as_str(), tries));
                 }
             }
         }
+        next
+    }
+
+    fn delivery_due(&self, id: MessageId, channel: &str, tries: &Tries) -> Tick {
+        let flies = self.live.in_flight.get(&(id, channel.to_owned()));
+        flies.map_or(tries.next, |since| since.after(FLIGHT_MAX))
+    }
+
+    /// When the next try of a delivery is due.
+    pub(crate) fn outbox_due(&self) -> Option<Tick> {
+        self.next_of_each_thread().into_iter().map(|(id, channel, tries)| self.delivery_due(id, channel, tries)).min()
+    }
+
+    /// Hands out the parcels whose time has come.
+    pub(crate) fn send_what_is_due(&mut self) {
+        let now = self.now.tick;
+        let next = self.next_of_each_thread();
+        let ready = next.into_iter().filter(|(id, channel, tries)| self.delivery_due(*id, channel, tries) <= now);
+        let parcel = |(id, channel, tries): (MessageId, &str, &Tries)| {
+            let message = self.state.outbox.get(&id)?.message.clone();
+            Some(Parcel { channel: channel.to_owned(), message, attempt: tries.made + 1 })
+        };
+        let due: Vec<Parcel> = ready.filter_map(parcel).collect();
         for parcel in due {
             self.live.in_flight.insert((parcel.message.id, parcel.channel.clone()), now);
             self.effects.push(Effect::Send(Box::new(parcel)));
@@ -221,7 +244,7 @@ pub(crate) fn standing(incident: &Incident) -> String {
             Some(step) => format!("{} under way", step.action),
             None => "under way".to_owned(),
         },
-        Phase::Verifying { .. } => "running again, must hold for the stability window".to_owned(),
+        Phase::Verifying { .. } => "running again, must hold".to_owned(),
         Phase::RollingBack { .. } => "being stopped again, as its owner wants".to_owned(),
         Phase::Escalated { reason, .. } => format!("needs you: {reason}"),
         Phase::Resolved { outcome, .. } => match outcome {
@@ -263,13 +286,10 @@ pub(crate) fn evidence_of(case: &Case, log_lines_max: usize) -> Vec<(&'static st
         };
         found.push(("event", text));
     }
-    if let (Some(look), Some(code)) = (&case.look, diagnose::exit_code(case)) {
+    if let (true, Some(code)) = (case.look.is_some(), diagnose::exit_code(case)) {
         let oom = diagnose::oom_flag(case);
         if let Some(oom) = oom {
-            found.push((
-                "inspect",
-                format!("exit code {code}, OOMKilled={oom}, restarts by the engine: {}", look.restarts),
-            ));
+            found.push(("inspect", format!("exit code {code}, OOMKilled={oom}")));
         }
     }
     if let Some((_, error)) = diagnose::start_error(case) {

@@ -139,7 +139,7 @@ fn remedy(id: &ResourceId, standing: Standing, incident: Option<&Incident>, engi
         (Standing::NeedsYou, Some(incident)) if matches!(incident.phase, Phase::AwaitingApproval { .. }) => {
             Some(format!("healer approve {}", incident.id))
         }
-        (Standing::NeedsYou, _) => Some(format!("healer why {}", id.short())),
+        (Standing::NeedsYou, _) => Some(format!("healer start {}   (once it is mended)", id.short())),
         (Standing::Unknown, _) => {
             Some(format!("healer start {0}   (or, to leave it down: healer adopt {0})", id.short()))
         }

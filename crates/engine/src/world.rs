@@ -16,6 +16,8 @@ const HAPPENINGS_MAX: usize = 64;
 /// Restarts by the engine's own policy are remembered for this long, and at most so many.
 const RESTARTS_WINDOW: Duration = Duration::from_secs(600);
 const RESTARTS_MAX: usize = 20;
+/// An engine that is told to stop ends its containers, and then its stream, within so long.
+const GOES_OUT_WITHIN_MS: i64 = 120_000;
 /// A deployment is being deployed until it has been quiet for this long after a sign of a deploy.
 const DEPLOY_QUIET: Duration = Duration::from_secs(60);
 
@@ -45,6 +47,8 @@ pub struct Source {
     pub closing: bool,
     /// Why it cannot be reached; empty while it can.
     pub because: String,
+    /// Since its stream was lost nobody was there at all.
+    down: bool,
     /// When its stream was lost.
     lost: Option<Wall>,
     /// The last time that its API was closed: from the loss of the stream to the first answer, if it could not be
@@ -53,6 +57,13 @@ pub struct Source {
 }
 
 impl Source {
+    /// Whether its API was found closed soon after that moment.
+    #[must_use]
+    pub fn went_out_after(&self, at: SourceTime) -> bool {
+        let at_ms = at.0.div_euclid(1_000_000);
+        self.out.is_some_and(|(from, _)| at_ms <= from.0 && from.0 - at_ms <= GOES_OUT_WITHIN_MS)
+    }
+
     /// Whether its API was closed at that moment, as far as this process saw. Whatever ended then was ended by no person.
     ///
     /// Compares the source's clock with ours, which are one on a local engine.
@@ -219,7 +230,8 @@ impl World {
     pub fn report(&mut self, name: &str, state: &SourceState, now: Now) -> Vec<(ResourceId, Incarnation)> {
         let source = self.sources.entry(name.to_owned()).or_default();
         match state {
-            SourceState::Unreachable { because } => {
+            SourceState::Unreachable { because, down } => {
+                source.down |= down;
                 source.generation = None;
                 source.listed = false;
                 source.because.clone_from(because);
@@ -233,7 +245,7 @@ impl World {
                 }
             }
             SourceState::Opened { generation } => {
-                let was_out = !source.because.is_empty() || source.closing;
+                let was_out = source.down;
                 *source = Source {
                     generation: Some(*generation),
                     last: Some(*generation),

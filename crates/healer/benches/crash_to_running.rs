@@ -34,7 +34,8 @@ use serde_json::Value;
 const RATIO_MAX: f64 = 1.15;
 /// Many failures at once are another matter (a storm): crashes come so far apart that they are none.
 const APART: Duration = Duration::from_secs(3);
-const SETTINGS: &str = "budgets: {stability: 1s, per_deployment: 100000/10m, per_host: 100000/10m, everywhere: 100000/10m}\n";
+const SETTINGS: &str =
+    "budgets: {stability: 1s, per_deployment: 100000/10m, per_host: 100000/10m, everywhere: 100000/10m}\n";
 const EXCLUDED: &str = "healer.platform/exclude=true";
 
 fn main() -> ExitCode {

@@ -94,7 +94,7 @@ impl Desk {
                 Ok(Exit::Fine)
             }
             Brief::Check { keys: true } => {
-                self.say(&config::reference());
+                self.show(&config::keys(), config::reference);
                 Ok(Exit::Fine)
             }
             Brief::Check { keys: false } => Ok(self.check()),

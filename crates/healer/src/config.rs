@@ -28,7 +28,7 @@ use model::settings::Settings;
 pub(crate) use check::Finding;
 use check::Findings;
 pub(crate) use reload::{Reload, reload};
-pub(crate) use schema::reference;
+pub(crate) use schema::{keys, reference};
 pub(crate) use value::{duration, url_shown};
 
 /// An example with every key, which is held to pass.
@@ -276,7 +276,9 @@ fn from_texts(
     }
     let root = layers.into_iter().reduce(layer::over);
     // A file that nobody could read may have named another directory than the default.
-    let told = flags.state_dir.is_some() || root.as_ref().is_some_and(|root| root.get("state_dir").is_some());
+    let told = flags.state_dir.is_some()
+        || (surroundings.variable)("STATE_DIRECTORY").is_some()
+        || root.as_ref().is_some_and(|root| root.get("state_dir").is_some());
     let in_doubt = texts.len() < files.len() && !told;
     let mut reader = read::Reader::new(root.as_ref(), file.as_deref(), surroundings, flags, &mut findings);
     let config = reader.config();

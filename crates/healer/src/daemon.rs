@@ -15,6 +15,7 @@ mod watch;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -33,6 +34,8 @@ use performers::{Channels, Performers};
 const GRACE: Duration = Duration::from_secs(2);
 /// An engine whose address cannot be told is looked for again after this long.
 const LOOK_FOR_ENGINE_EVERY: Duration = Duration::from_secs(5);
+/// A full disk is looked at again after this long.
+const LOOK_FOR_ROOM_EVERY: Duration = Duration::from_secs(2);
 const WORKERS: usize = 2;
 
 /// Runs the daemon, or one pass of it.
@@ -41,11 +44,27 @@ pub(crate) fn run(config: Config, once: bool) -> anyhow::Result<ExitCode> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let (kept, room) = Kept::open(&config.state_dir).context("the journal cannot be used")?;
+    let (mut kept, room) = Kept::open(&config.state_dir).context("the journal cannot be used")?;
+    wait_for_room(&mut kept, &config, once)?;
     let tasks = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
     let ended = tasks.block_on(live(config, once, kept, room));
     tasks.shutdown_timeout(GRACE);
     ended
+}
+
+/// A host whose disk is full when it boots needs its watchman as soon as there is room, and nobody to start it by hand.
+fn wait_for_room(kept: &mut Kept, config: &Config, once: bool) -> anyhow::Result<()> {
+    let mut waits = false;
+    while kept.room() == store::Room::Full {
+        let dir = config.state_dir.display();
+        anyhow::ensure!(!once, "the disk of {dir} is full: nothing can be written down, so nothing is done");
+        if !waits {
+            tracing::warn!("the disk of {dir} is full: healer begins as soon as there is room for its journal");
+        }
+        waits = true;
+        std::thread::sleep(LOOK_FOR_ROOM_EVERY);
+    }
+    Ok(())
 }
 
 async fn live(
@@ -59,6 +78,12 @@ async fn live(
         Ok(listener) => Some(listener),
         // `--once` may run beside anything.
         Err(_) if once => None,
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            anyhow::bail!(
+                "another program listens on {} already: end it, or set `listen` to another port",
+                config.listen
+            )
+        }
         Err(error) => return Err(error).with_context(|| format!("cannot listen on {} (`listen`)", config.listen)),
     };
     let channels = Channels::open(&config)?;
@@ -87,6 +112,7 @@ async fn live(
     for (name, host) in hosts {
         tokio::spawn(watch_engine(name, host, config.relist, handle.clone(), stop.clone()));
     }
+    tokio::spawn(watch::room(room.clone(), handle.clone(), stop.clone()));
     let house = House::new(handle.clone(), config.state_dir.clone(), room);
     if let Some(listener) = listener {
         tracing::info!(at = %config.listen, "serving HTTP, read-only");
@@ -133,10 +159,20 @@ fn hosts(config: &Config) -> BTreeMap<String, Option<Host>> {
 
 /// Watches one engine until the daemon ends.
 async fn watch_engine(name: String, host: Option<Host>, relist: Duration, handle: Handle, stop: CancellationToken) {
-    let sink = move |input: Input| handle.observe(input).map_err(|_| docker::Overflow);
+    let first = AtomicBool::new(true);
+    let sink = move |input: Input| {
+        // The journal tells of changes: what was out of reach before this process began, too, would not be said.
+        if let Input::Source(Report { source, state }) = &input
+            && first.swap(false, Ordering::Relaxed)
+            && let SourceState::Unreachable { because, .. } = state
+        {
+            tracing::warn!("{source} cannot be watched yet, healer goes on trying: {because}");
+        }
+        handle.observe(input).map_err(|_| docker::Overflow)
+    };
     let Some(host) = host else {
         let because = "its address in the configuration cannot be used: `healer check` says why".to_owned();
-        let report = Report { source: name, state: SourceState::Unreachable { because } };
+        let report = Report { source: name, state: SourceState::Unreachable { because, down: false } };
         while sink(Input::Source(report.clone())).is_err() {
             tokio::time::sleep(LOOK_FOR_ENGINE_EVERY).await;
         }

@@ -66,9 +66,9 @@ impl Daemon {
         let found = self.runtime.block_on(self.client.get(&format!("/api/v1/why?of={}", encoded(words))));
         found.map_err(|error| match error {
             // healer's own words name the API's routes; who stands at a terminal has commands.
-            ClientError::Refused { status: 400 | 404, .. } => {
-                Trouble::Failed(format!("healer knows nothing called `{words}`: `healer status --all` lists what it knows"))
-            }
+            ClientError::Refused { status: 400 | 404, .. } => Trouble::Failed(format!(
+                "healer knows nothing called `{words}`: `healer status --all` lists what it knows"
+            )),
             other => other.into(),
         })
     }

@@ -10,5 +10,5 @@ pub(crate) fn run(args: &Simulate) -> anyhow::Result<ExitCode> {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let report = sim::campaign(args.from..args.from.saturating_add(args.seeds), threads);
     write!(std::io::stdout(), "{report}")?;
-    Ok(if report.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -146,6 +146,8 @@ pub enum Event {
         id: IncidentId,
         /// Why a person.
         question: Question,
+        /// The body that is asked about.
+        binds: Option<Binding>,
         /// Until when.
         until: Tick,
     },
@@ -159,8 +161,6 @@ pub enum Event {
         approved: bool,
         /// Why.
         because: String,
-        /// The body that was approved of; `None` for a no, or where nothing was seen.
-        binds: Option<Binding>,
     },
     /// The question is no longer needed.
     ApprovalWithdrawn {

@@ -84,6 +84,9 @@ pub enum SourceState {
     Unreachable {
         /// In words.
         because: String,
+        /// Nobody is there at all (no socket, or nobody listens on it), rather than merely out of our reach.
+        #[serde(default)]
+        down: bool,
     },
     /// It is being shut down: what ends from here on ends by that.
     Closing,

@@ -68,13 +68,17 @@ pub fn drive<J: Journal, P: Perform>(
     inbox: &Inbox,
     mut clock: Clock,
 ) -> Result<(), store::Error> {
+    // Observations that were taken and are not handled yet: while the store is stuck they still count as waiting, so that
+    // a source learns that the loop is behind.
+    let mut taken_observations = 0;
     loop {
         let wait = turning.next_deadline().map_or(WAKE_EVERY, |due| due.since(clock.now().tick)).min(WAKE_EVERY);
         let mut arrived = inbox.arrivals.recv_timeout(wait).ok();
         let mut taken = 0;
         let mut ends = false;
         while let Some(arrival) = arrived {
-            ends |= take(&mut turning, inbox, arrival, &clock);
+            taken_observations += usize::from(matches!(arrival, Arrival::Observed(_)));
+            ends |= take(&mut turning, arrival, &clock);
             taken += 1;
             arrived = if taken < TAKEN_MAX { inbox.arrivals.try_recv().ok() } else { None };
         }
@@ -84,7 +88,11 @@ pub fn drive<J: Journal, P: Perform>(
         loop {
             match turning.step(clock.now()) {
                 Stepped::More => {}
-                Stepped::Idle | Stepped::Stuck => break,
+                Stepped::Stuck => break,
+                Stepped::Idle => {
+                    inbox.handle.observed(std::mem::take(&mut taken_observations));
+                    break;
+                }
                 Stepped::Deposed => tracing::error!("another healer has taken the lead: this one only watches"),
             }
             if !turning.engine().leads() {
@@ -97,18 +105,9 @@ pub fn drive<J: Journal, P: Perform>(
     }
 }
 
-fn take<J: Journal, P: Perform>(
-    turning: &mut Loop<J, Driver<P>>,
-    inbox: &Inbox,
-    arrival: Arrival,
-    clock: &Clock,
-) -> bool {
+fn take<J: Journal, P: Perform>(turning: &mut Loop<J, Driver<P>>, arrival: Arrival, clock: &Clock) -> bool {
     match arrival {
-        Arrival::Observed(input) => {
-            inbox.handle.observed_one();
-            turning.push(input);
-        }
-        Arrival::Input(input) => turning.push(input),
+        Arrival::Observed(input) | Arrival::Input(input) => turning.push(input),
         Arrival::Asked(question) => question(turning.engine(), clock.now()),
         Arrival::Commanded(command, asker) => {
             turning.performers().replies.entry(command.id.clone()).or_default().push(asker);

@@ -58,6 +58,9 @@ pub enum Withdrawn {
     /// The ledger does not want it running.
     #[error("it is not wanted running any more")]
     NotWanted,
+    /// It was to be stopped, and is wanted running again.
+    #[error("it is wanted running again")]
+    WantedAgain,
     /// Somebody is stopping it.
     #[error("somebody is stopping it")]
     BeingStopped,
@@ -92,6 +95,17 @@ impl Gate {
                 return Err(Withdrawn::BeingStopped);
             }
         }
+        // A stop that gives way to the owner's is worth nothing once somebody wants it running again.
+        let gives_way = matches!(
+            (&permit.behalf, permit.step.action, permit.step.pair),
+            (Behalf::Incident(_), model::action::Action::Stop, model::action::Pair::None)
+        );
+        if gives_way && !faults.intent_not_reread {
+            let standing = inner.standings.get(&permit.step.resource);
+            if standing.is_none_or(|standing| standing.wanted != Wanted::Stopped) {
+                return Err(Withdrawn::WantedAgain);
+            }
+        }
         // A person's start after another person's stop: the later word counts.
         if let (Behalf::Person(_), model::action::Action::Start) = (&permit.behalf, permit.step.action) {
             let standing = inner.standings.get(&permit.step.resource);
@@ -112,7 +126,12 @@ impl Gate {
         inner.epoch = engine.state().epoch;
         inner.frozen = engine.state().frozen.is_some();
         for resource in resources {
-            inner.standings.insert(resource.clone(), engine.standing(resource));
+            if engine.state().intents.contains_key(resource) {
+                inner.standings.insert(resource.clone(), engine.standing(resource));
+            } else {
+                // Nothing is known of it: that permits nothing.
+                inner.standings.remove(resource);
+            }
         }
     }
 
@@ -131,3 +150,6 @@ impl Gate {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,8 +67,9 @@ impl Handle {
         Ok(())
     }
 
-    pub(crate) fn observed_one(&self) {
-        self.observed.fetch_sub(1, Ordering::Relaxed);
+    /// So many observations were handled.
+    pub(crate) fn observed(&self, handled: usize) {
+        self.observed.fetch_sub(handled, Ordering::Relaxed);
     }
 
     /// A performer, a channel or the configuration has something to say: never refused.

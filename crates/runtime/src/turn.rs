@@ -173,7 +173,8 @@ impl<J: Journal, P: Perform> Loop<J, P> {
         }
         if !self.engine.leads() {
             self.close_gate();
-            self.waiting.clear();
+            let waiting = std::mem::take(&mut self.waiting);
+            self.refuse_commands(waiting, "another healer leads");
             return Stepped::Idle;
         }
         let batch = self.take_batch();
@@ -237,6 +238,7 @@ impl<J: Journal, P: Perform> Loop<J, P> {
             self.engine.step_down();
             self.close_gate();
             self.refold = false;
+            self.refuse_commands(batch, "another healer has taken the lead");
             return Stepped::Deposed;
         }
         if self.faults.not_folded_anew {
@@ -245,15 +247,12 @@ impl<J: Journal, P: Perform> Loop<J, P> {
         }
         let batch = if self.faults.inputs_dropped { Vec::new() } else { batch };
         let full = matches!(error, Error::Full(_));
-        for input in batch.into_iter().rev() {
-            // A person does not wait for a disk to be cleaned.
-            if let (true, Input::Commanded(command)) = (full, &input) {
-                let text = format!("nothing was done: {error}");
-                let lines = vec![ReplyLine { resource: None, text }];
-                self.performers.perform(Effect::Answer(Reply { id: command.id.clone(), taken: false, lines }));
-            } else {
-                self.waiting.push_front(input);
-            }
+        let (commands, others) = batch.into_iter().partition(|input| full && matches!(input, Input::Commanded(_)));
+        // A person does not wait for a disk to be cleaned.
+        self.refuse_commands::<Vec<Input>>(commands, &error.to_string());
+        let others: Vec<Input> = others;
+        for input in others.into_iter().rev() {
+            self.waiting.push_front(input);
         }
         if full && !self.engine.is_store_full() {
             self.waiting.push_front(Input::StoreRoom { full: true });
@@ -261,6 +260,16 @@ impl<J: Journal, P: Perform> Loop<J, P> {
         // Whoever asks meanwhile shall see what is committed, not what was about to be.
         self.fold_anew(now);
         self.stuck(now)
+    }
+
+    /// Tells persons that their commands were not taken.
+    fn refuse_commands<I: IntoIterator<Item = Input>>(&mut self, inputs: I, because: &str) {
+        for input in inputs {
+            if let Input::Commanded(command) = input {
+                let lines = vec![ReplyLine { resource: None, text: format!("nothing was done: {because}") }];
+                self.performers.perform(Effect::Answer(Reply { id: command.id, taken: false, lines }));
+            }
+        }
     }
 
     fn stuck(&mut self, now: Now) -> Stepped {

@@ -90,7 +90,7 @@ impl World<'_> {
             if !std::mem::replace(&mut healer.eyes.said_unreachable, true) {
                 self.counts.hit("source", "unreachable");
                 let because = "nobody listens on /var/run/docker.sock".to_owned();
-                self.arrives(pid, report(SourceState::Unreachable { because }), Token::None);
+                self.arrives(pid, report(SourceState::Unreachable { because, down: true }), Token::None);
             }
             return self.after(wait, Ev::Connect { pid });
         }
@@ -229,6 +229,7 @@ impl World<'_> {
             healer.eyes.connection = None;
         }
         self.counts.hit("source", "lost");
+        self.excuse_what_just_ended();
         self.arrives(pid, report(SourceState::Lost { generation: Generation(generation) }), Token::None);
         let wait = self.rng.range(500, 2_000);
         self.after(wait, Ev::Connect { pid });

@@ -292,6 +292,7 @@ impl World<'_> {
         self.counts.hit("crash point", point.name());
         let mut healer = self.healers.remove(at);
         self.check.forget(pid);
+        self.excuse_what_just_ended();
         if point == CrashPoint::InOrder && healer.slow.is_none() && !healer.deposed {
             let moment = self.moment();
             let _ = healer.turning.end(moment);

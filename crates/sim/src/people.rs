@@ -43,7 +43,9 @@ pub(crate) enum Deed {
     Answer { incident: IncidentId, yes: bool },
     Acknowledge(IncidentId),
     StreamBreaks,
-    ReopenAs(Arc<model::settings::Settings>),
+    /// What a broken deploy left behind is cleared away, and what was before is started.
+    ClearAway(Svc),
+    Reconfigure(Arc<model::settings::Settings>),
 }
 
 /// How far a deploy has come.
@@ -265,7 +267,8 @@ impl World<'_> {
                     self.stream_ends(pid, generation);
                 }
             }
-            Deed::ReopenAs(settings) => {
+            Deed::ClearAway(svc) => self.clear_away(svc),
+            Deed::Reconfigure(settings) => {
                 self.settings = settings.clone();
                 let pids: Vec<u32> = self.healers.iter().map(|healer| healer.pid).collect();
                 for pid in pids {
@@ -382,6 +385,21 @@ impl World<'_> {
     fn deploy_fails(&mut self, svc: Svc) {
         self.services[svc].truth.in_hand = false;
         self.truth_is(svc, Word::Unclear);
+    }
+
+    fn clear_away(&mut self, svc: Svc) {
+        if !self.docker.api || self.services[svc].truth.in_hand {
+            return self.after(30_000, Ev::Deed(Deed::ClearAway(svc)));
+        }
+        let bodies: Vec<Key> = self.docker.bodies(svc).map(|(key, _)| key).collect();
+        let Some(stays) = bodies.iter().copied().rfind(|key| !self.docker.containers[*key].broken) else { return };
+        if bodies.len() < 2 {
+            return;
+        }
+        for key in bodies.into_iter().filter(|key| *key != stays) {
+            self.docker_remove(key);
+        }
+        self.docker_start(stays, By::Person);
     }
 
     // ---- people at healer
@@ -528,9 +546,9 @@ impl World<'_> {
             _ => settings.exclude.push(Exclusion::Deployment("shop".to_owned())),
         }
         debug_assert!(settings.channels.iter().any(|name| name == CHANNEL));
-        self.deed(Deed::ReopenAs(Arc::new(settings)));
+        self.deed(Deed::Reconfigure(Arc::new(settings)));
         let lasts = self.rng.range(10_000, 400_000);
-        self.after(lasts, Ev::Deed(Deed::ReopenAs(before)));
+        self.after(lasts, Ev::Deed(Deed::Reconfigure(before)));
     }
 
     // ---- the calm
@@ -540,6 +558,7 @@ impl World<'_> {
         self.stormy = false;
         for svc in 0..self.services.len() {
             self.deed(Deed::DockerUnpause(svc));
+            self.after(60_000, Ev::Deed(Deed::ClearAway(svc)));
             let serial = self.services[svc].defect_serial;
             if !self.services[svc].incurable {
                 self.defect_ends(svc, serial);

@@ -1,7 +1,7 @@
 //! Liveness: after hours of calm everything has settled.
 
 use model::action::{Action, Pair};
-use model::fact::Run;
+use model::fact::{RestartPolicy, Run};
 use model::incident::Phase;
 use model::intent::Wanted;
 use model::message::Kind;
@@ -51,6 +51,8 @@ impl World<'_> {
         let Some(key) = self.docker.body(svc) else { return };
         let container = &self.docker.containers[key];
         let (run, started_by, down_by) = (container.run, container.started_by, container.down_by);
+        let exit = container.exit.as_ref().map(|exit| exit.code);
+        let ended_well = exit == Some(0) && container.def.restart_policy == RestartPolicy::No;
         let (tried, healthy) = (container.start_tried, container.well_since.is_some());
         let wanted = self.check.shadow.intents.get(&resource).map(|intent| intent.wanted);
         let incident = self.check.shadow.open_incident(&resource);
@@ -75,6 +77,10 @@ impl World<'_> {
                 if !up && !tried && opened == Some((Action::Stop, Pair::Opens)) {
                     let says = format!("{resource} is down since our own stop");
                     return self.broken("every pair is closed", says);
+                }
+                // A clean end of what is not to be started again is an end.
+                if ended_well {
+                    return;
                 }
                 let escalated = matches!(phase, Some(Phase::Escalated { .. }));
                 let mendable = service.defect == Defect::None && !self.stands_alone(svc);

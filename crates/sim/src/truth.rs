@@ -36,6 +36,7 @@ pub(crate) struct Truth {
     pub(crate) redefined: u32,
     /// When somebody last started it at the engine.
     pub(crate) started_at: u64,
+    pub(crate) ended_at: u64,
 }
 
 impl Truth {
@@ -49,6 +50,7 @@ impl Truth {
             foreign_starts: 0,
             redefined: 0,
             started_at: 0,
+            ended_at: 0,
         }
     }
 
@@ -179,8 +181,15 @@ impl World<'_> {
         let watched = self.docker.api
             && self.healers.len() == 1
             && self.healers.iter().any(|healer| healer.eyes.watches_for(self.now, 2_000));
-        if !watched {
-            self.services[svc].truth.excused = true;
+        let truth = &mut self.services[svc].truth;
+        truth.excused |= !watched;
+        truth.ended_at = self.now;
+    }
+
+    /// What ended a moment ago may not have been heard of, or not been judged, when healer or its stream goes away.
+    pub(crate) fn excuse_what_just_ended(&mut self) {
+        for service in &mut self.services {
+            service.truth.excused |= service.truth.ended_at + 5_000 > self.now;
         }
     }
 

@@ -8,7 +8,8 @@ use rusqlite::ffi::{SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_WRITE};
 use crate::{Error, reserve};
 
 /// What was done about it, and what a person can do.
-pub(crate) const LEFT: &str = "; it was left as it is: bring a copy of it back, or move it away to begin without a memory";
+pub(crate) const LEFT: &str =
+    "; it was left as it is: bring a copy of it back, or move it away to begin without a memory";
 
 /// A failure on the way out of this crate: it does not know yet in which file it happened.
 #[derive(Debug)]

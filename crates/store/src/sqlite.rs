@@ -41,6 +41,8 @@ pub struct Sqlite {
     reserve: Reserve,
     /// The last write found no room, or the next one would.
     full: bool,
+    /// The reserve was given up since this was asked last.
+    gave_up: bool,
     /// Released last.
     _lock: Lock,
 }
@@ -62,7 +64,7 @@ impl Sqlite {
         };
         let conn = opened?;
         let full = !reserve.ensure() && !reserve.can_go_on();
-        Ok(Sqlite { conn, journal, reserve, full, _lock: lock })
+        Ok(Sqlite { conn, journal, reserve, full, gave_up: false, _lock: lock })
     }
 
     /// How it stands for room. Makes the reserve again as soon as the disk has room for it; cheap enough to be asked
@@ -75,6 +77,11 @@ impl Sqlite {
         if self.reserve.ensure() { Room::Ample } else { Room::ReserveUsed }
     }
 
+    /// Whether a write since the last call had to give the reserve up.
+    pub fn gave_up_reserve(&mut self) -> bool {
+        std::mem::take(&mut self.gave_up)
+    }
+
     /// A write that must not fail for want of room while there is a reserve.
     fn write<T>(&mut self, mut attempt: impl FnMut(&mut Connection) -> Result<T, Fault>) -> Result<T, Error> {
         let mut once = |this: &mut Sqlite| {
@@ -82,7 +89,10 @@ impl Sqlite {
             this.noted(done.map_err(|fault| fault.told(&this.journal)))
         };
         let done = match once(self) {
-            Err(Error::Full(_)) if self.reserve.give_up() => once(self),
+            Err(Error::Full(_)) if self.reserve.give_up() => {
+                self.gave_up = true;
+                once(self)
+            }
             other => other,
         };
         self.full = matches!(done, Err(Error::Full(_)));

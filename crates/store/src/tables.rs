@@ -6,7 +6,7 @@ use model::event::{Entry, VERSION};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::chain::{GENESIS, Hash, Head, Record, now_of};
-use crate::fault::Fault;
+use crate::fault::{Fault, LEFT};
 use crate::recovery::{Fold, Snapshot, fold_entry};
 use crate::{Error, chain};
 

@@ -21,10 +21,8 @@ pub(super) const CAUSE: Cause = Cause {
 fn judge(case: &Case) -> Option<Finding> {
     let (code, _) = start_error(case)?;
     let (title, mend) = match code {
-        NOT_EXECUTABLE => ("it cannot be started: its command cannot be executed", Mend::Person),
-        NOT_FOUND => {
-            ("it cannot be started: its command, or something mounted, is not what it should be", Mend::Person)
-        }
+        NOT_EXECUTABLE => ("it cannot start: its command cannot be executed", Mend::Person),
+        NOT_FOUND => ("it cannot start: no such command, or a mount that does not fit", Mend::Person),
         _ => ("it could not be started", Mend::Start),
     };
     let because = format!("the engine says why, with exit code {code}");

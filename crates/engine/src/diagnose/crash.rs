@@ -31,8 +31,8 @@ fn judge(case: &Case) -> Option<Finding> {
         return None;
     }
     let title = match signal_of(code) {
-        Some(signal) => format!("its main process crashed: {signal} (exit {code})"),
-        None => format!("its main process ended with an error of its own (exit {code})"),
+        Some(signal) => format!("it crashed: {signal} (exit {code})"),
+        None => format!("it crashed by an error of its own (exit {code})"),
     };
     let telling = case.log.as_ref().map_or(0, |log| log.lines.iter().filter(|line| line.telling).count());
     let because = match telling {

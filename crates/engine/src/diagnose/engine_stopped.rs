@@ -50,7 +50,7 @@ mod tests {
             ("told to end, and it ended well", case(&[asked.clone(), died(0)], None), true),
             ("no signal", case(&[died(143)], None), false),
             ("a reload", case(&[hup, died(1)], None), false),
-            ("it still runs", case(&[asked.clone()], None), false),
+            ("it still runs", case(std::slice::from_ref(&asked), None), false),
             ("started again in vain", case(&[asked, died(143)], Some(failed)), false),
             ("others await its completion", awaited, false),
         ];

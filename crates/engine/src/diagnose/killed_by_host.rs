@@ -25,7 +25,7 @@ fn judge(case: &Case) -> Option<Finding> {
         _ => return None,
     };
     Some(Finding {
-        title: format!("its main process was killed from the host ({signal})"),
+        title: format!("it was killed from the host ({signal})"),
         confidence,
         because: format!("exit code {code}, no signal through the engine, no word of an out-of-memory kill"),
         mend: Mend::Start,

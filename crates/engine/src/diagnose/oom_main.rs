@@ -60,7 +60,7 @@ mod tests {
         let table = [
             ("event and flag", case(&[oom.clone(), died.clone()], Some(flagged(true))), Some(Confidence::Sure)),
             ("event, no look yet", case(&[oom.clone(), died.clone()], None), Some(Confidence::Sure)),
-            ("flag alone", case(&[died.clone()], Some(flagged(true))), Some(Confidence::Sure)),
+            ("flag alone", case(std::slice::from_ref(&died), Some(flagged(true))), Some(Confidence::Sure)),
             ("event, flag denies", case(&[oom.clone(), died.clone()], Some(flagged(false))), Some(Confidence::Likely)),
             ("137 alone", case(&[died], Some(flagged(false))), None),
             ("another code", case(&[oom, What::Died { code: 1 }], None), None),

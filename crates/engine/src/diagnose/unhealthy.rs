@@ -40,7 +40,7 @@ fn judge(case: &Case) -> Option<Finding> {
         Some(_) | None => "the engine says so",
     };
     Some(Finding {
-        title: "it runs, and its healthcheck fails".to_owned(),
+        title: "its healthcheck fails".to_owned(),
         confidence: Confidence::Sure,
         because: because.to_owned(),
         mend: Mend::Restart,

@@ -161,7 +161,7 @@ fn words(entry: &Entry) -> Option<(Tone, String)> {
 
 fn source_in_words(source: &str, state: &SourceState) -> (Tone, String) {
     match state {
-        SourceState::Unreachable { because } => (Tone::Bad, format!("{source}: {because}")),
+        SourceState::Unreachable { because, .. } => (Tone::Bad, format!("{source}: {because}")),
         SourceState::Closing => (Tone::Waiting, format!("{source}: the engine is shutting down")),
         SourceState::Lost { .. } => (Tone::Waiting, format!("{source}: the connection to the engine broke")),
         SourceState::Opened { .. } => (Tone::Good, format!("{source}: connected to the engine")),

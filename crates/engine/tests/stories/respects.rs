@@ -43,7 +43,7 @@ fn a_kill_whose_sender_is_not_known_is_held_and_an_engine_that_shuts_down_after_
     let mut story = Story::of(&["shop/web"]);
     story.after(5.0).is_told_to_end("shop/web", 15).after(0.2);
     assert_eq!((story.starts("shop/web"), story.phase("shop/web")), (0, "none"), "{story}");
-    story.engine_closes().stream_breaks().after(30.0);
+    story.engine_closes().stream_breaks().unreachable().after(30.0);
     assert_eq!(story.starts("shop/web"), 0, "nothing is started in an engine that shuts down");
     story.connects().after(200.0);
     assert_eq!((story.wanted("shop/web"), story.starts("shop/web")), (Some(Wanted::Running), 1), "{story}");
@@ -55,7 +55,8 @@ fn a_kill_whose_sender_is_not_known_is_held_and_an_engine_that_shuts_down_after_
 fn a_stop_moments_before_the_engine_shuts_down_stands() {
     let mut story = Story::of(&["shop/web", "shop/db"]);
     story.after(5.0).docker_stop("shop/web").after(0.5);
-    story.is_told_to_end("shop/db", 15).engine_closes().after(0.3).stream_breaks().after(30.0).connects().after(200.0);
+    story.is_told_to_end("shop/db", 15).engine_closes().after(0.3).stream_breaks();
+    story.unreachable().after(30.0).connects().after(200.0);
     assert_eq!((story.wanted("shop/web"), story.starts("shop/web")), (Some(Wanted::Stopped), 0), "{story}");
     assert_eq!((story.wanted("shop/db"), story.starts("shop/db")), (Some(Wanted::Running), 1), "{story}");
 }

@@ -183,7 +183,10 @@ fn what_healer_does_not_know_ends_with_1_and_its_words() {
     let dir = tempfile::tempdir().unwrap();
     answering(dir.path(), Vec::new());
     let done = done(dir.path(), "why nonsense");
-    assert_eq!((done.exit, done.err.as_str()), (Exit::Failed, "healer: nothing here\n"));
+    assert_eq!(
+        (done.exit, done.err.as_str()),
+        (Exit::Failed, "healer: healer knows nothing called `nonsense`: `healer status --all` lists what it knows\n")
+    );
 }
 
 #[test]

@@ -221,6 +221,23 @@ pub(crate) fn every_key() -> Vec<(String, &'static Key)> {
     out
 }
 
+/// A key of the reference, for programs.
+#[derive(Debug, serde::Serialize)]
+pub(crate) struct Listed {
+    key: String,
+    says: &'static str,
+    acted_on: bool,
+}
+
+/// The reference of all keys, for `healer check --keys --format json`.
+pub(crate) fn keys() -> Vec<Listed> {
+    let listed = |(path, key): (String, &'static Key)| {
+        let acted_on = !matches!(key.shape, Shape::Later);
+        Listed { key: path, says: key.says, acted_on }
+    };
+    every_key().into_iter().map(listed).collect()
+}
+
 /// The reference of all keys as text, for `healer check --keys`.
 pub(crate) fn reference() -> String {
     let keys = every_key();

@@ -129,6 +129,10 @@ impl Value {
     }
 }
 
+/// How deep values may be nested; the deepest key has six levels. Reading is recursive, and a running healer reads on a
+/// thread with a small stack.
+const DEPTH_MAX: usize = 20;
+
 /// How much of a wrong text a complaint repeats.
 const SHOWN_CHARS_MAX: usize = 80;
 
@@ -145,6 +149,7 @@ pub(crate) fn parse(file: &Arc<Path>, text: &str) -> Result<Node, NotYaml> {
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
         strict_booleans: true,
         with_snippet: false,
+        budget: serde_saphyr::budget! { max_depth: DEPTH_MAX },
     };
     let parsed: Spanned<Raw> = serde_saphyr::from_str_with_options(text, options).map_err(|error| NotYaml {
         at: error.location().map(|at| (at.line(), at.column())).filter(|(line, _)| *line > 0),

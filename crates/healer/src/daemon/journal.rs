@@ -59,7 +59,7 @@ impl Journal for Kept {
                 self.room.send_replace(Room::Unwritable);
             }
             // After the first batch that is taken again there may be none for hours.
-            Ok(()) if self.stuck() || self.asked.elapsed() >= ROOM_EVERY => {
+            Ok(()) if self.inner.gave_up_reserve() || self.stuck() || self.asked.elapsed() >= ROOM_EVERY => {
                 self.room();
             }
             Err(Error::Full(_) | Error::Unclear(_) | Error::Moved { .. } | Error::Deposed { .. }) => {
@@ -72,5 +72,22 @@ impl Journal for Kept {
 
     fn keep_snapshot(&mut self, seq: u64, state: &[u8]) -> Result<(), Error> {
         self.inner.keep_snapshot(seq, state)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_that_was_deleted_is_not_taken_for_a_full_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut kept, room) = Kept::open(dir.path()).unwrap();
+        let epoch = kept.lead().unwrap();
+        kept.append(epoch, 0, &[]).unwrap();
+        assert_ne!(*room.borrow(), Room::Unwritable);
+        std::fs::remove_file(dir.path().join("journal.sqlite")).unwrap();
+        assert!(matches!(kept.append(epoch, 0, &[]), Err(Error::Unusable(_))));
+        assert_eq!(*room.borrow(), Room::Unwritable);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use anyhow::Context as _;
 use docker::{Hands, Host};
 use model::ResourceId;
-use model::action::{Permit, PermitId};
+use model::action::{Answer, Permit, PermitId};
 use model::fact::{Fact, Generation, Incarnation, Observation};
 use model::incident::IncidentId;
 use model::input::{Effect, Input};
@@ -143,8 +143,11 @@ impl Performers {
         self.tasks.spawn(async move {
             let Ok(_turn) = engine.acts.acquire().await else { return };
             let still = || gate.pass(&permit, clock.now().tick).map_err(|withdrawn| withdrawn.to_string());
-            let answer = engine.hands.perform(&permit, still).await;
-            back.tell(Input::Answered(permit.id, answer));
+            // Whatever the wait for a place took is no longer the act's: after its deadline the step is settled by a look.
+            let left = permit.until.since(clock.now().tick);
+            let acting = tokio::time::timeout(left, engine.hands.perform(&permit, still)).await;
+            let late = |_| Answer::Unknown("no answer before the permit's end".to_owned());
+            back.tell(Input::Answered(permit.id, acting.unwrap_or_else(late)));
         });
     }
 
@@ -158,7 +161,11 @@ impl Performers {
         let sends = self.sends.clone();
         self.tasks.spawn(async move {
             let Ok(_turn) = sends.acquire().await else { return };
-            back.tell(Input::Delivered(channel.deliver(&parcel).await));
+            let receipt = channel.deliver(&parcel).await;
+            if let Some(warned) = warned(&receipt) {
+                back.tell(warned);
+            }
+            back.tell(Input::Delivered(receipt));
         });
     }
 }
@@ -174,6 +181,26 @@ impl Perform for Performers {
             Effect::Answer(_) => {}
         }
     }
+}
+
+/// The topic under which the status shows that a channel does not work.
+pub(crate) fn topic(channel: &str) -> String {
+    format!("channel {channel}")
+}
+
+/// A channel that takes nothing would otherwise be missed on the day that it is needed.
+fn warned(receipt: &Receipt) -> Option<Input> {
+    let channel = &receipt.channel;
+    let says = match &receipt.result {
+        Delivery::Delivered => None,
+        Delivery::Rejected(why) => {
+            let says = format!("the channel `{channel}` does not take what it is told: {why}");
+            tracing::warn!("{says}");
+            Some(says)
+        }
+        Delivery::Retry(_) => return None,
+    };
+    Some(Input::Warned { about: topic(channel), says })
 }
 
 /// What a look that was asked for tells: the body that was asked for bears the ticket, also when it is no more.
@@ -203,4 +230,21 @@ fn told(
         });
     }
     inputs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_channel_that_takes_nothing_is_shown_until_it_does() {
+        let of =
+            |result| warned(&Receipt { channel: "hook".to_owned(), message: model::message::MessageId(1), result });
+        let about = "channel hook".to_owned();
+        let says = Some("the channel `hook` does not take what it is told: it answered 410".to_owned());
+        let rejected = of(Delivery::Rejected("it answered 410".to_owned()));
+        assert_eq!(rejected, Some(Input::Warned { about: about.clone(), says }));
+        assert_eq!(of(Delivery::Delivered), Some(Input::Warned { about, says: None }));
+        assert_eq!(of(Delivery::Retry("no answer".to_owned())), None);
+    }
 }

@@ -6,10 +6,11 @@ use std::time::{Duration, SystemTime};
 
 use model::input::Input;
 use runtime::Handle;
+use store::Room;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::performers::Channels;
+use super::performers::{self, Channels};
 use crate::config::{self, Config, Flags, Reload};
 
 /// Files are looked at this often; SIGHUP has them read at once.
@@ -27,6 +28,41 @@ pub(crate) async fn signals() -> ExitCode {
     }
     tracing::info!("ending: nothing new is started; what runs stays as it is");
     ExitCode::SUCCESS
+}
+
+/// Says what keeps the journal from being written, in the log and in the status, as long as it does.
+pub(crate) async fn room(mut room: tokio::sync::watch::Receiver<Room>, handle: Handle, stop: CancellationToken) {
+    const ABOUT: &str = "room";
+    let mut said = None;
+    loop {
+        let says = hindrance(*room.borrow_and_update());
+        if says != said {
+            match says {
+                Some(says) => tracing::warn!("{says}"),
+                None => tracing::info!("the journal has room again"),
+            }
+            handle.tell(Input::Warned { about: ABOUT.to_owned(), says: says.map(str::to_owned) });
+            said = says;
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = room.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+fn hindrance(room: Room) -> Option<&'static str> {
+    match room {
+        Room::Ample => None,
+        Room::ReserveUsed => Some(
+            "the disk of the state directory is nearly full, there is no room for the reserve of 16 MiB: make room",
+        ),
+        // The engine says so itself, and says it when it is over.
+        Room::Full => None,
+        Room::Unwritable => Some(
+            "the journal cannot be written, being moved, deleted or damaged: healer only watches until it is started anew",
+        ),
+    }
 }
 
 /// Takes a changed configuration up, or keeps the last good one and says why.
@@ -74,6 +110,9 @@ pub(crate) async fn configuration(mut config: Config, handle: Handle, channels: 
                     tracing::warn!(key, "takes effect at the next start");
                 }
                 handle.tell(Input::Warned { about: TOPIC.to_owned(), says: None });
+                for channel in config.channels.iter().chain(&new.channels) {
+                    handle.tell(Input::Warned { about: performers::topic(&channel.name), says: None });
+                }
                 handle.tell(Input::Configured(Arc::new(new.settings.clone())));
                 tracing::info!("the new configuration is in force");
                 config = *new;
@@ -102,4 +141,18 @@ fn stamps(config: &Config) -> Vec<Option<(SystemTime, u64)>> {
         Some((meta.modified().ok()?, meta.len()))
     };
     config::watched(config).iter().map(stamp).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_the_journal_from_being_written_is_said_unless_the_engine_says_it() {
+        assert_eq!(hindrance(Room::Ample), None);
+        assert_eq!(hindrance(Room::Full), None);
+        for room in [Room::ReserveUsed, Room::Unwritable] {
+            assert!(hindrance(room).is_some(), "{room:?}");
+        }
+    }
 }

@@ -57,7 +57,7 @@ fn of_the_world() -> Vec<Event> {
     let present = vec![(resource.clone(), incarnation.clone())];
     vec![
         Event::ClockJumped { by_ms: i64::MIN },
-        Event::SourceChanged { source: hostile(), state: SourceState::Unreachable { because: hostile() } },
+        Event::SourceChanged { source: hostile(), state: SourceState::Unreachable { because: hostile(), down: true } },
         Event::SourceChanged { source: "web-1".to_owned(), state: SourceState::Closing },
         Event::SourceChanged {
             source: "web-1".to_owned(),
@@ -69,6 +69,10 @@ fn of_the_world() -> Vec<Event> {
         Event::AlertChanged(story::transition(&resource, State::Resolved)),
         Event::ResourceGone { resource, incarnation },
     ]
+}
+
+fn binding() -> Binding {
+    Binding { incarnation: Incarnation("4b1c".into()), image_id: hostile(), config_hash: hostile() }
 }
 
 fn of_deciding() -> Vec<Event> {
@@ -86,18 +90,8 @@ fn of_deciding() -> Vec<Event> {
         Event::Planned { id: id(), plan: story::plan(&resource) },
         Event::Held { id: id(), reason: Hold::GroupBudget { group: hostile(), limit }, until },
         Event::DiagnosisBegan { id: id(), because: hostile(), until },
-        Event::ApprovalAsked { id: id(), question: Question::Policy, until },
-        Event::ApprovalAnswered {
-            id: id(),
-            by: hostile(),
-            approved: true,
-            because: hostile(),
-            binds: Some(Binding {
-                incarnation: model::fact::Incarnation("4b1c".into()),
-                image_id: hostile(),
-                config_hash: hostile(),
-            }),
-        },
+        Event::ApprovalAsked { id: id(), question: Question::Policy, binds: Some(binding()), until },
+        Event::ApprovalAnswered { id: id(), by: hostile(), approved: true, because: hostile() },
         Event::ApprovalWithdrawn { id: id(), because: hostile() },
         Event::VerificationBegan { id: id(), step: usize::MAX, until },
         Event::VerificationExtended { id: id(), until, by_alert: true },

@@ -1,0 +1,299 @@
+//! The order of the rules: each one says no while all that stand after it would say no too.
+
+use std::sync::Arc;
+
+use model::action::{Binding, PlanKey};
+use model::alert::Name;
+use model::event::Event;
+use model::fact::{Definition, Fact, Generation, Happening, Observation, SourceTime, What};
+use model::incident::{Attempt, Mend, Verification};
+use model::input::{Input, Report, SourceState};
+use model::intent::{Author, Intent};
+use model::settings::Settings;
+use model::{Now, Wall};
+
+use super::*;
+use crate::State;
+use crate::diagnose::cases;
+use crate::incident::Done;
+use crate::state::Act;
+
+const NOW: Now = Now { wall: Wall(1_795_446_000_000), tick: Tick(10_000_000) };
+
+fn web() -> ResourceId {
+    ResourceId::docker("h", "shop", "web", 1)
+}
+
+/// A crashed service that nothing keeps from being started, and what can be changed about it.
+struct Given {
+    engine: Engine,
+    definition: Definition,
+    run: Run,
+    second_body: bool,
+    stream_lost: bool,
+    deploying: bool,
+    well: bool,
+    failed_before: bool,
+    rejected: bool,
+    wanted: Wanted,
+    mode: Mode,
+    auto_heal: bool,
+    risk: Risk,
+    attempts: u32,
+    last_verdict: Option<Tick>,
+    others_failed: u64,
+    others_act: u64,
+}
+
+impl Given {
+    fn nothing_in_the_way() -> Given {
+        Given {
+            engine: Engine::new(State::default(), Arc::default(), "0"),
+            definition: cases::definition(),
+            run: Run::Exited,
+            second_body: false,
+            stream_lost: false,
+            deploying: false,
+            well: false,
+            failed_before: false,
+            rejected: false,
+            wanted: Wanted::Running,
+            mode: Mode::Auto,
+            auto_heal: true,
+            risk: Risk::Safe,
+            attempts: 0,
+            last_verdict: None,
+            others_failed: 0,
+            others_act: 0,
+        }
+    }
+
+    fn sees(&mut self, incarnation: &str, fact: Fact) {
+        let seen = Observation {
+            resource: web(),
+            incarnation: Incarnation(incarnation.into()),
+            generation: Generation(1),
+            fact,
+        };
+        self.engine.absorb(&Input::Observed(seen));
+    }
+
+    fn source(&mut self, state: SourceState) {
+        self.engine.absorb(&Input::Source(Report { source: "h".to_owned(), state }));
+    }
+
+    fn act(&self, id: u64, resource: &ResourceId, incident: u64) -> Act {
+        let step = crate::plan::step(Action::Start, resource, None, Pair::None);
+        let permit = Permit {
+            id: PermitId(id),
+            epoch: 1,
+            behalf: Behalf::Incident(self.id(incident)),
+            step,
+            incarnation: Incarnation("x".into()),
+            leases: [resource.clone()].into(),
+            unhindered: false,
+            given: NOW,
+            until: NOW.tick,
+        };
+        Act { permit, answer: None, answered: None, command: None }
+    }
+
+    fn id(&self, number: u64) -> IncidentId {
+        IncidentId { instance: "h".into(), number }
+    }
+
+    fn asked(mut self, purpose: Purpose) -> Verdict {
+        let settings = Settings {
+            mode: self.mode,
+            policies: vec![Policy { auto_heal: self.auto_heal, ..Policy::built_in() }],
+            ..Settings::clone(&self.engine.settings)
+        };
+        self.engine.settings = Arc::new(settings);
+        self.engine.now = NOW;
+        let generation = Generation(1);
+        self.source(SourceState::Opened { generation });
+        let look = |run, definition: &Definition| {
+            let mut look = cases::look(run, 3);
+            look.definition = Arc::new(definition.clone());
+            Fact::Looked(Box::new(look))
+        };
+        let seen = look(self.run, &self.definition);
+        let older = model::fact::Look { started: Some(SourceTime(0)), ..cases::look(Run::Exited, 3) };
+        let second =
+            Fact::Looked(Box::new(model::fact::Look { definition: Arc::new(self.definition.clone()), ..older }));
+        self.sees("a", seen);
+        if self.second_body {
+            self.sees("b", second);
+        }
+        self.source(SourceState::Listed { generation, present: vec![(web(), Incarnation("a".into()))] });
+        if self.deploying {
+            let what = What::Renamed { aside: false };
+            self.sees("a", Fact::Happened(Happening { at: SourceTime(200), what }));
+        }
+        if self.stream_lost {
+            self.source(SourceState::Lost { generation });
+        }
+        let intent =
+            Intent { wanted: self.wanted, by: Author::FirstSight, at: NOW, source_at: None, because: String::new() };
+        self.engine.state.intents.insert(web(), intent);
+        let plan = Plan { risk: self.risk, ..crate::plan::for_mend(Mend::Start, &web(), None, 3).unwrap() };
+        let incident = self.incident(&plan);
+        self.engine.guard(&incident, &plan, &plan.steps[0], purpose)
+    }
+
+    fn incident(&mut self, plan: &Plan) -> Incident {
+        let state = &mut self.engine.state;
+        for number in 1..=self.others_failed {
+            let other = ResourceId::docker("h", &format!("app{number}"), "x", 1);
+            let id = IncidentId { instance: "h".into(), number };
+            let incident = Incident::new(id, other, Name::ServiceDown, None, String::new(), NOW);
+            state.incidents.insert(number, incident);
+        }
+        for _ in 0..self.attempts {
+            state.spending.attempt(&web(), NOW.tick);
+        }
+        for number in 0..self.others_act {
+            let other = ResourceId::docker("h", &format!("app{number}"), "x", 1);
+            let act = self.act(100 + number, &other, 50 + number);
+            self.engine.state.acts.insert(act.permit.id, act);
+        }
+        let mut incident = Incident::new(self.id(40), web(), Name::ServiceDown, None, String::new(), NOW);
+        incident.well_since = self.well.then_some(NOW.tick);
+        if self.rejected {
+            incident.rejected.insert(plan.key());
+        }
+        let failures = if self.failed_before { plan.may_fail } else { 0 };
+        for _ in 0..failures.max(u32::from(self.last_verdict.is_some())) {
+            let verdict = self.failed_before.then_some(Verification::Failed);
+            let attempt = Attempt { at: NOW.tick, plan: plan.clone(), verdict };
+            incident.attempts.push(Done { attempt, verdict_at: self.last_verdict, withheld: false });
+        }
+        incident
+    }
+}
+
+fn said(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Allow(_) => "allow".to_owned(),
+        Verdict::Ask(question) => format!("ask: {question}"),
+        Verdict::Hold(hold, _) => hold.kind().to_owned(),
+        Verdict::Refuse(refusal) => refusal.kind().to_owned(),
+    }
+}
+
+type Rule = (&'static str, fn(&mut Given));
+
+/// The rules in their order, each with what makes it say no.
+const RULES: &[Rule] = &[
+    ("not_leader", |given| given.engine.leads = false),
+    ("store_full", |given| given.engine.store_full = true),
+    ("healers_own", |given| given.definition.healers_own = Some("its database".to_owned())),
+    ("excluded", |given| given.definition.labels = ["healer.platform/exclude=true".to_owned()].into()),
+    ("removed_at_end", |given| given.definition.removed_at_end = true),
+    ("one_off", |given| given.definition.belongs = Belongs::OneOff),
+    ("not_seen", |given| given.stream_lost = true),
+    ("clearing", |given| given.well = true),
+    ("stopped_on_purpose", |given| given.wanted = Wanted::Stopped),
+    ("frozen", |given| {
+        let event = Event::Frozen { by: "ann".to_owned(), because: String::new() };
+        given.engine.emit(event);
+    }),
+    ("deploy_in_progress", |given| given.deploying = true),
+    ("engines_own_policy", |given| given.run = Run::Restarting),
+    ("two_incarnations", |given| given.second_body = true),
+    ("busy", |given| {
+        let act = given.act(9, &web(), 39);
+        given.engine.state.acts.insert(act.permit.id, act);
+    }),
+    ("rejected_before", |given| given.rejected = true),
+    ("observe_mode", |given| given.mode = Mode::Observe),
+    ("ask: the policy says auto_heal: false", |given| given.auto_heal = false),
+    ("did_not_help_here", |given| (given.failed_before, given.risk) = (true, Risk::Dangerous)),
+    ("budget_spent", |given| given.attempts = 3),
+    ("backoff", |given| (given.attempts, given.last_verdict) = (given.attempts.max(1), Some(NOW.tick))),
+    ("group_budget", |given| {
+        for _ in 0..6 {
+            given.engine.state.spending.action(&web(), false, NOW.tick);
+        }
+    }),
+    ("concurrency", |given| given.others_act = 3),
+    ("storm", |given| given.others_failed = 2),
+    ("ask: its risk is dangerous", |given| given.risk = Risk::Dangerous),
+];
+
+#[test]
+fn the_first_no_is_the_reason_though_all_later_rules_say_no_too() {
+    for (at, (expect, _)) in RULES.iter().enumerate() {
+        let mut given = Given::nothing_in_the_way();
+        for (_, hinders) in &RULES[at..] {
+            hinders(&mut given);
+        }
+        assert_eq!(said(&given.asked(Purpose::Mend)), *expect, "rule {at}");
+    }
+    assert_eq!(said(&Given::nothing_in_the_way().asked(Purpose::Mend)), "allow");
+}
+
+#[test]
+fn each_rule_says_no_by_itself() {
+    for (expect, hinders) in RULES {
+        let mut given = Given::nothing_in_the_way();
+        hinders(&mut given);
+        let also = if *expect == "did_not_help_here" { "ask: its risk is dangerous" } else { expect };
+        let found = said(&given.asked(Purpose::Mend));
+        assert!(found == *expect || found == also, "{expect}: {found}");
+    }
+}
+
+#[test]
+fn closing_a_pair_and_undoing_ask_only_what_must_not_be_passed_over() {
+    // What stands in the way of a repair, and whether the step that closes a pair, or undoes, passes it.
+    for (rule, hinders) in RULES {
+        for (purpose, stops_at) in [(Purpose::Close, "stopped_on_purpose"), (Purpose::Undo, "not_seen")] {
+            let mut given = Given::nothing_in_the_way();
+            hinders(&mut given);
+            let found = said(&given.asked(purpose));
+            let last = RULES.iter().position(|(name, _)| name == &stops_at).unwrap();
+            let asked = RULES.iter().position(|(name, _)| name == rule).unwrap() <= last && *rule != "clearing";
+            assert_eq!(found, if asked { *rule } else { "allow" }, "{purpose:?} × {rule}");
+        }
+    }
+}
+
+#[test]
+fn an_approval_is_good_for_its_plan_its_body_and_its_time_alone() {
+    let good = |given: &Given| crate::incident::Approval {
+        key: crate::plan::for_mend(Mend::Start, &web(), None, 3).unwrap().key(),
+        binds: Some(Binding {
+            incarnation: Incarnation("a".into()),
+            image_id: given.definition.image_id.clone(),
+            config_hash: given.definition.config_hash.clone(),
+        }),
+        by: "ann".to_owned(),
+        until: Tick(NOW.tick.0 + 1),
+    };
+    type Spoils = fn(&mut crate::incident::Approval);
+    let table: [(&str, Spoils, bool); 5] = [
+        ("as it was given", |_| {}, true),
+        ("expired", |approval| approval.until = NOW.tick, false),
+        ("another plan", |approval| approval.key = PlanKey("restart: x".to_owned()), false),
+        ("nothing was seen then", |approval| approval.binds = None, false),
+        ("another body", |approval| approval.binds.as_mut().unwrap().incarnation = Incarnation("old".into()), false),
+    ];
+    for (name, spoils, allowed) in table {
+        let mut given = Given::nothing_in_the_way();
+        given.mode = Mode::Suggest;
+        let mut approval = good(&given);
+        spoils(&mut approval);
+        let plan = crate::plan::for_mend(Mend::Start, &web(), None, 3).unwrap();
+        // The world is built by asking once.
+        let mut incident = given.incident(&plan);
+        incident.approved = Some(approval);
+        let generation = Generation(1);
+        given.source(SourceState::Opened { generation });
+        given.sees("a", Fact::Looked(Box::new(cases::look(Run::Exited, 3))));
+        let settings = Settings { mode: Mode::Suggest, ..Settings::default() };
+        (given.engine.settings, given.engine.now) = (Arc::new(settings), NOW);
+        let found = given.engine.mode_and_policy(&incident, &plan);
+        assert_eq!(found.is_none(), allowed, "{name}: {found:?}");
+    }
+}

@@ -1,0 +1,221 @@
+//! The containers of a story: what there is, what happens to it, and what people do to it at the engine.
+
+use super::*;
+
+impl Story {
+    /// A container that runs, made before the story began.
+    pub(crate) fn runs(&mut self, name: &str) -> &mut Story {
+        self.runs_as(name, |_| {})
+    }
+
+    /// … of a definition that differs from a plain Compose service's.
+    pub(crate) fn runs_as(&mut self, name: &str, differs: impl FnOnce(&mut Definition)) -> &mut Story {
+        let mut definition = compose_service(name);
+        differs(&mut definition);
+        let id = Incarnation(format!("{}-{}", name.replace('/', "-"), self.containers.len() + 1).into());
+        let started = Some(SourceTime(self.source_now().0 - 3_600_000_000_000));
+        self.containers.push(Container {
+            resource: named(name),
+            id,
+            definition: Arc::new(definition),
+            run: Run::Running,
+            started,
+            exit: None,
+            health: Health::Unchecked,
+            restarts: 0,
+            flag: false,
+            kept: Vec::new(),
+            ends: None,
+            ignores_term: false,
+            unstartable: None,
+            life: 0,
+            log: Vec::new(),
+        });
+        self
+    }
+
+    /// A container that is down since before the story began.
+    pub(crate) fn is_down(&mut self, name: &str, code: i32) -> &mut Story {
+        let at = SourceTime(self.source_now().0 - 60_000_000_000);
+        let container = self.container(name);
+        container.run = Run::Exited;
+        container.exit = Some(Exit { at, code, oom: false, error: String::new() });
+        self
+    }
+
+    pub(crate) fn has_check(&mut self, name: &str) -> &mut Story {
+        self.container(name).health = Health::Healthy;
+        self
+    }
+
+    pub(crate) fn logs(&mut self, name: &str, lines: &[&'static str]) -> &mut Story {
+        self.container(name).log = lines.to_vec();
+        self
+    }
+
+    /// From here on it ends `after_ms` after each start, `times` times.
+    pub(crate) fn will_end(&mut self, name: &str, after_ms: u64, code: i32, times: u32) -> &mut Story {
+        self.container(name).ends = Some((after_ms, code, times));
+        self
+    }
+
+    pub(crate) fn ignores_term(&mut self, name: &str) -> &mut Story {
+        self.container(name).ignores_term = true;
+        self
+    }
+
+    pub(crate) fn cannot_start(&mut self, name: &str, error: &'static str) -> &mut Story {
+        self.container(name).unstartable = Some(error);
+        self
+    }
+
+    pub(crate) fn can_start(&mut self, name: &str) -> &mut Story {
+        self.container(name).unstartable = None;
+        self
+    }
+
+    /// A new container takes the place of the present one, and runs.
+    pub(crate) fn recreated(&mut self, name: &str, differs: impl FnOnce(&mut Definition)) -> &mut Story {
+        let old = self.container(name).id.clone();
+        let mut definition = Definition::clone(&self.container(name).definition);
+        differs(&mut definition);
+        self.runs_as(name, |new| *new = definition);
+        let at = self.source_now();
+        let new = self.container(name);
+        (new.run, new.started) = (Run::Created, None);
+        let new = new.id.clone();
+        self.event(&old, What::Renamed { aside: true });
+        self.event(&new, What::Created);
+        let container = self.by_id(&new).unwrap();
+        (container.run, container.started) = (Run::Running, Some(at));
+        self.event(&new, What::Started);
+        self.event(&old, What::Destroyed);
+        self.containers.retain(|container| container.id != old);
+        self
+    }
+
+    /// Removed, as by `docker rm -f`.
+    pub(crate) fn removed(&mut self, name: &str) -> &mut Story {
+        let id = self.container(name).id.clone();
+        self.event(&id, What::Destroyed);
+        self.containers.retain(|container| container.id != id);
+        self
+    }
+
+    /// The main process ends with this code, and nobody told it to.
+    pub(crate) fn crashes(&mut self, name: &str, code: i32) -> &mut Story {
+        let id = self.container(name).id.clone();
+        self.ends_with(&id, code, false);
+        self
+    }
+
+    pub(crate) fn runs_out_of_memory(&mut self, name: &str) -> &mut Story {
+        let id = self.container(name).id.clone();
+        self.event(&id, What::OutOfMemory);
+        self.ends_with(&id, 137, true);
+        self
+    }
+
+    pub(crate) fn turns(&mut self, name: &str, health: Health) -> &mut Story {
+        let id = self.container(name).id.clone();
+        self.by_id(&id).unwrap().health = health;
+        self.event(&id, What::Health(health));
+        self
+    }
+
+    /// The engine's own policy starts it again and again: it waits to be restarted just now.
+    pub(crate) fn is_restarting(&mut self, name: &str, code: i32) -> &mut Story {
+        let id = self.container(name).id.clone();
+        self.ends_with(&id, code, false);
+        let container = self.by_id(&id).unwrap();
+        container.run = Run::Restarting;
+        container.restarts += 1;
+        self
+    }
+
+    /// … and starts it.
+    pub(crate) fn policy_starts(&mut self, name: &str) -> &mut Story {
+        let id = self.container(name).id.clone();
+        self.comes_up(&id);
+        self
+    }
+
+    pub(crate) fn paused(&mut self, name: &str) -> &mut Story {
+        let id = self.container(name).id.clone();
+        self.by_id(&id).unwrap().run = Run::Paused;
+        self.event(&id, What::Paused);
+        self
+    }
+
+    pub(crate) fn attached(&mut self, name: &str) -> &mut Story {
+        let id = self.container(name).id.clone();
+        self.event(&id, What::Attached);
+        self
+    }
+
+    /// `docker stop`: signal, end, stop; the API stays open. One that meets a start waits for it; one of what is down
+    /// leaves no trace at all.
+    pub(crate) fn docker_stop(&mut self, name: &str) -> &mut Story {
+        let id = self.container(name).id.clone();
+        self.stops_by_hand(&id);
+        self
+    }
+
+    pub(super) fn stops_by_hand(&mut self, id: &Incarnation) {
+        let is_start = |due: &Due| matches!(due, Due::Started { id: starting, .. } if starting == id);
+        let starts_at = self.agenda.iter().find(|(_, due)| is_start(due)).map(|((at, _), _)| *at);
+        if let Some(at) = starts_at {
+            return self.file(at - self.now_ms + 1, Due::StopsByHand(id.clone()));
+        }
+        if self.by_id(id).is_none_or(|container| container.run != Run::Running) {
+            return;
+        }
+        let id = id.clone();
+        let at = self.signals(&id, 15);
+        self.api_found_open(&id, at);
+        self.terminates(&id, None);
+    }
+
+    /// `docker kill`: signal and end, no stop.
+    pub(crate) fn docker_kill(&mut self, name: &str) -> &mut Story {
+        let id = self.container(name).id.clone();
+        let at = self.signals(&id, 9);
+        self.api_found_open(&id, at);
+        let life = self.by_id(&id).unwrap().life;
+        self.file(26, Due::Ends { id, life, code: 137 });
+        self
+    }
+
+    /// The signal of a `docker stop` alone: who sent it is not known yet.
+    pub(crate) fn is_told_to_end(&mut self, name: &str, signal: u8) -> &mut Story {
+        let id = self.container(name).id.clone();
+        self.signals(&id, signal);
+        if signal == 9 {
+            let life = self.by_id(&id).unwrap().life;
+            self.file(26, Due::Ends { id, life, code: 137 });
+        } else {
+            self.terminates(&id, None);
+        }
+        self
+    }
+
+    /// `docker start`.
+    pub(crate) fn docker_start(&mut self, name: &str) -> &mut Story {
+        let id = self.container(name).id.clone();
+        self.comes_up(&id);
+        self
+    }
+
+    /// What our own order did, though its answer was lost.
+    pub(crate) fn docker_start_by_us(&mut self, name: &str) -> &mut Story {
+        self.docker_start(name)
+    }
+
+    /// A signal that asks nothing to end.
+    pub(crate) fn reloaded(&mut self, name: &str) -> &mut Story {
+        let id = self.container(name).id.clone();
+        self.by_id(&id).unwrap().flag = true;
+        self.event(&id, What::Signalled { signal: 1, terminating: false });
+        self
+    }
+}

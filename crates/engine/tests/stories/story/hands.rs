@@ -1,0 +1,211 @@
+//! How a container takes what is done to it, and what hands, looks and the stream make of that.
+
+use super::*;
+
+impl Story {
+    pub(super) fn happens(&mut self, due: Due) {
+        match due {
+            Due::Feed(input) => self.inbox.push(input),
+            Due::Look { resource, incarnation, ticket } => {
+                let generation = Generation(self.generation);
+                let (resource, fact) = match self.look_at(&incarnation) {
+                    Some((resource, look)) => (resource, Fact::Looked(Box::new(look))),
+                    None => (resource, Fact::Gone),
+                };
+                let seen = Observation { resource, incarnation, generation, fact };
+                self.inbox.push(match ticket {
+                    Some(ticket) => Input::Looked { ticket, seen },
+                    None => Input::Observed(seen),
+                });
+            }
+            Due::Act(permit) => self.act(*permit),
+            Due::Started { id, permit } => {
+                self.comes_up(&id);
+                self.answers(permit, Answer::Done);
+            }
+            Due::Ends { id, life, code } => {
+                if self.by_id(&id).is_some_and(|container| container.life == life && container.run == Run::Running) {
+                    self.ends_with(&id, code, false);
+                }
+            }
+            Due::Killed { id, life } => {
+                if self.by_id(&id).is_some_and(|container| container.life == life && container.run == Run::Running) {
+                    self.signals(&id, 9);
+                    self.ends_with(&id, 137, false);
+                }
+            }
+            Due::StopsByHand(id) => self.stops_by_hand(&id),
+            Due::Stopped { id, permit } => {
+                self.event(&id, What::Stopped);
+                self.answers(permit, Answer::Done);
+            }
+        }
+    }
+
+    pub(super) fn answers(&mut self, permit: Option<PermitId>, answer: Answer) {
+        if let (Some(permit), Some(_)) = (permit, &self.engine) {
+            self.file(ANSWER_TAKES_MS, Due::Feed(Input::Answered(permit, answer)));
+        }
+    }
+
+    /// The hands: look again, ask whether the permit still holds, and act.
+    pub(super) fn act(&mut self, permit: Permit) {
+        let id = permit.incarnation.clone();
+        let Some(container) = self.by_id(&id) else {
+            return self.answers(Some(permit.id), Answer::Withheld("the container is gone".to_owned()));
+        };
+        let up = container.run == Run::Running;
+        let already = up == (permit.step.action == Action::Start);
+        let unstartable = container.unstartable;
+        if already {
+            return self.answers(Some(permit.id), Answer::AlreadySo);
+        }
+        if let Some(why) = self.withheld(&permit) {
+            return self.answers(Some(permit.id), Answer::Withheld(why));
+        }
+        match (permit.step.action, unstartable) {
+            (Action::Start, None) => self.file(START_TAKES_MS, Due::Started { id, permit: Some(permit.id) }),
+            (Action::Start, Some(error)) => {
+                let at = self.source_now();
+                let container = self.by_id(&id).unwrap();
+                container.exit = Some(Exit { at, code: 128, oom: false, error: error.to_owned() });
+                self.answers(Some(permit.id), Answer::Failed(error.to_owned()));
+            }
+            (Action::Stop, _) => {
+                self.signals(&id, 15);
+                self.terminates(&id, Some(permit.id));
+            }
+        }
+    }
+
+    /// What `runtime::Gate` asks.
+    pub(super) fn withheld(&self, permit: &Permit) -> Option<String> {
+        let engine = self.engine.as_ref()?;
+        if engine.state().frozen.is_some() && !permit.unhindered {
+            return Some("healer was frozen meanwhile".to_owned());
+        }
+        let standing = engine.standing(&permit.step.resource);
+        if needs_wanted_running(permit) && standing.wanted != Wanted::Running {
+            return Some("it is not wanted running any more".to_owned());
+        }
+        (needs_wanted_running(permit) && standing.being_stopped).then(|| "somebody is stopping it".to_owned())
+    }
+
+    pub(super) fn signals(&mut self, id: &Incarnation, signal: u8) -> SourceTime {
+        self.by_id(id).unwrap().flag = true;
+        self.event(id, What::Signalled { signal, terminating: true })
+    }
+
+    pub(super) fn api_found_open(&mut self, id: &Incarnation, at: SourceTime) {
+        let resource = self.by_id(id).unwrap().resource.clone();
+        let generation = Generation(self.generation);
+        let seen = Observation { resource, incarnation: id.clone(), generation, fact: Fact::ApiOpenAfter(at) };
+        if self.connected {
+            self.file(SOCKET_SEEN_AFTER_MS + self.stream_lag_ms, Due::Feed(Input::Observed(seen)));
+        }
+    }
+
+    /// What follows a TERM: the end, or a KILL after the stop timeout; then the stop.
+    pub(super) fn terminates(&mut self, id: &Incarnation, permit: Option<PermitId>) {
+        let container = self.by_id(id).unwrap();
+        let life = container.life;
+        let ends_ms = if container.ignores_term {
+            u64::try_from(container.definition.stop_timeout_s).unwrap() * 1_000
+        } else {
+            TERM_TAKES_MS
+        };
+        let id = id.clone();
+        let ends = if self.by_id(&id).unwrap().ignores_term {
+            Due::Killed { id: id.clone(), life }
+        } else {
+            Due::Ends { id: id.clone(), life, code: 143 }
+        };
+        self.file(ends_ms, ends);
+        self.file(ends_ms + STOP_AFTER_DIE_MS, Due::Stopped { id, permit });
+    }
+
+    pub(super) fn comes_up(&mut self, id: &Incarnation) {
+        let at = self.source_now();
+        let Some(container) = self.by_id(id).filter(|container| container.run != Run::Running) else { return };
+        container.run = Run::Running;
+        container.started = Some(at);
+        container.flag = false;
+        container.life += 1;
+        container.kept.clear();
+        if container.health != Health::Unchecked {
+            container.health = Health::Starting;
+        }
+        let (life, ends) = (container.life, container.ends);
+        if let Some((after_ms, code, times)) = ends.filter(|(_, _, times)| *times > 0) {
+            container.ends = Some((after_ms, code, times - 1));
+            self.file(after_ms, Due::Ends { id: id.clone(), life, code });
+        }
+        self.event(id, What::Started);
+    }
+
+    pub(super) fn ends_with(&mut self, id: &Incarnation, code: i32, oom: bool) {
+        let at = self.source_now();
+        let container = self.by_id(id).unwrap();
+        container.run = Run::Exited;
+        container.exit = Some(Exit { at, code, oom, error: String::new() });
+        self.event(id, What::Died { code });
+    }
+
+    /// The stream tells an event, if anybody is connected.
+    pub(super) fn event(&mut self, id: &Incarnation, what: What) -> SourceTime {
+        let at = self.source_now();
+        let happening = Happening { at, what };
+        let container = self.by_id(id).unwrap();
+        container.kept.push(happening.clone());
+        let resource = container.resource.clone();
+        let generation = Generation(self.generation);
+        let seen = Observation { resource, incarnation: id.clone(), generation, fact: Fact::Happened(happening) };
+        match (self.connected, self.stream_lag_ms) {
+            (false, _) => {}
+            (true, 0) => self.inbox.push(Input::Observed(seen)),
+            (true, lag_ms) => self.file(lag_ms, Due::Feed(Input::Observed(seen))),
+        }
+        at
+    }
+
+    pub(crate) fn look_at(&mut self, id: &Incarnation) -> Option<(ResourceId, Look)> {
+        let at = self.source_now();
+        let reads_flag = self.reads_flag;
+        let container = self.by_id(id)?;
+        let up = matches!(container.run, Run::Running | Run::Paused);
+        let look = Look {
+            at,
+            run: container.run,
+            started: container.started,
+            exit: container.exit.clone().filter(|_| !up),
+            health: container.health,
+            health_output: String::new(),
+            restarts: container.restarts,
+            manually_stopped: reads_flag.then_some(container.flag),
+            kept: None,
+            definition: container.definition.clone(),
+        };
+        Some((container.resource.clone(), look))
+    }
+
+    pub(super) fn by_id(&mut self, id: &Incarnation) -> Option<&mut Container> {
+        self.containers.iter_mut().find(|container| container.id == *id)
+    }
+
+    pub(super) fn container(&mut self, name: &str) -> &mut Container {
+        let resource = named(name);
+        self.containers.iter_mut().rev().find(|container| container.resource == resource).expect("no such container")
+    }
+
+    /// The oldest of the containers of this name.
+    pub(crate) fn first_id_of(&self, name: &str) -> Incarnation {
+        let resource = named(name);
+        self.containers.iter().find(|container| container.resource == resource).expect("no such container").id.clone()
+    }
+
+    /// The main process of this very container ends.
+    pub(crate) fn ends(&mut self, id: &Incarnation, code: i32) -> &mut Story {
+        self.ends_with(id, code, false);
+        self
+    }
+}
