@@ -17,7 +17,7 @@ use crate::{Engine, Shown, detect, world};
 /// Acts that are settled are remembered this far back, for answers that come late.
 const SETTLED_KEPT_MAX: usize = 256;
 /// An event tells of an end at most so long after it; a later one tells of trouble in the engine.
-const DIE_LATE_MAX: Duration = Duration::from_secs(2);
+pub(crate) const DIE_LATE_MAX: Duration = Duration::from_secs(2);
 
 impl Engine {
     pub(crate) fn absorb(&mut self, input: &Input) {
@@ -201,7 +201,7 @@ impl Engine {
         let closing = matches!(state, SourceState::Closing);
         if closing || matches!(state, SourceState::Lost { .. }) {
             let watch = &mut self.watch;
-            self.world.unsettle(source, |incarnation, is_up| watch.unsettle(incarnation, is_up, closing));
+            self.world.unsettle(source, |incarnation, body| watch.unsettle(incarnation, body, closing));
         }
         let vanished = self.world.report(source, state, self.now);
         for (resource, incarnation) in vanished {

@@ -95,7 +95,7 @@ impl Engine {
             let explained =
                 self.state.incidents.get(&parent.number).is_some_and(|parent| self.explains(parent, incident));
             if explained || self.faults.children_forgotten {
-                return;
+                return self.remember_end(number);
             }
         }
         let within_a_day = |then: &&Tick| self.now.tick.since(**then) < DAY;
@@ -109,6 +109,17 @@ impl Engine {
         } else {
             self.begin_diagnosis(number, "it came back");
             self.absorb_children_of(&resource);
+        }
+    }
+
+    /// What is wrong with an absorbed child is written down, if it is something new: after a restart of healer nothing
+    /// else may tell how it ended.
+    fn remember_end(&mut self, number: u64) {
+        let Some(child) = self.state.incidents.get(&number) else { return };
+        let Some(case) = self.case_of(&child.resource, Some(number)) else { return };
+        let known = child.case.as_deref().is_some_and(|known| diagnose::ended_at(known) == diagnose::ended_at(&case));
+        if !known {
+            self.write_down(number, case);
         }
     }
 
@@ -167,11 +178,7 @@ impl Engine {
             return;
         }
         let Some(parent) = self.parent_of(child).map(|parent| parent.id.clone()) else { return };
-        // It is remembered how it ended: after a restart of healer nothing else may tell.
-        let case = self.case_of(&child.resource, Some(number)).filter(|_| child.case.is_none());
-        if let Some(case) = case {
-            self.speak(number, case);
-        }
+        self.remember_end(number);
         let because = "what it depends on is down".to_owned();
         self.resolve(number, Outcome::MergedInto(parent), because);
     }

@@ -11,6 +11,7 @@ use model::Now;
 use model::fact::{Fact, Happening, Incarnation, Kept, Look, Observation, Run, SourceTime, What};
 use model::intent::{Author, Intent, Wanted};
 
+use crate::absorb::DIE_LATE_MAX;
 use crate::state::Own;
 use crate::world::{Body, Source};
 
@@ -26,6 +27,8 @@ pub(crate) struct Watch {
     /// The end of each body that was found unseen, and judged to be nobody's: a look that shows less does not judge it
     /// again.
     judged: BTreeMap<Incarnation, SourceTime>,
+    /// The last start of each body that the engine's own policy explains.
+    policys_start: BTreeMap<Incarnation, SourceTime>,
     /// The starts that an order of ours explains. Sets, not counters: after a failed append the same events come again.
     our_starts: BTreeMap<Incarnation, BTreeSet<SourceTime>>,
 }
@@ -92,16 +95,29 @@ impl Watch {
     }
 
     /// The source closes or was lost before it was settled whose signal this was. A body that is down is judged by
-    /// evidence, when it can be looked at again; one that still runs stays suspect of being stopped.
-    pub(crate) fn unsettle(&mut self, incarnation: &Incarnation, is_up: bool, closing: bool) {
-        let Some(signals) = self.bodies.get_mut(incarnation) else { return };
+    /// evidence, when it can be looked at again, unless its end was told already; one that still runs stays suspect of
+    /// being stopped.
+    pub(crate) fn unsettle(&mut self, incarnation: &Incarnation, body: &Body, closing: bool) {
+        let signals = self.bodies.get_mut(incarnation);
+        let told = body.end_seen && !body.is_up() && signals.as_ref().is_none_or(|signals| signals.foreign.is_none());
+        if let (true, Some(exit)) = (told, &body.exit) {
+            self.judged.insert(incarnation.clone(), exit.at);
+        }
+        let Some(signals) = signals else { return };
         let Some(foreign) = signals.foreign.as_mut().filter(|foreign| !foreign.api_open) else { return };
         if closing {
             signals.by_engine = true;
             signals.foreign = None;
-        } else if is_up {
+        } else if body.is_up() {
             foreign.api_open = true;
         } else {
+            signals.foreign = None;
+        }
+    }
+
+    /// A person told healer what they want: whatever somebody asked of the engine before is the past.
+    pub(crate) fn a_person_spoke(&mut self, incarnation: &Incarnation) {
+        if let Some(signals) = self.bodies.get_mut(incarnation) {
             signals.foreign = None;
         }
     }
@@ -111,6 +127,7 @@ impl Watch {
         self.bodies.remove(incarnation);
         self.our_starts.remove(incarnation);
         self.judged.remove(incarnation);
+        self.policys_start.remove(incarnation);
     }
 
     /// Reads an observation.
@@ -175,7 +192,12 @@ impl Watch {
                 signals.foreign.map_or(Word::None, |foreign| stopped_if_down(foreign, around))
             }
             What::Started => {
-                let by_policy = signals.ended_by_itself() && around.engine_restarts_it();
+                // Read again after a failed append, it is still the engine's own start.
+                let by_policy = (signals.ended_by_itself() && around.engine_restarts_it())
+                    || self.policys_start.get(incarnation) == Some(&event.at);
+                if by_policy {
+                    self.policys_start.insert(incarnation.clone(), event.at);
+                }
                 *signals = Signals::default();
                 let explained = self.our_starts.entry(incarnation.clone()).or_default();
                 if around.own.is_some_and(|own| own.explains_start(event.at, explained)) {
@@ -207,8 +229,17 @@ impl Watch {
     }
 
     fn read_look(&mut self, incarnation: &Incarnation, look: &Look, around: &Around<'_>) -> Word {
-        let Some(before) = around.before else { return first_sight(look, around) };
+        let Some(before) = around.before else {
+            // Even what was never looked at may have been seen to be stopped.
+            let foreign = self.bodies.get(incarnation).and_then(|signals| signals.foreign);
+            let stopped = foreign.map_or(Word::None, |foreign| stopped_if_down(foreign, around));
+            return if stopped == Word::None { first_sight(look, around) } else { stopped };
+        };
         if matches!(look.run, Run::Running | Run::Paused) {
+            if around.start_is_news {
+                // What was asked of its life before says nothing of this one.
+                self.bodies.remove(incarnation);
+            }
             let none = BTreeSet::new();
             let explained = self.our_starts.get(incarnation).unwrap_or(&none);
             let ours = look.started.zip(around.own).is_some_and(|(at, own)| own.explains_start(at, explained));
@@ -233,7 +264,9 @@ impl Watch {
         if !open || around.body.end_seen || around.end_is_known || untold {
             return Word::None;
         }
-        if self.judged.get(incarnation) == Some(&exit.at) && !revised {
+        // An event tells of an end a little after it.
+        let same = |at: &SourceTime| exit.at <= *at && at.since(exit.at) < DIE_LATE_MAX;
+        if self.judged.get(incarnation).is_some_and(same) && !revised {
             return Word::None;
         }
         let by_engine = self.bodies.get(incarnation).is_some_and(|signals| signals.by_engine);

@@ -77,6 +77,8 @@ struct Live {
     in_flight: BTreeMap<(MessageId, String), Tick>,
     /// Replies to persons that wait for acts.
     replies: BTreeMap<CommandId, PendingReply>,
+    /// What was replied in the last batch: if that was not committed, the reply has not gone out.
+    replied: Vec<Reply>,
     /// The incidents whose dependents were looked at since their resource is well.
     carries: BTreeMap<u64, Tick>,
     /// What keeps healer from its work, by what it is about.
@@ -223,6 +225,7 @@ impl Engine {
     /// Handles a batch: first everything is absorbed (facts, stops, freezes), then it is decided once.
     pub fn handle(&mut self, inputs: &[Input], now: Now) -> Decision {
         self.now = now;
+        self.live.replied.clear();
         if self.leads {
             inputs.iter().for_each(|input| self.absorb(input));
         }
@@ -246,6 +249,7 @@ impl Engine {
         self.live.all = true;
         self.touched.extend(self.world.resources().cloned());
         self.touched.extend(self.state.alerts.keys().map(|alert| alert.resource.clone()));
+        self.effects.extend(std::mem::take(&mut self.live.replied).into_iter().map(Effect::Answer));
         for act in self.state.acts.values() {
             self.effects.push(Effect::Look {
                 resource: act.permit.step.resource.clone(),

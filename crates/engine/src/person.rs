@@ -92,6 +92,9 @@ impl Engine {
             let intent = intent::entry(wanted, Author::Person(who.to_owned()), because, None, self.now);
             self.emit(Event::IntentChanged { resource: resource.clone(), intent });
             if wanted == Wanted::Running {
+                if let Some((incarnation, _)) = self.world.body(resource) {
+                    self.watch.a_person_spoke(incarnation);
+                }
                 self.refresh(resource, Refresh::Person(who.to_owned()));
                 self.live.wanted.insert(resource.clone());
             }
@@ -322,6 +325,7 @@ impl Engine {
         if pending.outstanding.is_empty()
             && let Some(done) = self.live.replies.remove(command)
         {
+            self.live.replied.push(Reply { id: command.clone(), taken: true, lines: done.lines.clone() });
             self.reply(command, true, done.lines);
         }
     }

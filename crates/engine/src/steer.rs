@@ -329,7 +329,7 @@ impl Engine {
     }
 
     /// Writes down what the rules say of a case, if it is new.
-    pub(crate) fn speak(&mut self, number: u64, case: Case) {
+    fn speak(&mut self, number: u64, case: Case) {
         let cites = self.add_evidence(number, &case);
         let Some(incident) = self.state.incidents.get(&number) else { return };
         let diagnosis = diagnose(&case, cites);
@@ -337,6 +337,14 @@ impl Engine {
             let id = incident.id.clone();
             self.emit(Event::Diagnosed { id, diagnosis, case: Box::new(case) });
         }
+    }
+
+    /// Writes down a case with what the rules say of it, though they may have said so before.
+    pub(crate) fn write_down(&mut self, number: u64, case: Case) {
+        let cites = self.add_evidence(number, &case);
+        let Some(id) = self.state.incidents.get(&number).map(|incident| incident.id.clone()) else { return };
+        let diagnosis = diagnose(&case, cites);
+        self.emit(Event::Diagnosed { id, diagnosis, case: Box::new(case) });
     }
 
     /// Facts that arrive while the repair is under way make the diagnosis better; they never interrupt a step.

@@ -297,10 +297,10 @@ impl World {
 
     /// The stream broke before it was settled whose signals these were: how the bodies of a source ended is to be
     /// judged by evidence.
-    pub fn unsettle(&mut self, source: &str, mut each: impl FnMut(&Incarnation, bool)) {
+    pub fn unsettle(&mut self, source: &str, mut each: impl FnMut(&Incarnation, &Body)) {
         for bodies in self.bodies.iter_mut().filter(|(resource, _)| resource.host() == source).map(|(_, b)| b) {
             for (incarnation, body) in bodies {
-                each(incarnation, body.is_up());
+                each(incarnation, body);
                 body.end_seen = false;
                 body.watched_since = None;
             }

@@ -69,7 +69,10 @@ impl Daemon {
             ClientError::Refused { status: 400 | 404, .. } => Trouble::Failed(format!(
                 "healer knows nothing called `{words}`: `healer status --all` lists what it knows"
             )),
-            other => other.into(),
+            other @ (ClientError::Refused { .. }
+            | ClientError::NotRunning(_)
+            | ClientError::Denied(_)
+            | ClientError::Broken(_)) => other.into(),
         })
     }
 

@@ -6,6 +6,8 @@
 //! cargo run --release -p sim --example campaign -- faults          each planted fault, up to 2,000 worlds
 //! ```
 
+#![expect(clippy::print_stdout, reason = "it prints its report")]
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -21,7 +23,8 @@ fn main() -> ExitCode {
     }
     let (worlds, from) = (number(0, 1_000), number(1, 0));
     if words.get(2).is_some_and(|word| word == "trace") {
-        let trace = |ms: u64, says: &str| println!("{:>10.3} {says}", std::time::Duration::from_millis(ms).as_secs_f64());
+        let trace =
+            |ms: u64, says: &str| println!("{:>10.3} {says}", std::time::Duration::from_millis(ms).as_secs_f64());
         let outcome = sim::run(from, &sim::Plan { trace: Some(trace), ..sim::Plan::default() });
         if let Some(broken) = outcome.broken {
             println!("BROKEN {broken}");

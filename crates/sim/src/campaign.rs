@@ -48,14 +48,8 @@ pub fn campaign(seeds: Range<u64>, threads: usize) -> Report {
 pub(crate) fn play(seeds: Range<u64>, threads: usize, plan: &Plan) -> Report {
     let began = Instant::now();
     let next = AtomicU64::new(seeds.start);
-    let empty = Report {
-        worlds: 0,
-        steps: 0,
-        entries: 0,
-        broken: Vec::new(),
-        counts: Counts::default(),
-        took: Duration::ZERO,
-    };
+    let empty =
+        Report { worlds: 0, steps: 0, entries: 0, broken: Vec::new(), counts: Counts::default(), took: Duration::ZERO };
     let report = Mutex::new(empty);
     std::thread::scope(|scope| {
         for _ in 0..threads.max(1) {

@@ -64,7 +64,8 @@ struct Given {
     handed: bool,
     used: bool,
     answer: Option<Answer>,
-    settled: bool,
+    /// When a look settled it.
+    settled: Option<u64>,
 }
 
 /// What was told of one incident.
@@ -108,13 +109,13 @@ impl Check {
         self.unanswered.retain(|_, (of, _)| *of != pid);
     }
 
-    /// How many stops of healer's may explain what befell a body.
-    pub(crate) fn stops_that_explain(&self, incarnation: &Incarnation) -> usize {
+    /// How many stops of healer's may explain what befell a body at this time.
+    pub(crate) fn stops_that_explain(&self, incarnation: &Incarnation, at: u64) -> usize {
         let ours = |given: &&Given| {
             given.permit.incarnation == *incarnation
                 && given.permit.step.action == Action::Stop
                 && !matches!(given.answer, Some(Answer::AlreadySo | Answer::Withheld(_)))
-                && !given.settled
+                && given.settled.is_none_or(|settled| settled >= at)
         };
         self.permits.values().rev().take(200).filter(ours).count()
     }
@@ -156,7 +157,7 @@ impl Check {
     }
 
     fn under_way(&self) -> impl Iterator<Item = &Given> {
-        self.permits.values().rev().take(200).filter(|given| !given.settled)
+        self.permits.values().rev().take(200).filter(|given| given.settled.is_none())
     }
 
     fn attempts_within(&self, resource: &ResourceId, window_ms: u64, now: u64) -> u32 {
@@ -203,14 +204,12 @@ impl World<'_> {
                     given.answer = Some(answer.clone());
                 }
             }
-            Event::ActionSettled { permit, source_at, reached, .. } => {
+            Event::ActionSettled { permit, .. } => {
                 if let Some(given) = self.check.permits.get_mut(permit) {
-                    given.settled = true;
+                    given.settled = Some(now);
                     if given.answer.is_none() {
                         let says = format!("permit {} was settled before its answer or deadline", permit.0);
                         self.broken("a step is settled only by a look taken after its answer", says);
-                    } else if source_at.is_none() && *reached && given.permit.step.action == Action::Start {
-                        // Settled without a look: only after that was waited for.
                     }
                 }
             }
@@ -371,7 +370,7 @@ impl World<'_> {
                 self.check.verifying.remove(&id.number);
             }
         }
-        let given = Given { permit: permit.clone(), handed: false, used: false, answer: None, settled: false };
+        let given = Given { permit: permit.clone(), handed: false, used: false, answer: None, settled: None };
         self.check.permits.insert(permit.id, given);
     }
 
@@ -449,9 +448,11 @@ impl World<'_> {
         self.check.attempts.entry(resource.clone()).or_default().push(now);
         self.check.actions.push((now, resource.clone()));
         let budgets = settings.budgets;
-        for (limit, deployment) in
-            [(budgets.per_deployment, Some(resource.deployment())), (budgets.per_host, None), (budgets.everywhere, None)]
-        {
+        for (limit, deployment) in [
+            (budgets.per_deployment, Some(resource.deployment())),
+            (budgets.per_host, None),
+            (budgets.everywhere, None),
+        ] {
             let within = self.check.actions.iter().rev().take_while(|(then, _)| now - *then < limit.window_ms);
             let count = within.filter(|(_, of)| deployment.is_none_or(|name| of.deployment() == name)).count();
             if count > usize::try_from(limit.count).unwrap_or(usize::MAX) {
@@ -482,8 +483,7 @@ impl World<'_> {
         let Some(svc) = self.svc_of(resource) else { return };
         let truth = self.services[svc].truth;
         let (foreign, redefined) = (truth.foreign_starts, truth.redefined);
-        let (lately, foreign_then, redefined_then) =
-            self.check.refreshed.get(resource).copied().unwrap_or((0, 0, 0));
+        let (lately, foreign_then, redefined_then) = self.check.refreshed.get(resource).copied().unwrap_or((0, 0, 0));
         let justified = match because {
             Refresh::Person(_) => return,
             Refresh::StartedAtTheEngine => foreign > foreign_then,

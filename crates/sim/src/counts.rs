@@ -95,10 +95,7 @@ const EXPECTED: &[(&str, &[&str])] = &[
         ],
     ),
     ("store", &["lost", "written", "full", "slow", "unreadable"]),
-    (
-        "source",
-        &["opened", "lost", "closing", "unreachable", "engine stopped", "engine crashed", "power loss"],
-    ),
+    ("source", &["opened", "lost", "closing", "unreachable", "engine stopped", "engine crashed", "power loss"]),
     ("answer", &["done", "already_so", "withheld", "failed", "lost", "lie", "late", "late start"]),
     ("look", &["lost", "late", "settles"]),
     ("act", &["start", "stop"]),
@@ -147,7 +144,11 @@ pub const UNREACHED: &[(&str, &str, &str)] = &[
     ("refusal", "stopped_on_purpose", "never an escalation: it shows as the outcome stopped_by_owner"),
     ("refusal", "absent", "never an escalation: it shows as the outcome gone"),
     ("refusal", "rejected_before", "never an escalation of its own: it shows as the escalation rejected"),
-    ("refusal", "did_not_help_here", "every action of the catalogue is Safe, and those may fail as often as they are tried"),
+    (
+        "refusal",
+        "did_not_help_here",
+        "every action of the catalogue is Safe, and those may fail as often as they are tried",
+    ),
     ("refusal", "already_under_way", "the engine answers a repeated command with `this was taken already`"),
     ("escalation", "did_not_help", "a Safe plan that does not help is repeated until its budget is spent"),
 ];
@@ -178,7 +179,9 @@ impl Counts {
                 let excused = UNREACHED.iter().any(|(g, k, _)| g == group && k == kind);
                 match (self.of(group, kind), excused) {
                     (0, false) => faults.push(format!("{group} {kind}: never reached")),
-                    (n, true) if n > 0 => faults.push(format!("{group} {kind}: listed as unreachable, reached {n} times")),
+                    (n, true) if n > 0 => {
+                        faults.push(format!("{group} {kind}: listed as unreachable, reached {n} times"))
+                    }
                     _ => {}
                 }
             }

@@ -4,9 +4,7 @@
 use std::sync::Arc;
 
 use model::action::{Answer, PermitId};
-use model::fact::{
-    Definition, Exit, Happening, Health, Incarnation, Kept, Look, RestartPolicy, Run, SourceTime, What,
-};
+use model::fact::{Definition, Exit, Happening, Health, Incarnation, Kept, Look, RestartPolicy, Run, SourceTime, What};
 
 use crate::truth::Word;
 use crate::world::{Ev, World};
@@ -99,12 +97,19 @@ pub(crate) struct Docker {
 pub(crate) enum Defect {
     None,
     /// Each life ends so soon with this code.
-    Crashes { after_ms: u64, code: i32 },
-    OutOfMemory { after_ms: u64 },
+    Crashes {
+        after_ms: u64,
+        code: i32,
+    },
+    OutOfMemory {
+        after_ms: u64,
+    },
     /// Each life's healthcheck fails after a while.
     Unhealthy,
     /// Each start fails with this code.
-    Unstartable { code: i32 },
+    Unstartable {
+        code: i32,
+    },
 }
 
 impl Docker {
@@ -209,6 +214,16 @@ impl World<'_> {
         });
         self.emit(key, What::Created);
         key
+    }
+
+    /// It ran, and ended, before the world began.
+    pub(crate) fn docker_was_run(&mut self, key: Key) {
+        let (started, at) = (self.docker.stamp(self.now), self.docker.stamp(self.now));
+        let code = if self.rng.percent(50) { 143 } else { 1 };
+        let container = &mut self.docker.containers[key];
+        container.run = Run::Exited;
+        container.started = Some(started);
+        container.exit = Some(Exit { at, code, oom: false, error: String::new() });
     }
 
     fn emit(&mut self, key: Key, what: What) {

@@ -232,7 +232,9 @@ impl World<'_> {
     fn compare_live(&mut self, pid: u32) {
         let (now, steps) = (self.now, self.steps);
         let epoch = self.disk.borrow().epoch;
-        let Some(healer) = self.healers.iter().find(|healer| healer.pid == pid && healer.epoch == epoch) else { return };
+        let Some(healer) = self.healers.iter().find(|healer| healer.pid == pid && healer.epoch == epoch) else {
+            return;
+        };
         let state = healer.turning.engine().state();
         self.check.compare_quickly(state, now);
         if steps % 64 == 0 {

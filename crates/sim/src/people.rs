@@ -27,20 +27,30 @@ pub(crate) enum Deed {
     DockerKill(Svc),
     DockerStart(Svc),
     /// The start that ends a person's own restart.
-    DockerStartAfter { key: Key, restart: bool, tries: u32 },
+    DockerStartAfter {
+        key: Key,
+        restart: bool,
+        tries: u32,
+    },
     DockerRestart(Svc),
     DockerHup(Svc),
     DockerPause(Svc),
     DockerUnpause(Svc),
     Remove(Svc),
     /// `compose up` with a changed file: stop, set aside, create, start, remove.
-    Deploy { svc: Svc, stage: Stage },
+    Deploy {
+        svc: Svc,
+        stage: Stage,
+    },
     HealerStop(Svc),
     HealerStart(Svc),
     HealerRestart(Svc),
     Freeze,
     Thaw,
-    Answer { incident: IncidentId, yes: bool },
+    Answer {
+        incident: IncidentId,
+        yes: bool,
+    },
     Acknowledge(IncidentId),
     StreamBreaks,
     /// What a broken deploy left behind is cleared away, and what was before is started.
@@ -212,8 +222,7 @@ impl World<'_> {
             }
             Deed::DockerStartAfter { key, restart, tries } => self.start_after(key, restart, tries),
             Deed::DockerRestart(svc) => {
-                if let Some(key) = self.up_or_down(svc).filter(|key| self.docker.containers[*key].run == Run::Running)
-                {
+                if let Some(key) = self.up_or_down(svc).filter(|key| self.docker.containers[*key].run == Run::Running) {
                     self.counts.hit("person", "docker restart");
                     self.services[svc].truth.in_hand = true;
                     self.docker_stop(key, By::Person);
@@ -396,6 +405,7 @@ impl World<'_> {
         if bodies.len() < 2 {
             return;
         }
+        self.truth_is(svc, Word::Unclear);
         for key in bodies.into_iter().filter(|key| *key != stays) {
             self.docker_remove(key);
         }
@@ -445,11 +455,7 @@ impl World<'_> {
 
     fn answers(&mut self, incident: IncidentId, yes: bool) {
         self.counts.hit("person", if yes { "approve" } else { "reject" });
-        let ask = if yes {
-            Ask::Approve(incident)
-        } else {
-            Ask::Reject { incident, because: "not now".to_owned() }
-        };
+        let ask = if yes { Ask::Approve(incident) } else { Ask::Reject { incident, because: "not now".to_owned() } };
         self.command(ask);
     }
 
@@ -558,7 +564,7 @@ impl World<'_> {
         self.stormy = false;
         for svc in 0..self.services.len() {
             self.deed(Deed::DockerUnpause(svc));
-            self.after(60_000, Ev::Deed(Deed::ClearAway(svc)));
+            self.after(900_000, Ev::Deed(Deed::ClearAway(svc)));
             let serial = self.services[svc].defect_serial;
             if !self.services[svc].incurable {
                 self.defect_ends(svc, serial);

@@ -36,9 +36,11 @@ impl World<'_> {
         if let Some(id) = waits {
             self.broken("every command is answered", format!("command {id} was not"));
         }
-        let lost = self.check.written.iter().find(|id| {
-            !self.check.received.contains(*id) && !self.check.given_up.contains(*id)
-        });
+        let lost = self
+            .check
+            .written
+            .iter()
+            .find(|id| !self.check.received.contains(*id) && !self.check.given_up.contains(*id));
         if let Some(id) = lost {
             let says = format!("message {}", id.0);
             self.broken("every message is delivered", says);
@@ -66,7 +68,8 @@ impl World<'_> {
                 }
             }
             Word::Running => {
-                if truth.excused || service.is_job || svc >= 6 || truth.in_hand {
+                let cared_for = container.def.belongs.is_healers() && !container.def.removed_at_end;
+                if truth.excused || !cared_for || service.is_job || svc >= 6 || truth.in_hand {
                     return;
                 }
                 if wanted != Some(Wanted::Running) {
@@ -111,9 +114,7 @@ impl World<'_> {
     /// Whether what it needs is down for good, so that it cannot be mended.
     fn stands_alone(&self, svc: Svc) -> bool {
         let parents = self.services[svc].parents.iter().chain(&self.services[svc].network_parent);
-        parents.clone().any(|parent| {
-            !self.docker.body(*parent).is_some_and(|key| self.docker.containers[key].is_up())
-        })
+        parents.clone().any(|parent| !self.docker.body(*parent).is_some_and(|key| self.docker.containers[key].is_up()))
     }
 
     fn is_foreign(&self, resource: &model::ResourceId) -> bool {

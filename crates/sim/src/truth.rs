@@ -13,7 +13,10 @@ use crate::world::World;
 pub(crate) enum Word {
     Running,
     /// Stopped at the engine: this life of this container.
-    StoppedAtEngine { key: Key, life: u32 },
+    StoppedAtEngine {
+        key: Key,
+        life: u32,
+    },
     /// `healer stop`: known as soon as it is committed.
     StoppedByCommand,
     /// It was down when healer first saw it: nothing may be started on a guess.
@@ -72,12 +75,32 @@ impl Truth {
 pub(crate) enum Token {
     None,
     /// A terminating signal was told; `more`: it came after another one in the same life.
-    Signal { key: Key, life: u32, at: SourceTime, kill: bool },
-    Stopped { key: Key, life: u32, at: SourceTime },
-    Died { key: Key, life: u32 },
-    ApiOpen { key: Key, at: SourceTime },
+    Signal {
+        key: Key,
+        life: u32,
+        at: SourceTime,
+        kill: bool,
+    },
+    Stopped {
+        key: Key,
+        life: u32,
+        at: SourceTime,
+    },
+    Died {
+        key: Key,
+        life: u32,
+    },
+    ApiOpen {
+        key: Key,
+        at: SourceTime,
+    },
     /// A look; `opening`: within the first listing of a connection.
-    Look { key: Key, life: u32, down: bool, opening: bool },
+    Look {
+        key: Key,
+        life: u32,
+        down: bool,
+        opening: bool,
+    },
 }
 
 /// What a healer was told of one container's present life.
@@ -180,9 +203,13 @@ impl World<'_> {
         let svc = self.docker.containers[key].svc;
         let watched = self.docker.api
             && self.healers.len() == 1
-            && self.healers.iter().any(|healer| healer.eyes.watches_for(self.now, 2_000));
+            && self.leader().is_some_and(|healer| !healer.deposed && healer.eyes.watches_for(self.now, 2_000));
+        // After a reload nobody can tell from the engine's own note whether somebody is stopping it.
+        let signalled = self.docker.containers[key].hbms;
+        // What is excluded is not cared for: how it ended is not written down.
+        let excluded = self.settings.excluded_by(&self.services[svc].resource, &self.docker.containers[key].def);
         let truth = &mut self.services[svc].truth;
-        truth.excused |= !watched;
+        truth.excused |= !watched || signalled || excluded.is_some();
         truth.ended_at = self.now;
     }
 
@@ -200,7 +227,7 @@ impl World<'_> {
             Word::Never | Word::StoppedByCommand => true,
             Word::StoppedAtEngine { key, life } => {
                 let container = &self.docker.containers[key];
-                let ours = self.check.stops_that_explain(&container.id);
+                let ours = self.check.stops_that_explain(&container.id, self.services[svc].truth.since);
                 let Some(told) = self.check.told.get(&(pid, key)) else { return false };
                 let (asks, kills, _) = container.signals();
                 // Where our own stops explain all that there is, nobody can tell.

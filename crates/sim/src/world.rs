@@ -6,9 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use model::action::{Answer, Permit, PermitId};
-use model::fact::{
-    Belongs, Condition, Definition, Dependency, Happening, Incarnation, RestartPolicy, SourceTime,
-};
+use model::fact::{Belongs, Condition, Definition, Dependency, Happening, Incarnation, RestartPolicy, SourceTime};
 use model::input::Input;
 use model::message::Parcel;
 use model::settings::{Mode, Policy, Settings};
@@ -75,6 +73,7 @@ pub(crate) enum Ev {
     LookNow { pid: u32, resource: ResourceId, incarnation: Incarnation, ticket: Option<PermitId> },
     Sent { pid: u32, parcel: Box<Parcel> },
 
+    FirstSight,
     NextFault,
     Deed(Deed),
     DefectEnds { svc: Svc, serial: u32 },
@@ -160,7 +159,7 @@ pub(crate) struct World<'p> {
 impl<'p> World<'p> {
     pub(crate) fn new(seed: u64, plan: &'p Plan) -> World<'p> {
         let mut rng = Rng::new(seed);
-        let in_bytes = seed % plan.bytes_every.max(1) == 0;
+        let in_bytes = seed.is_multiple_of(plan.bytes_every.max(1));
         let services = services(&mut rng);
         let settings = Arc::new(settings(&mut rng));
         let reads_flag = rng.percent(50);
@@ -225,17 +224,32 @@ impl<'p> World<'p> {
         for svc in 0..self.services.len() {
             let template = self.services[svc].template.clone();
             let key = self.docker_create(svc, template);
-            let down_at_first = self.rng.percent(12);
-            if !down_at_first || self.services[svc].truth.is_kept_running() {
-                self.docker_start(key, By::Person);
-            } else {
+            let stays_down = self.rng.percent(12) && !self.services[svc].truth.is_kept_running();
+            if stays_down {
                 self.services[svc].truth = Truth::never();
+                if self.rng.percent(70) {
+                    self.docker_was_run(key);
+                }
+            } else if self.services[svc].network_parent.is_some() {
+                self.after(450, Ev::Deed(Deed::DockerStart(svc)));
+            } else {
+                self.docker_start(key, By::Person);
             }
         }
+        self.after(990, Ev::FirstSight);
         self.after(1_000, Ev::BeginHealer);
         self.after(3_000, Ev::NextFault);
         self.after(STORM_MS, Ev::Calm);
         self.after(STORM_MS + TAIL_MS, Ev::Inspect);
+    }
+
+    /// What is down when healer first looks is never started on a guess.
+    fn first_sight(&mut self) {
+        for svc in 0..self.services.len() {
+            if !self.docker.body(svc).is_some_and(|key| self.docker.containers[key].is_up()) {
+                self.services[svc].truth = Truth::never();
+            }
+        }
     }
 
     fn happens(&mut self, ev: Ev) {
@@ -274,6 +288,7 @@ impl<'p> World<'p> {
             Ev::Act { pid, permit, again } => self.act(pid, permit, again),
             Ev::LookNow { pid, resource, incarnation, ticket } => self.look_now(pid, &resource, &incarnation, ticket),
             Ev::Sent { pid, parcel } => self.sent(pid, &parcel),
+            Ev::FirstSight => self.first_sight(),
             Ev::NextFault => self.next_fault(),
             Ev::Deed(deed) => self.deed(deed),
             Ev::DefectEnds { svc, serial } => self.defect_ends(svc, serial),

@@ -157,6 +157,18 @@ fn the_same_signal_read_twice_is_not_a_second_stop() {
 }
 
 #[test]
+fn a_start_by_the_engines_own_policy_in_a_batch_that_was_not_taken_is_nobodys() {
+    let mut story = Story::new();
+    story.runs_as("shop/web", |d| d.restart_policy = model::fact::RestartPolicy::UnlessStopped).begins();
+    // It has spent some of its budget, so that a fresh one would be seen.
+    story.reloaded("shop/web").crashes("shop/web", 3).after_minutes(5.0);
+    assert_eq!(story.starts("shop/web"), 1, "{story}");
+    story.is_restarting("shop/web", 3).after(1.0).appends_fail = 1;
+    story.policy_starts("shop/web").after_minutes(5.0);
+    assert_eq!((story.appends_fail, story.count("budget_refreshed")), (0, 0), "{story}");
+}
+
+#[test]
 fn a_persons_stop_in_a_batch_that_was_not_taken_is_respected() {
     for though_written in [false, true] {
         let mut story = Story::of(&["shop/web"]);
