@@ -7,10 +7,11 @@ use model::action::{Answer, PermitId};
 use model::alert::{self, Alert, Name, Transition};
 use model::event::{Event, Refresh};
 use model::fact::{Fact, Happening, Incarnation, Observation, Run, SourceTime, What};
-use model::incident::{Excerpt, IncidentId};
+use model::incident::{Case, Excerpt, IncidentId};
 use model::input::{Effect, Input, Report, SourceState};
 use model::intent::{Author, Wanted};
 
+use crate::diagnose::was_signalled;
 use crate::intent::{self, Around, Word};
 use crate::{Engine, Shown, detect, world};
 
@@ -94,9 +95,9 @@ impl Engine {
         if incident.source_at.is_some_and(same) {
             return true;
         }
-        let Some(case) = incident.case.as_deref().filter(|case| case.incarnation == seen.incarnation) else {
-            return false;
-        };
+        // A case with a signal in it may have been written down before it was settled whose that was.
+        let about_it = |case: &&Case| case.incarnation == seen.incarnation && !was_signalled(case);
+        let Some(case) = incident.case.as_deref().filter(about_it) else { return false };
         let looked = case.look.as_ref().and_then(|look| look.exit.as_ref()).is_some_and(|known| known.at == exit.at);
         let told = |happening: &Happening| matches!(happening.what, What::Died { .. }) && same(happening.at);
         looked || case.happenings.iter().any(told)

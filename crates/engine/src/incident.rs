@@ -175,6 +175,14 @@ impl Incident {
         }
     }
 
+    /// The body that a step of ours took down and another has still to bring up.
+    #[must_use]
+    pub fn body_of_open_pair(&self) -> Option<model::fact::Incarnation> {
+        let step = self.plan.as_ref()?.steps.get(self.present_step()?)?;
+        let opened = step.pair == model::action::Pair::Opens;
+        self.case.as_ref().filter(|_| opened).map(|case| case.incarnation.clone())
+    }
+
     /// When the last attempt's verdict fell.
     #[must_use]
     pub fn last_verdict(&self) -> Option<Tick> {

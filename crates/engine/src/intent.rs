@@ -45,6 +45,8 @@ struct Signals {
     by_engine: bool,
     /// It ended, as an event told.
     died: bool,
+    /// Stops of ours that were over before this life began, and explain nothing in it; as of so many starts of ours.
+    spent: (u32, u32),
 }
 
 /// Somebody else's terminating signal: it counts until the next start.
@@ -161,7 +163,7 @@ impl Watch {
         let Some(at) = signals.asks.last().copied().filter(|_| !signals.by_engine && !around.foreign_is_ours) else {
             return;
         };
-        let ours = around.own.map_or(0, |own| own.stops_at(at));
+        let ours = around.own.map_or(0, |own| signals.stops_at(own, at));
         if signals.asks.len() > usize_of(ours) {
             let api_open = signals.open_after >= Some(at);
             signals.foreign = Some(Foreign { at, signal: None, api_open });
@@ -184,7 +186,7 @@ impl Watch {
             }
             What::Stopped => {
                 signals.stops.insert(event.at);
-                let ours = around.own.map_or(0, |own| own.stops_at(event.at));
+                let ours = around.own.map_or(0, |own| signals.stops_at(own, event.at));
                 if signals.stops.len() > usize_of(ours) && signals.foreign.is_none() && !around.source.closing {
                     // A stop without a signal: it was waiting to be restarted, or two stops overlapped.
                     signals.foreign = Some(Foreign { at: event.at, signal: None, api_open: true });
@@ -198,7 +200,8 @@ impl Watch {
                 if by_policy {
                     self.policys_start.insert(incarnation.clone(), event.at);
                 }
-                *signals = Signals::default();
+                let spent = around.own.map_or((0, 0), |own| (own.starts, own.stops.saturating_sub(own.stops_open)));
+                *signals = Signals { spent, ..Signals::default() };
                 let explained = self.our_starts.entry(incarnation.clone()).or_default();
                 if around.own.is_some_and(|own| own.explains_start(event.at, explained)) {
                     explained.insert(event.at);
@@ -243,7 +246,9 @@ impl Watch {
             let none = BTreeSet::new();
             let explained = self.our_starts.get(incarnation).unwrap_or(&none);
             let ours = look.started.zip(around.own).is_some_and(|(at, own)| own.explains_start(at, explained));
-            return found_running(look, before, around.start_is_news && !ours);
+            // What runs since before the API's first answer was started by the engine itself.
+            let by_engine = look.started.is_some_and(|at| around.source.was_out(at));
+            return found_running(look, before, around.start_is_news && !ours && !by_engine);
         }
         // An end that its events told is judged by them; one that a look alone shows, by evidence.
         if let Some(foreign) = self.bodies.get(incarnation).and_then(|signals| signals.foreign) {
@@ -300,6 +305,13 @@ impl Around<'_> {
 }
 
 impl Signals {
+    /// How many stops of ours may explain what befell this life at this moment.
+    fn stops_at(&self, own: &Own, at: SourceTime) -> u32 {
+        let (starts, spent) = self.spent;
+        let stops = own.stops_at(at);
+        if starts == own.starts { stops.saturating_sub(spent) } else { stops }
+    }
+
     /// Whether its end was seen, and nobody asked for it.
     fn ended_by_itself(&self) -> bool {
         self.died && self.foreign.is_none() && self.asks.is_empty() && self.kills.is_empty() && self.stops.is_empty()
@@ -308,7 +320,7 @@ impl Signals {
     /// Whether a stop of ours explains this signal: one stop signal a stop, and one kill after its timeout.
     fn explained(&mut self, signal: u8, at: SourceTime, around: &Around<'_>) -> bool {
         let Some(own) = around.own else { return false };
-        let ours = usize_of(own.stops_at(at));
+        let ours = usize_of(self.stops_at(own, at));
         if ours == 0 {
             return false;
         }

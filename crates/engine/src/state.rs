@@ -118,6 +118,9 @@ pub struct Own {
     pub starts_closed: Option<SourceTime>,
     /// Stops that were ordered since our last start.
     pub stops: u32,
+    /// Those of them that are not over yet.
+    #[serde(default)]
+    pub stops_open: u32,
     /// The last stop is over as of this moment: what comes later is somebody else's.
     pub stops_closed: Option<SourceTime>,
     /// The stops of the life before the last start that was ordered: their events may arrive after that order.
@@ -200,13 +203,12 @@ impl State {
                 self.instance.clone_from(instance);
                 self.started = Some(now);
                 let unsettled: BTreeSet<_> = self.acts.values().map(|act| act.permit.incarnation.clone()).collect();
+                let opened: BTreeSet<_> = self.open_incidents().filter_map(Incident::body_of_open_pair).collect();
                 for (incarnation, own) in &mut self.own {
                     if !unsettled.contains(incarnation) {
-                        own.starts = 0;
+                        own.begin_anew(opened.contains(incarnation));
                     }
                 }
-                // A stop of ours that no start of ours has followed yet still explains why the body is down.
-                self.own.retain(|incarnation, own| unsettled.contains(incarnation) || own.stops > 0);
             }
             Event::SourceChanged { source, state } => {
                 self.sources.insert(source.clone(), state.clone());
@@ -245,7 +247,9 @@ impl State {
             Event::ActionSettled { permit, source_at, reached, .. } => {
                 if let Some(act) = self.acts.remove(permit) {
                     let own = self.own.entry(act.permit.incarnation.clone()).or_default();
-                    own.close(&act, *source_at, *reached);
+                    // Without a look it is over all the same: our time stands for the source's, which on a local engine is one.
+                    let over = source_at.unwrap_or(SourceTime(now.wall.0.saturating_mul(1_000_000)));
+                    own.close(&act, over, *reached);
                 }
             }
             Event::CommandTaken { id, .. } => {
@@ -380,6 +384,17 @@ impl State {
 }
 
 impl Own {
+    /// Another process begins: a start of ours that is found later is still ours, and so is the stop of a pair that is
+    /// not closed yet; every other stop is the past, and explains nothing any more.
+    fn begin_anew(&mut self, pair_is_open: bool) {
+        self.stops_before = 0;
+        self.stops_before_closed = None;
+        if !pair_is_open {
+            self.stops = 0;
+            self.stops_closed = None;
+        }
+    }
+
     fn ordered(&mut self, action: model::action::Action) {
         match action {
             model::action::Action::Start => {
@@ -390,7 +405,13 @@ impl Own {
                 self.stops_closed = None;
             }
             model::action::Action::Stop => {
+                if self.stops_closed.is_some() {
+                    // Those before are over, and explain nothing of what this one does.
+                    (self.stops_before, self.stops_before_closed) = (self.stops, self.stops_closed);
+                    self.stops = 0;
+                }
                 self.stops += 1;
+                self.stops_open += 1;
                 self.stops_closed = None;
             }
         }
@@ -419,23 +440,27 @@ impl Own {
                 self.starts = self.starts.saturating_sub(1);
                 self.starts_open = self.starts_open.saturating_sub(1);
             }
-            model::action::Action::Stop => self.stops = self.stops.saturating_sub(1),
+            model::action::Action::Stop => {
+                self.stops = self.stops.saturating_sub(1);
+                self.stops_open = self.stops_open.saturating_sub(1);
+            }
         }
     }
 
     /// An order is over: what happens after this moment is somebody else's.
-    fn close(&mut self, act: &Act, shown_at: Option<SourceTime>, reached: bool) {
-        match (act.permit.step.action, shown_at) {
-            (model::action::Action::Stop, _) => self.stops_closed = shown_at,
-            // It was taken back already.
-            (model::action::Action::Start, _)
-                if matches!(act.answer, Some(Answer::AlreadySo | Answer::Withheld(_))) => {}
-            (model::action::Action::Start, Some(at)) => {
+    fn close(&mut self, act: &Act, over: SourceTime, reached: bool) {
+        let taken_back = matches!(act.answer, Some(Answer::AlreadySo | Answer::Withheld(_)));
+        match act.permit.step.action {
+            model::action::Action::Stop => {
+                self.stops_closed = Some(over);
+                self.stops_open = self.stops_open.saturating_sub(u32::from(!taken_back));
+            }
+            model::action::Action::Start if taken_back => {}
+            model::action::Action::Start => {
                 let late_ns = if reached { 0 } else { START_LATE_NS };
                 self.starts_open = self.starts_open.saturating_sub(1);
-                self.starts_closed = self.starts_closed.max(Some(SourceTime(at.0.saturating_add(late_ns))));
+                self.starts_closed = self.starts_closed.max(Some(SourceTime(over.0.saturating_add(late_ns))));
             }
-            (model::action::Action::Start, None) => {}
         }
     }
 

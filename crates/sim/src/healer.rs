@@ -125,6 +125,7 @@ impl World<'_> {
     /// Something reaches a process.
     pub(crate) fn arrives(&mut self, pid: u32, input: Input, token: Token) {
         let soon = self.rng.below(3);
+        self.trace(|| format!("healer {pid} hears {}", format!("{input:?}").chars().take(330).collect::<String>()));
         let Some(healer) = self.healer(pid) else { return };
         healer.inbox.push((input, token));
         if !std::mem::replace(&mut healer.stepping, true) {
