@@ -29,8 +29,11 @@ impl Engine {
     pub(crate) fn correlate(&mut self, resource: &ResourceId) {
         let Some((alert, because)) = self.illness(resource) else { return };
         if let Some(open) = self.state.open_incident(resource) {
-            let number = open.id.number;
+            let (number, escalated) = (open.id.number, matches!(open.phase, Phase::Escalated { .. }));
             self.absorb_if_child(number);
+            if escalated {
+                self.remember_end(number);
+            }
             return;
         }
         if let Some(number) = self.reopens(resource) {
@@ -112,8 +115,8 @@ impl Engine {
         }
     }
 
-    /// What is wrong with an absorbed child is written down, if it is something new: after a restart of healer nothing
-    /// else may tell how it ended.
+    /// How a resource ended is written down where nobody diagnoses it at present (an absorbed child, an escalated
+    /// incident), if it is a new end: after a restart of healer nothing else may tell.
     fn remember_end(&mut self, number: u64) {
         let Some(child) = self.state.incidents.get(&number) else { return };
         let Some(case) = self.case_of(&child.resource, Some(number)) else { return };

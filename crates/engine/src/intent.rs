@@ -257,6 +257,10 @@ impl Watch {
         let Some(exit) = look.exit.as_ref().filter(|_| look.run == Run::Exited && look.started.is_some()) else {
             return Word::None;
         };
+        // A stop of what the engine was about to start again has no signal, and comes after an end that is known.
+        if let Some(because) = stopped_while_restarting(look, before, around) {
+            return Word::Wants(Wanted::Stopped, Author::SomebodyAtTheEngine, because);
+        }
         // What could not be told is told once the engine's kept events come in.
         let revised = before.wanted == Wanted::Unknown
             && before.by == Author::Evidence
@@ -437,6 +441,16 @@ fn judge_unseen_end(look: &Look, by_engine: bool, around: &Around<'_>) -> End {
         }
         None => End::Unknown("it ended while healer could not see, and nothing tells how".to_owned()),
     }
+}
+
+/// Whether the engine's kept events show a stop without a signal, by somebody else than us and while its API was open.
+fn stopped_while_restarting(look: &Look, before: &Intent, around: &Around<'_>) -> Option<String> {
+    let kept = look.kept.as_ref().filter(|_| before.wanted == Wanted::Running)?;
+    let signalled = kept.happenings.iter().any(|h| matches!(h.what, What::Signalled { terminating: true, .. }));
+    let mut stops = kept.happenings.iter().filter(|h| h.what == What::Stopped).map(|h| h.at);
+    let ours = |at: SourceTime| around.own.map_or(0, |own| own.stops_at(at)) > 0;
+    let foreign = stops.any(|at| at > said_at(before) && !around.source.was_out(at) && !ours(at));
+    (foreign && !signalled).then(|| "the engine's kept events show that somebody stopped it".to_owned())
 }
 
 fn foreign_signals(kept: &Kept, ours: u32) -> bool {

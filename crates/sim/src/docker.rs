@@ -800,6 +800,11 @@ impl World<'_> {
             if !container.gone && starts && container.run == Run::Exited && self.why_unstartable(key).is_none() {
                 self.docker.containers[key].hbms = false;
                 self.begin_life(key, By::Engine);
+                // The engine overrides what healer was told: whoever looks later cannot tell it from a person's start.
+                let svc = self.docker.containers[key].svc;
+                if self.services[svc].truth.word == Word::StoppedByCommand {
+                    self.truth_is(svc, Word::Unclear);
+                }
             }
         }
         self.docker.api = true;

@@ -232,7 +232,8 @@ impl World<'_> {
                 let (asks, kills, _) = container.signals();
                 // Where our own stops explain all that there is, nobody can tell.
                 let foreign = asks > ours || kills > ours || (asks == 0 && container.stops_done() > ours);
-                foreign && (told.must_know(life, ours) || told.found_down(life))
+                // A stop without a signal leaves its trace in the stream alone.
+                foreign && (told.must_know(life, ours) || (asks > 0 && told.found_down(life)))
             }
         }
     }
