@@ -417,7 +417,9 @@ fn judge_unseen_end(look: &Look, by_engine: bool, around: &Around<'_>) -> End {
     let Some(exit) = &look.exit else { return End::Unknown("it is down, and nothing says how".to_owned()) };
     let ours = around.own.map_or(0, |own| own.stops_at(exit.at));
     // While its API was closed nobody could stop it; a crashed engine stops its survivors itself at its next start.
-    if around.source.was_out(exit.at) {
+    // What it started itself before healer could look again is another matter.
+    let started_out = look.started.is_some_and(|at| around.source.was_out(at));
+    if around.source.was_out(exit.at) && !started_out {
         return End::AsBefore;
     }
     if let Some(kept) = &look.kept {

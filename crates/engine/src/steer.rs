@@ -14,7 +14,7 @@ use model::message::Kind;
 use model::verdict::{Hold, Refusal, Verdict};
 use model::{ResourceId, Tick};
 
-use crate::diagnose::{diagnose, exit_code};
+use crate::diagnose::{diagnose, ended_at, exit_code};
 use crate::guard::Purpose;
 use crate::incident::Incident;
 use crate::life::{self, Next, Turn};
@@ -333,7 +333,9 @@ impl Engine {
         let cites = self.add_evidence(number, &case);
         let Some(incident) = self.state.incidents.get(&number) else { return };
         let diagnosis = diagnose(&case, cites);
-        if incident.diagnosis.as_ref() != Some(&diagnosis) {
+        // The same cause of another end is written down too: after a restart of healer nothing else tells of that end.
+        let same_end = incident.case.as_deref().is_some_and(|known| ended_at(known) == ended_at(&case));
+        if incident.diagnosis.as_ref() != Some(&diagnosis) || !same_end {
             let id = incident.id.clone();
             self.emit(Event::Diagnosed { id, diagnosis, case: Box::new(case) });
         }

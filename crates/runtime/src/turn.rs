@@ -369,10 +369,9 @@ pub fn fold(journal: &mut impl Journal) -> Result<State, Error> {
 /// # Errors
 /// In words.
 pub fn snapshot(bytes: &[u8]) -> Result<State, String> {
-    let (version, state): (u32, serde_json::Value) =
-        serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let (version, state): (u32, State) = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     if version != engine::state::SNAPSHOT_VERSION {
         return Err(format!("the snapshot is of version {version}"));
     }
-    serde_json::from_value(state).map_err(|error| error.to_string())
+    Ok(state)
 }

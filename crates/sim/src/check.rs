@@ -209,6 +209,11 @@ impl World<'_> {
             Event::ActionSettled { permit, .. } => {
                 if let Some(given) = self.check.permits.get_mut(permit) {
                     given.settled = Some(now);
+                    if let Behalf::Incident(id) = &given.permit.behalf {
+                        // What the step disturbed is let go: it may need a repair of its own to be well again.
+                        let resource = given.permit.step.resource.clone();
+                        self.check.holds.insert(id.number, [resource].into());
+                    }
                     if given.answer.is_none() {
                         let says = format!("permit {} was settled before its answer or deadline", permit.0);
                         self.broken("a step is settled only by a look taken after its answer", says);
@@ -228,9 +233,6 @@ impl World<'_> {
             }
             Event::VerificationBegan { id, .. } => {
                 self.check.verifying.insert(id.number, now);
-                // What the step disturbed is let go: it may need a repair of its own to be well again.
-                let resource = self.check.shadow.incidents.get(&id.number).map(|i| i.resource.clone());
-                self.check.holds.insert(id.number, resource.into_iter().collect());
             }
             Event::Verified { id, result, .. } => self.check_verified(id.number, *result, now),
             Event::DiagnosisBegan { id, .. } => {

@@ -140,8 +140,10 @@ const EXPECTED: &[(&str, &[&str])] = &[
 /// What no world can reach, each with its reason.
 pub const UNREACHED: &[(&str, &str, &str)] = &[
     ("hold", "maintenance", "the engine has no maintenance windows yet"),
+    ("hold", "paused", "what is paused shows no symptom, so `clearing` is said first"),
     ("refusal", "not_leader", "an engine that was deposed handles nothing, so its guard is never asked"),
     ("refusal", "stopped_on_purpose", "never an escalation: it shows as the outcome stopped_by_owner"),
+    ("refusal", "not_adopted", "an adoption lasts as long as the resource, and without one no incident is opened"),
     ("refusal", "absent", "never an escalation: it shows as the outcome gone"),
     ("refusal", "rejected_before", "never an escalation of its own: it shows as the escalation rejected"),
     (

@@ -107,10 +107,11 @@ impl Journal for Disk {
             return bytes.recover(fold);
         }
         let mut from = 0;
-        if let Some((seq, state)) = &kept.snapshot
-            && fold(Piece::Snapshot { seq: *seq, state: state.clone() }).is_ok()
+        // A snapshot is used once: to read it costs more than all the rest of a recovery.
+        if let Some((seq, state)) = kept.snapshot.take()
+            && fold(Piece::Snapshot { seq, state }).is_ok()
         {
-            from = usize::try_from(*seq).unwrap_or(usize::MAX);
+            from = usize::try_from(seq).unwrap_or(usize::MAX);
         }
         for entry in kept.entries.iter().skip(from) {
             fold(Piece::Entry(Box::new(entry.clone()))).map_err(Error::Damaged)?;

@@ -344,6 +344,9 @@ impl World<'_> {
         container.joined = joined;
         container.well_since = Some(now);
         let life = container.life;
+        if by == By::Engine && self.services[svc].truth.word == Word::Never {
+            self.truth_is(svc, Word::Unclear);
+        }
         if self.is_foreign_start(by) {
             self.services[svc].truth.foreign_starts += 1;
         }

@@ -115,6 +115,11 @@ impl World<'_> {
             }
             Action::Stop => {
                 self.counts.hit("act", "stop");
+                let undo = matches!(permit.behalf, Behalf::Incident(_)) && permit.step.pair == Pair::None;
+                if self.stormy && self.rng.percent(if undo { 25 } else { 3 }) {
+                    let why = "the engine answered 500: cannot stop container: permission denied";
+                    return self.answer(permit.id, Answer::Failed(why.to_owned()));
+                }
                 self.docker_stop(key, By::Healer(permit.id));
             }
         }

@@ -50,7 +50,7 @@ impl Default for Plan {
             engine: engine::Faults::default(),
             gate: runtime::GateFaults::default(),
             turn: runtime::LoopFaults::default(),
-            bytes_every: 16,
+            bytes_every: 32,
             trace: None,
         }
     }

@@ -81,8 +81,9 @@ impl World<'_> {
             34..37 => self.many_fail(),
             37..60 => self.person_at_the_engine(svc),
             60..73 => self.person_at_healer(svc),
-            73..80 => self.healer_fails(),
-            80..86 => self.store_fails(),
+            73..77 => self.healer_fails(),
+            77..82 => self.store_fails(),
+            82..86 => self.crashes(svc),
             86..91 => self.deed(Deed::StreamBreaks),
             91 => self.engine_stops(),
             92 => self.engine_crashes(),
@@ -93,7 +94,8 @@ impl World<'_> {
                     self.kill_healer(pid, CrashPoint::BetweenSteps);
                 }
             }
-            93..95 => self.after(0, Ev::BeginHealer),
+            93 => self.after(0, Ev::BeginHealer),
+            94 => self.gets_defect(svc),
             95..97 => self.channel_down_until = self.now + self.rng.range(1_000, 400_000),
             _ => self.reconfigured(),
         }
@@ -401,10 +403,9 @@ impl World<'_> {
             return self.after(30_000, Ev::Deed(Deed::ClearAway(svc)));
         }
         let bodies: Vec<Key> = self.docker.bodies(svc).map(|(key, _)| key).collect();
-        let Some(stays) = bodies.iter().copied().rfind(|key| !self.docker.containers[*key].broken) else { return };
-        if bodies.len() < 2 {
-            return;
-        }
+        let sound = bodies.iter().copied().rfind(|key| !self.docker.containers[*key].broken);
+        let Some(stays) = sound.or(bodies.last().copied()).filter(|_| bodies.len() > 1) else { return };
+        self.docker.containers[stays].broken = false;
         self.truth_is(svc, Word::Unclear);
         for key in bodies.into_iter().filter(|key| *key != stays) {
             self.docker_remove(key);

@@ -63,13 +63,16 @@ impl World<'_> {
         match truth.word {
             Word::StoppedAtEngine { .. } | Word::StoppedByCommand => {
                 let is_foreign = self.is_foreign(&resource);
-                if up && matches!(started_by, By::Healer(_)) && !is_foreign && !self.is_ambiguous(svc) {
+                // A stop that the engine refuses is told, and left to a person.
+                let told = matches!(phase, Some(Phase::Escalated { .. }));
+                if up && matches!(started_by, By::Healer(_)) && !is_foreign && !told && !self.is_ambiguous(svc) {
                     self.broken("an owner's stop wins in the end", format!("{resource} runs, started by healer"));
                 }
             }
             Word::Running => {
                 let cared_for = container.def.belongs.is_healers() && !container.def.removed_at_end;
-                if truth.excused || !cared_for || service.is_job || svc >= 6 || truth.in_hand {
+                // A clean end of what is not to be started again is an end.
+                if truth.excused || !cared_for || ended_well || service.is_job || svc >= 6 || truth.in_hand {
                     return;
                 }
                 if wanted != Some(Wanted::Running) {
@@ -80,10 +83,6 @@ impl World<'_> {
                 if !up && !tried && opened == Some((Action::Stop, Pair::Opens)) {
                     let says = format!("{resource} is down since our own stop");
                     return self.broken("every pair is closed", says);
-                }
-                // A clean end of what is not to be started again is an end.
-                if ended_well {
-                    return;
                 }
                 let escalated = matches!(phase, Some(Phase::Escalated { .. }));
                 let mendable = service.defect == Defect::None && !self.stands_alone(svc);

@@ -215,8 +215,10 @@ impl World<'_> {
 
     /// What ended a moment ago may not have been heard of, or not been judged, when healer or its stream goes away.
     pub(crate) fn excuse_what_just_ended(&mut self) {
+        let written = self.disk.borrow().entries.last().map_or(0, |entry| entry.at.tick.0);
         for service in &mut self.services {
-            service.truth.excused |= service.truth.ended_at + 5_000 > self.now;
+            let ended_at = service.truth.ended_at;
+            service.truth.excused |= ended_at + 5_000 > self.now || ended_at >= written;
         }
     }
 
