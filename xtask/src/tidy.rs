@@ -13,10 +13,7 @@ use crate::{dependencies, shell};
 const LINES_MAX: usize = 700;
 
 /// Files that may be longer, each with the reason.
-const LONG: &[(&str, &str)] = &[(
-    "crates/sim/src/docker.rs",
-    "the simulated engine's events and states are one table of measured rows; it is to be cut when the rows are complete",
-)];
+const LONG: &[(&str, &str)] = &[];
 
 /// Where an effect is performed, and nowhere else: the loop, its simulation, the wiring; and the tests of the hands and
 /// of the engine, which play the loop's part.

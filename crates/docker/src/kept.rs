@@ -30,14 +30,15 @@ impl Ring {
         ring
     }
 
-    /// What happened to a container since its last start.
+    /// What happened to a container from its last start until a look at it: what came later explains nothing that the
+    /// look shows.
     ///
     /// It is complete if the ring reaches back to that start: it holds the start's own event (which comes just after the
     /// time in the inspect), or something older. With that, "fewer than 256 events, so nothing was forgotten since the
     /// engine's start" needs no rule of its own, and a container that is older than its engine is never called complete.
-    pub(crate) fn since_start(&self, id: &Incarnation, started: SourceTime) -> Kept {
-        let happenings: Vec<Happening> =
-            self.of.get(id).into_iter().flatten().filter(|happening| happening.at >= started).cloned().collect();
+    pub(crate) fn since_start(&self, id: &Incarnation, started: SourceTime, looked: SourceTime) -> Kept {
+        let of = self.of.get(id).into_iter().flatten();
+        let happenings: Vec<Happening> = of.filter(|h| (started..=looked).contains(&h.at)).cloned().collect();
         let reaches_back = self.oldest.is_some_and(|oldest| oldest <= started)
             || happenings.iter().any(|happening| happening.what == What::Started);
         Kept { complete: reaches_back, happenings }
@@ -56,7 +57,7 @@ mod tests {
     }
 
     fn since(events: &[Event], started: i64) -> (bool, Vec<i64>) {
-        let kept = Ring::new(events, |_| Traits::default()).since_start(&Incarnation("a".into()), SourceTime(started));
+        let kept = Ring::new(events, |_| Traits::default()).since_start(&Incarnation("a".into()), SourceTime(started), SourceTime(30));
         (kept.complete, kept.happenings.iter().map(|h| h.at.0).collect())
     }
 
@@ -77,6 +78,12 @@ mod tests {
             (
                 "only since the last start",
                 vec![c("start", 3), c("die", 4), c("start", 11), c("die", 20)],
+                10,
+                (true, vec![11, 20]),
+            ),
+            (
+                "not what came after the look",
+                vec![c("start", 11), c("die", 20), c("start", 31)],
                 10,
                 (true, vec![11, 20]),
             ),

@@ -6,12 +6,11 @@ use model::ResourceId;
 use model::action::{Answer, PermitId};
 use model::alert::{self, Alert, Name, Transition};
 use model::event::{Event, Refresh};
-use model::fact::{Fact, Happening, Incarnation, Observation, Run, SourceTime, What};
-use model::incident::{Case, Excerpt, IncidentId};
+use model::fact::{Fact, Incarnation, Observation, Run, SourceTime};
+use model::incident::{Excerpt, IncidentId};
 use model::input::{Effect, Input, Report, SourceState};
 use model::intent::{Author, Wanted};
 
-use crate::diagnose::was_signalled;
 use crate::intent::{self, Around, Word};
 use crate::{Engine, Shown, detect, world};
 
@@ -33,6 +32,8 @@ impl Engine {
             Input::Configured(settings) => {
                 self.settings = settings.clone();
                 self.live.all = true;
+                // What was excluded may be healer's to care for again.
+                self.touched.extend(self.world.resources().cloned());
             }
             Input::ClockJumped { by_ms } => self.emit(Event::ClockJumped { by_ms: *by_ms }),
             Input::StoreRoom { full } => {
@@ -45,7 +46,6 @@ impl Engine {
             Input::Warned { about, says: None } => {
                 self.live.warnings.remove(about);
             }
-            Input::Deposed { .. } => self.step_down(),
         }
     }
 
@@ -54,6 +54,9 @@ impl Engine {
         self.touched.insert(seen.resource.clone());
         if change.stale {
             return;
+        }
+        if world::is_for_good(&seen.fact) {
+            self.watch.forget(&seen.incarnation);
         }
         // Read again after a refold, it vanished already; what is kept must hear of it all the same.
         let again = world::is_for_good(&seen.fact)
@@ -66,6 +69,9 @@ impl Engine {
         if change.redefined {
             self.refresh(&seen.resource, Refresh::DefinitionChanged);
         }
+        if change.overtaken {
+            return;
+        }
         let Some(body) = self.world.body_of(&seen.resource, &seen.incarnation) else { return };
         let Some(source) = self.world.source(seen.resource.host()) else { return };
         let around = Around {
@@ -75,32 +81,16 @@ impl Engine {
             body,
             source,
             start_is_news: change.start_is_news,
-            end_is_known: self.end_is_known(seen),
+            end_unasked: self.end_unasked(&seen.resource, &seen.incarnation),
             foreign_is_ours: self.faults.foreign_stop_taken_for_ours,
         };
         let word = self.watch.read(seen, &around);
         self.take_word(seen, word);
     }
 
-    /// Whether a look shows the very end on which the latest incident was decided: it was judged then, and is not judged
-    /// again by less, after a restart or when the stream is lost.
-    fn end_is_known(&self, seen: &Observation) -> bool {
-        let Fact::Looked(look) = &seen.fact else { return false };
-        let Some(exit) = &look.exit else { return false };
-        let Some(incident) = self.state.latest.get(&seen.resource).and_then(|n| self.state.incidents.get(n)) else {
-            return false;
-        };
-        let same = |at: SourceTime| exit.at <= at && at.since(exit.at) < DIE_LATE_MAX;
-        // One that was opened by this end, and absorbed before it was diagnosed, has no case.
-        if incident.source_at.is_some_and(same) {
-            return true;
-        }
-        // A case with a signal in it may have been written down before it was settled whose that was.
-        let about_it = |case: &&Case| case.incarnation == seen.incarnation && !was_signalled(case);
-        let Some(case) = incident.case.as_deref().filter(about_it) else { return false };
-        let looked = case.look.as_ref().and_then(|look| look.exit.as_ref()).is_some_and(|known| known.at == exit.at);
-        let told = |happening: &Happening| matches!(happening.what, What::Died { .. }) && same(happening.at);
-        looked || case.happenings.iter().any(told)
+    /// The end of this body that is known to be nobody's wish.
+    fn end_unasked(&self, resource: &ResourceId, incarnation: &Incarnation) -> Option<SourceTime> {
+        self.state.ends.get(resource).filter(|(of, _)| of == incarnation).map(|(_, at)| *at)
     }
 
     /// Judges an end whose events did not come in time by what a look shows, as one that nobody watched: the engine drops
@@ -118,14 +108,14 @@ impl Engine {
             body,
             source,
             start_is_news: false,
-            end_is_known: false,
+            end_unasked: self.end_unasked(resource, incarnation),
             foreign_is_ours: self.faults.foreign_stop_taken_for_ours,
         };
         let (incarnation, generation) = (incarnation.clone(), body.generation);
         let fact = Fact::Looked(Box::new(look));
         let seen = Observation { resource: resource.clone(), incarnation, generation, fact };
         let word = self.watch.read(&seen, &around);
-        let told = word != Word::None;
+        let told = matches!(word, Word::Wants(..));
         self.take_word(&seen, word);
         told
     }
@@ -133,17 +123,17 @@ impl Engine {
     fn take_word(&mut self, seen: &Observation, word: Word) {
         match word {
             Word::None => {}
+            Word::EndedUnasked(at) => self.ended_unasked(&seen.resource, &seen.incarnation, at),
             Word::StartedByAnother => {
                 self.note_person_acted(&seen.resource, "a start at the engine");
                 self.refresh(&seen.resource, Refresh::StartedAtTheEngine);
             }
             Word::Wants(wanted, by, because) => {
                 // Another body of the resource runs: how this one ended says nothing of what is wanted.
-                let another_runs = self
-                    .world
-                    .body(&seen.resource)
-                    .is_some_and(|(incarnation, body)| *incarnation != seen.incarnation && body.is_up());
-                if wanted != Wanted::Running && another_runs {
+                let standing = self.world.body(&seen.resource);
+                let another = standing.filter(|(incarnation, _)| **incarnation != seen.incarnation);
+                let another_runs = another.is_some_and(|(_, body)| body.is_up());
+                if wanted != Wanted::Running && another_runs || wanted == Wanted::Unknown && another.is_some() {
                     return;
                 }
                 let guess = self.faults.first_sight_guessed && by == Author::FirstSight;
@@ -162,6 +152,10 @@ impl Engine {
                 }
             }
         }
+    }
+
+    fn ended_unasked(&mut self, resource: &ResourceId, incarnation: &Incarnation, at: SourceTime) {
+        self.emit(Event::EndedUnasked { resource: resource.clone(), incarnation: incarnation.clone(), at });
     }
 
     /// A fresh budget, as often as it may be had.
@@ -202,7 +196,18 @@ impl Engine {
         let closing = matches!(state, SourceState::Closing);
         if closing || matches!(state, SourceState::Lost { .. }) {
             let watch = &mut self.watch;
-            self.world.unsettle(source, |incarnation, body| watch.unsettle(incarnation, body, closing));
+            let mut ends = Vec::new();
+            self.world.unsettle(source, |resource, incarnation, body| {
+                let ended = watch.unsettle(incarnation, body, closing);
+                ends.extend(ended.map(|at| (resource.clone(), incarnation.clone(), at)));
+            });
+            for (resource, incarnation, at) in ends {
+                let wanted = self.state.intents.get(&resource).map(|intent| intent.wanted);
+                let known = self.end_unasked(&resource, &incarnation) >= Some(at);
+                if wanted == Some(Wanted::Running) && !known {
+                    self.ended_unasked(&resource, &incarnation, at);
+                }
+            }
         }
         let vanished = self.world.report(source, state, self.now);
         for (resource, incarnation) in vanished {
@@ -293,6 +298,7 @@ impl Engine {
 
     /// Remembers whose act it was, for an answer that comes late.
     pub(crate) fn remember_settled(&mut self, permit: PermitId, resource: &ResourceId, id: Option<IncidentId>) {
+        self.live.shown.remove(&permit);
         self.live.settled.insert(permit, (resource.clone(), id));
         if self.live.settled.len() > SETTLED_KEPT_MAX {
             self.live.settled.pop_first();
@@ -339,9 +345,13 @@ impl Engine {
         self.live.all = true;
     }
 
-    /// Whether the engine's own policy is about to start a resource again, as far as is seen.
-    pub(crate) fn is_restarting(&self, resource: &ResourceId) -> bool {
-        self.world.body(resource).is_some_and(|(_, body)| body.run == Run::Restarting)
+    /// A permit that is in the journal though its batch was reported as failed was not handed to a performer: nobody will
+    /// answer, and a look settles it.
+    pub(crate) fn settle_what_was_never_handed(&mut self) {
+        for id in std::mem::take(&mut self.live.never_handed) {
+            let answer = Answer::Unknown("the journal failed just then: it was not begun".to_owned());
+            self.answered(id, &answer);
+        }
     }
 
     /// Whether a resource runs, as far as is seen.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::event::Refresh;
 use model::settings::Budgets;
-use model::verdict::{Hold, Limit};
+use model::verdict::Hold;
 use model::{ResourceId, Tick};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,8 @@ const WAIT_MAX: Duration = Duration::from_secs(300);
 const JITTER_PERCENT: u64 = 10;
 /// Nothing older than this matters to any window.
 const KEPT: Duration = Duration::from_secs(24 * 3600);
+/// What is older is thrown away this often.
+const SWEPT_EVERY: Duration = Duration::from_secs(3600);
 /// Somebody else's start refreshes a budget at most this often: two healers would feed each other for ever.
 pub const FOREIGN_REFRESH_EVERY: Duration = Duration::from_secs(30 * 60);
 
@@ -25,28 +27,65 @@ pub const FOREIGN_REFRESH_EVERY: Duration = Duration::from_secs(30 * 60);
 pub struct Spending {
     /// Executed plans, by resource.
     attempts: BTreeMap<ResourceId, Vec<Tick>>,
-    /// Steps, oldest first.
-    actions: VecDeque<(Tick, ResourceId)>,
+    /// When the verdict on the last attempt on each resource fell: the next wait runs from here.
+    verdicts: BTreeMap<ResourceId, Tick>,
+    /// Steps in each deployment, by the beginning of its resources' names; oldest first, as in the groups below.
+    deployments: BTreeMap<String, VecDeque<Tick>>,
+    /// Steps on each host.
+    hosts: BTreeMap<String, VecDeque<Tick>>,
+    /// All steps.
+    everywhere: VecDeque<Tick>,
     /// When somebody else's start, or a changed definition, last gave a fresh budget.
     refreshed: BTreeMap<ResourceId, Tick>,
+    /// When what no window holds any more was last thrown away.
+    swept: Tick,
 }
 
 impl Spending {
     /// Books an executed plan.
     pub(crate) fn attempt(&mut self, resource: &ResourceId, at: Tick) {
-        let attempts = self.attempts.entry(resource.clone()).or_default();
-        attempts.retain(|then| at.since(*then) < KEPT);
-        attempts.push(at);
+        self.sweep(at);
+        self.attempts.entry(resource.clone()).or_default().push(at);
+    }
+
+    /// Notes the verdict on an attempt, whichever incident it was made for.
+    pub(crate) fn verdict(&mut self, resource: &ResourceId, at: Tick) {
+        self.verdicts.insert(resource.clone(), at);
+    }
+
+    /// When the last attempt's verdict fell.
+    #[must_use]
+    pub fn last_verdict(&self, resource: &ResourceId) -> Option<Tick> {
+        self.verdicts.get(resource).copied()
     }
 
     /// Books a step. One that closes a pair or undoes is recorded by its event alone: it cannot be refused.
     pub(crate) fn action(&mut self, resource: &ResourceId, unhindered: bool, at: Tick) {
-        while self.actions.front().is_some_and(|(then, _)| at.since(*then) >= KEPT) {
-            self.actions.pop_front();
-        }
+        self.sweep(at);
         if !unhindered {
-            self.actions.push_back((at, resource.clone()));
+            self.deployments.entry(resource.deployment_prefix().to_owned()).or_default().push_back(at);
+            self.hosts.entry(resource.host().to_owned()).or_default().push_back(at);
+            self.everywhere.push_back(at);
         }
+    }
+
+    /// Throws away what no window holds any more. A resource that is gone keeps its attempts until then: it may be made
+    /// anew, and a new body is no fresh budget.
+    fn sweep(&mut self, at: Tick) {
+        if at.since(self.swept) < SWEPT_EVERY {
+            return;
+        }
+        self.swept = at;
+        let old = |then: &Tick| at.since(*then) >= KEPT;
+        self.attempts.retain(|_, attempts| !attempts.iter().all(old));
+        self.attempts.values_mut().for_each(|attempts| attempts.retain(|then| !old(then)));
+        self.verdicts.retain(|_, then| !old(then));
+        for group in [&mut self.deployments, &mut self.hosts] {
+            group.values_mut().for_each(|times| times.retain(|then| !old(then)));
+            group.retain(|_, times| !times.is_empty());
+        }
+        self.everywhere.retain(|then| !old(then));
+        self.refreshed.retain(|_, then| at.since(*then) < FOREIGN_REFRESH_EVERY);
     }
 
     pub(crate) fn refresh(&mut self, resource: &ResourceId, because: &Refresh, at: Tick) {
@@ -76,30 +115,40 @@ impl Spending {
     /// The first group whose budget has no room for `steps` more, and when it has.
     #[must_use]
     pub fn spent_group(&self, budgets: &Budgets, resource: &ResourceId, steps: u32, now: Tick) -> Option<(Hold, Tick)> {
-        let deployment = resource.deployment_prefix();
-        let same_deployment = |other: &ResourceId| other.as_str().starts_with(deployment);
-        let same_host = |other: &ResourceId| other.host() == resource.host();
-        type Belongs<'a> = &'a dyn Fn(&ResourceId) -> bool;
-        let groups: [(String, Limit, Belongs<'_>); 3] = [
-            (format!("deployment {}", resource.deployment()), budgets.per_deployment, &same_deployment),
-            (format!("host {}", resource.host()), budgets.per_host, &same_host),
-            ("everywhere".to_owned(), budgets.everywhere, &|_| true),
+        let none = VecDeque::new();
+        let groups = [
+            (Group::Deployment, budgets.per_deployment, self.deployments.get(resource.deployment_prefix())),
+            (Group::Host, budgets.per_host, self.hosts.get(resource.host())),
+            (Group::Everywhere, budgets.everywhere, Some(&self.everywhere)),
         ];
-        groups.into_iter().find_map(|(group, limit, belongs)| {
-            // They stand in the order of their ticks: nothing before the window is looked at.
-            let within = self.actions.iter().rev().take_while(|(then, _)| now.since(*then) < limit.window());
-            let mut times: Vec<Tick> = within.filter(|(_, other)| belongs(other)).map(|(then, _)| *then).collect();
-            times.reverse();
-            let room = limit.count.saturating_sub(count(times.iter()));
+        groups.into_iter().find_map(|(group, limit, times)| {
+            let times = times.unwrap_or(&none);
+            let before = times.partition_point(|then| now.since(*then) >= limit.window());
+            let room = limit.count.saturating_sub(u32::try_from(times.len() - before).unwrap_or(u32::MAX));
             if room >= steps.min(limit.count) && limit.count > 0 {
                 return None;
             }
             // As many of the oldest as are missing have to leave the window first.
             let missing = usize::try_from(steps.saturating_sub(room)).unwrap_or(usize::MAX);
-            let frees = times.get(missing.saturating_sub(1)).or(times.last()).copied().unwrap_or(now);
-            Some((Hold::GroupBudget { group, limit }, frees.after(limit.window())))
+            let last = times.len().saturating_sub(1);
+            let frees =
+                times.get(before.saturating_add(missing.saturating_sub(1)).min(last)).filter(|_| before < times.len());
+            let group = match group {
+                Group::Deployment => format!("deployment {}", resource.deployment()),
+                Group::Host => format!("host {}", resource.host()),
+                Group::Everywhere => "everywhere".to_owned(),
+            };
+            Some((Hold::GroupBudget { group, limit }, frees.copied().unwrap_or(now).after(limit.window())))
         })
     }
+}
+
+/// What shares a budget of steps.
+#[derive(Clone, Copy)]
+enum Group {
+    Deployment,
+    Host,
+    Everywhere,
 }
 
 /// How long to wait before attempt number `attempt` (from 1) on a resource. The jitter is drawn from the resource and
@@ -129,6 +178,8 @@ fn count<T>(items: impl Iterator<Item = T>) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use model::verdict::Limit;
+
     use super::*;
 
     fn web() -> ResourceId {

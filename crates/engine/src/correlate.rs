@@ -10,12 +10,12 @@ use model::intent::Wanted;
 use model::{ResourceId, Tick};
 
 use crate::incident::Incident;
-use crate::life::{self, Turn};
+use crate::life::{self, Next, Turn};
 use crate::settle::Health;
 use crate::{Engine, diagnose};
 
 /// What comes back within this time is the same incident.
-const REOPENS_WITHIN: Duration = Duration::from_secs(30 * 60);
+pub(crate) const REOPENS_WITHIN: Duration = Duration::from_secs(30 * 60);
 /// So many reopenings within a day are enough: the next one is for a person.
 const REOPENINGS_MAX: usize = 5;
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -29,15 +29,11 @@ impl Engine {
     pub(crate) fn correlate(&mut self, resource: &ResourceId) {
         let Some((alert, because)) = self.illness(resource) else { return };
         if let Some(open) = self.state.open_incident(resource) {
-            let (number, escalated) = (open.id.number, matches!(open.phase, Phase::Escalated { .. }));
-            self.absorb_if_child(number);
-            if escalated {
-                self.remember_end(number);
-            }
-            return;
+            let number = open.id.number;
+            return self.absorb_if_child(number);
         }
-        if let Some(number) = self.reopens(resource) {
-            self.reopen(number, alert, because);
+        if let Some((number, next)) = self.reopens(resource) {
+            self.follow(number, next);
             self.absorb_if_child(number);
             return;
         }
@@ -57,7 +53,8 @@ impl Engine {
         let (alert, firing) = self.state.firing(resource).next()?;
         let because = firing.because.clone();
         let wanted = self.state.intents.get(resource).map(|intent| intent.wanted);
-        if wanted != Some(Wanted::Running) || self.not_ours(resource).is_some() {
+        let meant_to_run = wanted == Some(Wanted::Running) || self.faults.intent_not_asked;
+        if !meant_to_run || self.not_ours(resource).is_some() {
             return None;
         }
         let (incarnation, _) = self.world.body(resource)?;
@@ -83,22 +80,25 @@ impl Engine {
         body.exit.as_ref().map(|exit| exit.at)
     }
 
-    fn reopens(&self, resource: &ResourceId) -> Option<u64> {
+    /// The closed incident that an illness belongs to, if it does to one that reopens.
+    fn reopens(&self, resource: &ResourceId) -> Option<(u64, Next)> {
         let incident = self.state.latest.get(resource).and_then(|number| self.state.incidents.get(number))?;
         let Phase::Resolved { outcome, at } = &incident.phase else { return None };
-        life::next(&incident.phase, Turn::CameBack).ok()?;
+        let next = life::next(&incident.phase, Turn::CameBack).ok().filter(|next| *next != Next::Stay)?;
         let lately = self.now.tick.since(*at) < REOPENS_WITHIN;
         let child = matches!(outcome, Outcome::MergedInto(_));
-        (lately || child).then_some(incident.id.number)
+        (lately || child).then_some((incident.id.number, next))
     }
 
-    fn reopen(&mut self, number: u64, alert: alert::Name, because: String) {
+    /// Opens an incident again, with its thread and its attempts.
+    pub(crate) fn come_back(&mut self, number: u64) {
         let Some(incident) = self.state.incidents.get(&number) else { return };
+        let Some((alert, because)) = self.illness(&incident.resource) else { return };
         if let Phase::Resolved { outcome: Outcome::MergedInto(parent), .. } = &incident.phase {
             let explained =
                 self.state.incidents.get(&parent.number).is_some_and(|parent| self.explains(parent, incident));
             if explained || self.faults.children_forgotten {
-                return self.remember_end(number);
+                return;
             }
         }
         let within_a_day = |then: &&Tick| self.now.tick.since(**then) < DAY;
@@ -112,17 +112,6 @@ impl Engine {
         } else {
             self.begin_diagnosis(number, "it came back");
             self.absorb_children_of(&resource);
-        }
-    }
-
-    /// How a resource ended is written down where nobody diagnoses it at present (an absorbed child, an escalated
-    /// incident), if it is a new end: after a restart of healer nothing else may tell.
-    fn remember_end(&mut self, number: u64) {
-        let Some(child) = self.state.incidents.get(&number) else { return };
-        let Some(case) = self.case_of(&child.resource, Some(number)) else { return };
-        let known = child.case.as_deref().is_some_and(|known| diagnose::ended_at(known) == diagnose::ended_at(&case));
-        if !known {
-            self.write_down(number, case);
         }
     }
 
@@ -173,15 +162,20 @@ impl Engine {
     /// Lets a parent's incident take over one that has not begun to act.
     fn absorb_if_child(&mut self, number: u64) {
         let Some(child) = self.state.incidents.get(&number).filter(|child| !child.phase.is_over()) else { return };
-        if !matches!(life::next(&child.phase, Turn::Absorbed), Ok(life::Next::ResolveMerged)) {
-            return;
+        match life::next(&child.phase, Turn::Absorbed) {
+            Ok(Next::Stay) | Err(_) => {}
+            Ok(next) => {
+                if self.parent_of(child).is_some() {
+                    self.follow(number, next);
+                }
+            }
         }
-        // A person has been told to see to an escalated one: it stays theirs.
-        if matches!(child.phase, Phase::Escalated { .. }) {
-            return;
-        }
+    }
+
+    /// A parent's incident takes it over.
+    pub(crate) fn merge_into_parent(&mut self, number: u64) {
+        let Some(child) = self.state.incidents.get(&number) else { return };
         let Some(parent) = self.parent_of(child).map(|parent| parent.id.clone()) else { return };
-        self.remember_end(number);
         let because = "what it depends on is down".to_owned();
         self.resolve(number, Outcome::MergedInto(parent), because);
     }

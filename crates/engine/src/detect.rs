@@ -13,22 +13,24 @@ use crate::world::Body;
 
 /// So many restarts by the engine's own policy within the time that `world` remembers them are a crash loop.
 const RESTARTS_MANY: usize = 3;
-/// And it is over after so long without one.
-const RESTARTS_CALM: Duration = Duration::from_secs(120);
+/// And it is over after so long without one: a service that dies every few minutes loops as well.
+const RESTARTS_CALM: Duration = Duration::from_secs(300);
 
 /// What is wrong with a resource of these bodies: at most one alert of each name, with what was seen.
 pub(crate) fn conditions<'a>(bodies: impl Iterator<Item = &'a Body> + Clone, now: Tick) -> Vec<(Name, String)> {
     let mut found = Vec::new();
+    let looping = bodies.clone().map(|body| recent_restarts(body, now)).max().unwrap_or(0);
+    if looping >= RESTARTS_MANY {
+        // That it is down between two starts is no news, and would be told at each of them.
+        found.push((Name::CrashLooping, format!("the engine restarted it {looping} times lately")));
+    }
     match bodies.clone().find(|body| body.is_up()) {
         Some(body) if body.health == Health::Unhealthy && body.run == Run::Running => {
             found.push((Name::Unhealthy, "its healthcheck fails".to_owned()));
         }
         Some(_) => {}
-        None => found.extend(bodies.clone().filter_map(down).last()),
-    }
-    let looping = bodies.map(|body| recent_restarts(body, now)).max().unwrap_or(0);
-    if looping >= RESTARTS_MANY {
-        found.push((Name::CrashLooping, format!("the engine restarted it {looping} times lately")));
+        None if looping >= RESTARTS_MANY => {}
+        None => found.extend(bodies.filter_map(down).last()),
     }
     found
 }

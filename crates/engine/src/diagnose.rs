@@ -12,7 +12,7 @@ mod killed_by_host;
 mod oom_main;
 mod unhealthy;
 
-use model::fact::{SourceTime, What};
+use model::fact::What;
 use model::incident::{Case, Confidence, Diagnosis, EvidenceId, Mend};
 
 /// A cause.
@@ -101,13 +101,6 @@ pub(crate) fn exit_code(case: &Case) -> Option<i32> {
     let looked = case.look.as_ref().filter(|look| !is_up(case, look)).and_then(|look| look.exit.as_ref());
     // The look knows better: a dead shim makes the event say 255 where the process ended with 137.
     looked.map(|exit| exit.code).or(died)
-}
-
-/// When the main process of the case ended, if it did.
-pub(crate) fn ended_at(case: &Case) -> Option<SourceTime> {
-    let died = case.happenings.iter().rev().find(|happening| matches!(happening.what, What::Died { .. }));
-    let looked = case.look.as_ref().filter(|look| !is_up(case, look)).and_then(|look| look.exit.as_ref());
-    died.map(|happening| happening.at).or(looked.map(|exit| exit.at))
 }
 
 /// Whether a look shows a process that has not ended since.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use model::action::{Action, Behalf, Binding, Pair, Permit, PermitId, Plan, Risk, Step};
 use model::fact::{Belongs, Health, Incarnation, Run};
-use model::incident::IncidentId;
+use model::incident::{IncidentId, Phase};
 use model::intent::Wanted;
 use model::settings::{Mode, Policy, RISK_UNASKED_MAX};
 use model::verdict::{Hold, Limit, Question, Refusal, Verdict};
@@ -17,6 +17,7 @@ use model::{ResourceId, Tick};
 use crate::Engine;
 use crate::budget;
 use crate::incident::Incident;
+use crate::state::Act;
 use crate::world::Body;
 
 /// From this many incidents within [`STORM_WITHIN`] on, the others wait for a common cause.
@@ -48,6 +49,7 @@ impl Engine {
                 .or_else(|| self.symptom_and_intent(incident, step))
                 .or_else(|| self.hindrance(&step.resource))
                 .or_else(|| self.another_owner(&step.resource))
+                .or_else(|| self.halted(step))
                 .or_else(|| self.busy(Some(&incident.id), step))
                 .or_else(|| self.mode_and_policy(incident, plan))
                 .or_else(|| self.history_and_budget(incident, plan, step))
@@ -171,7 +173,7 @@ impl Engine {
     }
 
     pub(crate) fn frozen(&self) -> Option<Verdict> {
-        let frozen = self.state.frozen.as_ref()?;
+        let frozen = self.state.frozen.as_ref().filter(|_| !self.faults.freeze_not_asked)?;
         let hold = Hold::Frozen { by: frozen.by.clone() };
         Some(Verdict::Hold(hold, self.after(ASK_AGAIN_RARELY)))
     }
@@ -194,39 +196,76 @@ impl Engine {
         }
     }
 
+    /// After an undo that failed nothing is done by itself until a person has looked (ENGINE §5, 23).
+    fn halted(&self, step: &Step) -> Option<Verdict> {
+        let halts = |wanted: &ResourceId| self.state.open_incident(wanted).filter(|incident| incident.halted);
+        let by = self.leases(step).iter().find_map(halts)?.id.clone();
+        Some(Verdict::Hold(Hold::Halted { by }, self.after(ASK_AGAIN_RARELY)))
+    }
+
     fn busy(&self, except: Option<&IncidentId>, step: &Step) -> Option<Verdict> {
         if self.world.is_ambiguous(&step.resource) {
             return Some(Verdict::Hold(Hold::TwoIncarnations, self.after(ASK_AGAIN_RARELY)));
         }
         let wants = self.leases(step);
-        let halts = |incident: &&Incident| incident.halted && wants.contains(&incident.resource);
-        if let Some(by) = self.state.open_incidents().find(halts) {
-            return Some(Verdict::Hold(Hold::Halted { by: by.id.clone() }, self.after(ASK_AGAIN_RARELY)));
-        }
-        let resource = self.leased_by_others(except).intersection(&wants).next()?.clone();
+        let resource = wants.iter().find(|wanted| self.is_leased(wanted, except))?.clone();
         Some(Verdict::Hold(Hold::Busy { resource }, self.after(ASK_AGAIN_SOON)))
     }
 
-    /// What other remediations and persons' acts have hold of.
-    fn leased_by_others(&self, except: Option<&IncidentId>) -> BTreeSet<ResourceId> {
-        let mut leased = BTreeSet::new();
+    /// Whether another remediation, or a person's act, has hold of a resource.
+    ///
+    /// Asked from the resource's side: it can be held by its own incident, by one of what it needs, and by acts under way,
+    /// which are few. So an answer costs the same however many incidents are open.
+    fn is_leased(&self, resource: &ResourceId, except: Option<&IncidentId>) -> bool {
         if self.faults.leases_ignored {
-            return leased;
+            return false;
         }
-        for act in self.state.acts.values() {
-            if !matches!(&act.permit.behalf, Behalf::Incident(id) if Some(id) == except) {
-                leased.extend(act.permit.leases.iter().cloned());
-            }
+        let is_other = |behalf: &Behalf| !matches!(behalf, Behalf::Incident(id) if Some(id) == except);
+        let by_act = |act: &Act| is_other(&act.permit.behalf) && act.permit.leases.contains(resource);
+        // Taken whole with the first permit, and held until the phases that hold them are left.
+        let by_incident_of = |holder: &ResourceId| {
+            let incident = self.state.open_incident(holder).filter(|incident| incident.holds_leases());
+            let first = |incident: &Incident| incident.plan.as_ref().and_then(|plan| plan.steps.first()).cloned();
+            incident.filter(|incident| Some(&incident.id) != except).is_some_and(|incident| {
+                holder == resource || first(incident).is_some_and(|step| self.leases(&step).contains(resource))
+            })
+        };
+        let definition = self.world.body(resource).and_then(|(_, body)| body.definition.as_ref());
+        let network_parent = definition.and_then(|definition| definition.network_parent.as_ref());
+        by_incident_of(resource)
+            || network_parent.is_some_and(by_incident_of)
+            || self.world.parents(resource).any(by_incident_of)
+            || self.state.acts.values().any(by_act)
+    }
+
+    /// Whether what a held incident waits for was let go of, as far as others hold it.
+    pub(crate) fn may_go_on(&self, incident: &Incident) -> bool {
+        let Phase::Held { reason, .. } = &incident.phase else { return false };
+        match reason {
+            Hold::Busy { resource } => !self.is_leased(resource, Some(&incident.id)),
+            Hold::Halted { by } => !self.state.incidents.get(&by.number).is_some_and(|by| by.halted),
+            Hold::Concurrency { .. } => self.has_a_free_hand(),
+            Hold::NotSeen
+            | Hold::Clearing
+            | Hold::BeingStopped
+            | Hold::Paused
+            | Hold::IntentUnknown
+            | Hold::Frozen { .. }
+            | Hold::DeployInProgress
+            | Hold::EnginesOwnPolicy
+            | Hold::TwoIncarnations
+            | Hold::ObserveMode
+            | Hold::Backoff { .. }
+            | Hold::GroupBudget { .. }
+            | Hold::Storm
+            | Hold::StoreFull => false,
         }
-        for incident in self.state.open_incidents() {
-            if incident.holds_leases() && Some(&incident.id) != except {
-                // Taken whole with the first permit, and held until the phases that hold them are left.
-                let first = incident.plan.as_ref().and_then(|plan| plan.steps.first());
-                leased.extend(first.map(|step| self.leases(step)).unwrap_or_default());
-                leased.insert(incident.resource.clone());
-            }
-        }
-        leased
+    }
+
+    /// Whether one more remediation may act.
+    fn has_a_free_hand(&self) -> bool {
+        let under_way = self.state.acts.values().filter(|act| matches!(act.permit.behalf, Behalf::Incident(_))).count();
+        under_way < usize::try_from(self.settings.budgets.concurrent.max(1)).unwrap_or(usize::MAX)
     }
 
     /// What a step takes hold of: the resource, and those that share its network namespace. One that takes something
@@ -299,7 +338,9 @@ impl Engine {
         if made >= limit.count {
             return Some(Verdict::Refuse(Refusal::BudgetSpent { attempts: made, limit }));
         }
-        if let (Some(verdict_at), true) = (incident.last_verdict(), made > 0 && !self.faults.wait_skipped) {
+        if let (Some(verdict_at), true) =
+            (self.state.spending.last_verdict(&step.resource), made > 0 && !self.faults.wait_skipped)
+        {
             let wait = budget::wait_before(&step.resource, made + 1);
             let until = verdict_at.after(wait);
             if until > self.now.tick {
@@ -313,8 +354,7 @@ impl Engine {
         if let Some((hold, until)) = self.state.spending.spent_group(budgets, &step.resource, steps, self.now.tick) {
             return Some(Verdict::Hold(hold, until));
         }
-        let under_way = self.state.acts.values().filter(|act| matches!(act.permit.behalf, Behalf::Incident(_))).count();
-        let full = under_way >= usize::try_from(budgets.concurrent.max(1)).unwrap_or(usize::MAX);
+        let full = !self.has_a_free_hand();
         full.then(|| Verdict::Hold(Hold::Concurrency { limit: budgets.concurrent }, self.after(ASK_AGAIN_SOON)))
     }
 
@@ -325,16 +365,14 @@ impl Engine {
         if until <= self.now.tick {
             return None;
         }
-        let before = self
-            .state
-            .incidents
-            .values()
-            .rev()
-            .take_while(|other| other.id.number + 1_000 > incident.id.number)
-            .filter(|other| (other.since.tick, other.id.number) < (began, incident.id.number))
-            .filter(|other| began.since(other.since.tick) < STORM_WITHIN)
-            .filter(|other| other.resource.host() == incident.resource.host())
-            .count();
+        let earlier = |(at, number): &&(Tick, u64)| {
+            (*at, *number) < (began, incident.id.number) && began.since(*at) < STORM_WITHIN
+        };
+        let here = |(at, number): &&(Tick, u64)| {
+            let other = self.state.incidents.get(number).filter(|other| other.since.tick == *at);
+            other.is_some_and(|other| other.resource.host() == incident.resource.host())
+        };
+        let before = self.state.began.iter().rev().filter(earlier).filter(here).take(STORM_FROM - 1).count();
         (before + 1 >= STORM_FROM).then_some(Verdict::Hold(Hold::Storm, until))
     }
 

@@ -183,12 +183,6 @@ impl Incident {
         self.case.as_ref().filter(|_| opened).map(|case| case.incarnation.clone())
     }
 
-    /// When the last attempt's verdict fell.
-    #[must_use]
-    pub fn last_verdict(&self) -> Option<Tick> {
-        self.attempts.last().and_then(|done| done.verdict_at)
-    }
-
     /// How often a playbook has failed verification here.
     #[must_use]
     pub fn failures_of(&self, playbook: &str) -> u32 {
@@ -217,6 +211,7 @@ impl Incident {
                 self.since = now;
                 // Only what was once over and came back counts as coming back.
                 if !matches!(self.outcome(), Some(Outcome::FalseAlarm | Outcome::MergedInto(_))) {
+                    self.reopened.retain(|then| now.tick.since(*then) < REOPENED_KEPT);
                     self.reopened.push(now.tick);
                 }
                 self.well_since = None;
@@ -297,7 +292,7 @@ impl Incident {
                 }
             }
             Event::Escalated { reason, level, until, .. } => {
-                self.halted |= matches!(reason, Escalation::UndoFailed | Escalation::UndoUnknown);
+                self.halted |= is_failed_undo(reason);
                 let acknowledged = matches!(&self.phase, Phase::Escalated { acknowledged: true, .. });
                 let phase = Phase::Escalated { reason: reason.clone(), level: *level, acknowledged, until: *until };
                 self.enter(phase, now);
@@ -331,6 +326,7 @@ impl Incident {
             | Event::ClockJumped { .. }
             | Event::SourceChanged { .. }
             | Event::IntentChanged { .. }
+            | Event::EndedUnasked { .. }
             | Event::BudgetRefreshed { .. }
             | Event::AlertChanged(_)
             | Event::CommandTaken { .. }
@@ -385,6 +381,9 @@ impl Incident {
             && let Some(plan) = self.plan.clone()
         {
             let attempt = Attempt { at: now.tick, plan, verdict: None };
+            if self.attempts.len() >= ATTEMPTS_KEPT_MAX {
+                self.attempts.remove(0);
+            }
             self.attempts.push(Done { attempt, verdict_at: None, withheld: false });
             self.approved = None;
         }
@@ -428,3 +427,12 @@ impl Incident {
 pub(crate) const LOOK_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
 /// How long an approval that could not be acted on at once stays good.
 const APPROVAL_GOOD_FOR: std::time::Duration = std::time::Duration::from_secs(30 * 60);
+/// Reopenings are counted this far back.
+const REOPENED_KEPT: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+/// One incident remembers so many attempts; the journal keeps them all.
+const ATTEMPTS_KEPT_MAX: usize = 50;
+
+/// Whether this is an undo that did not end as it should: what it left needs a person.
+pub(crate) fn is_failed_undo(reason: &Escalation) -> bool {
+    matches!(reason, Escalation::UndoFailed | Escalation::UndoUnknown)
+}

@@ -19,22 +19,23 @@ use crate::world::{Body, Source};
 /// somebody else's.
 const KILL_EARLY: Duration = Duration::from_millis(500);
 const SIGKILL: u8 = 9;
+/// As many starts of a crash loop as may come in a batch that has to be read again.
+const POLICYS_STARTS_MAX: usize = 64;
 
 /// What is watched of each body while it lives: signals and stops since its last start. Live knowledge, not folded.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     bodies: BTreeMap<Incarnation, Signals>,
-    /// The end of each body that was found unseen, and judged to be nobody's: a look that shows less does not judge it
-    /// again.
-    judged: BTreeMap<Incarnation, SourceTime>,
-    /// The last start of each body that the engine's own policy explains.
-    policys_start: BTreeMap<Incarnation, SourceTime>,
+    /// The last starts of each body that the engine's own policy explains.
+    policys_starts: BTreeMap<Incarnation, BTreeSet<SourceTime>>,
     /// The starts that an order of ours explains. Sets, not counters: after a failed append the same events come again.
     our_starts: BTreeMap<Incarnation, BTreeSet<SourceTime>>,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Signals {
+    /// The start with which this life began, as an event told.
+    since: Option<SourceTime>,
     asks: BTreeSet<SourceTime>,
     kills: BTreeSet<SourceTime>,
     stops: BTreeSet<SourceTime>,
@@ -67,6 +68,8 @@ pub(crate) enum Word {
     Wants(Wanted, Author, String),
     /// Somebody else started it, and that it shall run was known already.
     StartedByAnother,
+    /// It ended then, and nobody had asked for it: what is wanted is as before.
+    EndedUnasked(SourceTime),
 }
 
 /// What is known besides the observation itself.
@@ -83,8 +86,8 @@ pub(crate) struct Around<'a> {
     pub events_are_lost: bool,
     /// It is a look that shows a start of which nothing was known.
     pub start_is_news: bool,
-    /// It is a look that shows an end on which an incident was decided already.
-    pub end_is_known: bool,
+    /// The end of this body that was judged to be nobody's wish: a look that shows less does not judge it again.
+    pub end_unasked: Option<SourceTime>,
     /// A fault that the simulator plants: every signal is taken for our own.
     pub foreign_is_ours: bool,
 }
@@ -97,15 +100,18 @@ impl Watch {
     }
 
     /// The source closes or was lost before it was settled whose signal this was. A body that is down is judged by
-    /// evidence, when it can be looked at again, unless its end was told already; one that still runs stays suspect of
-    /// being stopped.
-    pub(crate) fn unsettle(&mut self, incarnation: &Incarnation, body: &Body, closing: bool) {
-        let signals = self.bodies.get_mut(incarnation);
-        let told = body.end_seen && !body.is_up() && signals.as_ref().is_none_or(|signals| signals.foreign.is_none());
-        if let (true, Some(exit)) = (told, &body.exit) {
-            self.judged.insert(incarnation.clone(), exit.at);
-        }
-        let Some(signals) = signals else { return };
+    /// evidence, when it can be looked at again; one that still runs stays suspect of being stopped. Returns the end that
+    /// was told already, and that nobody had asked for.
+    pub(crate) fn unsettle(&mut self, incarnation: &Incarnation, body: &Body, closing: bool) -> Option<SourceTime> {
+        let signals = self.bodies.get_mut(incarnation)?;
+        let over = body.run == Run::Exited && body.end_seen && signals.ended_by_itself();
+        let ended = body.exit.as_ref().filter(|_| over).map(|exit| exit.at);
+        self.unsettle_signal(incarnation, body, closing);
+        ended
+    }
+
+    fn unsettle_signal(&mut self, incarnation: &Incarnation, body: &Body, closing: bool) {
+        let Some(signals) = self.bodies.get_mut(incarnation) else { return };
         let Some(foreign) = signals.foreign.as_mut().filter(|foreign| !foreign.api_open) else { return };
         if closing {
             signals.by_engine = true;
@@ -120,7 +126,7 @@ impl Watch {
     /// A person told healer what they want: whatever somebody asked of the engine before is the past.
     pub(crate) fn a_person_spoke(&mut self, incarnation: &Incarnation) {
         if let Some(signals) = self.bodies.get_mut(incarnation) {
-            signals.foreign = None;
+            signals.forget_asks();
         }
     }
 
@@ -128,8 +134,7 @@ impl Watch {
     pub(crate) fn forget(&mut self, incarnation: &Incarnation) {
         self.bodies.remove(incarnation);
         self.our_starts.remove(incarnation);
-        self.judged.remove(incarnation);
-        self.policys_start.remove(incarnation);
+        self.policys_starts.remove(incarnation);
     }
 
     /// Reads an observation.
@@ -172,6 +177,11 @@ impl Watch {
 
     fn read_event(&mut self, incarnation: &Incarnation, event: &Happening, around: &Around<'_>) -> Word {
         let signals = self.bodies.entry(incarnation.clone()).or_default();
+        // After a failed append the same events come again: those of an earlier life, and the start of this one.
+        let again = signals.since >= Some(event.at);
+        if again && event.what != What::Started {
+            return Word::None;
+        }
         match &event.what {
             What::Signalled { signal, terminating: true } => {
                 if !signals.explained(*signal, event.at, around) && !around.foreign_is_ours {
@@ -182,26 +192,35 @@ impl Watch {
             }
             What::Died { .. } => {
                 signals.died = true;
-                signals.foreign.map_or(Word::None, |foreign| stopped_if_down(foreign, around))
+                if let Some(foreign) = signals.foreign {
+                    return stopped_if_down(foreign, around);
+                }
+                // The engine may be about to restart it: then the look tells whether that was the end.
+                if around.engine_restarts_it() { Word::None } else { signals.ended_unasked(event.at, around) }
             }
             What::Stopped => {
                 signals.stops.insert(event.at);
                 let ours = around.own.map_or(0, |own| signals.stops_at(own, event.at));
                 if signals.stops.len() > usize_of(ours) && signals.foreign.is_none() && !around.source.closing {
                     // A stop without a signal: it was waiting to be restarted, or two stops overlapped.
-                    signals.foreign = Some(Foreign { at: event.at, signal: None, api_open: true });
+                    let api_open = signals.open_after >= Some(event.at);
+                    signals.foreign = Some(Foreign { at: event.at, signal: None, api_open });
                 }
                 signals.foreign.map_or(Word::None, |foreign| stopped_if_down(foreign, around))
             }
             What::Started => {
-                // Read again after a failed append, it is still the engine's own start.
-                let by_policy = (signals.ended_by_itself() && around.engine_restarts_it())
-                    || self.policys_start.get(incarnation) == Some(&event.at);
-                if by_policy {
-                    self.policys_start.insert(incarnation.clone(), event.at);
+                let policys = self.policys_starts.entry(incarnation.clone()).or_default();
+                if !again {
+                    if around.is_restarting() || (signals.ended_by_itself() && around.engine_restarts_it()) {
+                        policys.insert(event.at);
+                    }
+                    if policys.len() > POLICYS_STARTS_MAX {
+                        policys.pop_first();
+                    }
+                    let spent = around.own.map_or((0, 0), |own| (own.starts, own.stops.saturating_sub(own.stops_open)));
+                    *signals = Signals { since: Some(event.at), spent, ..Signals::default() };
                 }
-                let spent = around.own.map_or((0, 0), |own| (own.starts, own.stops.saturating_sub(own.stops_open)));
-                *signals = Signals { spent, ..Signals::default() };
+                let by_policy = policys.contains(&event.at);
                 let explained = self.our_starts.entry(incarnation.clone()).or_default();
                 if around.own.is_some_and(|own| own.explains_start(event.at, explained)) {
                     explained.insert(event.at);
@@ -231,6 +250,12 @@ impl Watch {
         }
     }
 
+    /// Somebody stopped it, as the engine's kept events tell: the next start is no work of the engine's own policy.
+    fn note_stopped(&mut self, incarnation: &Incarnation, at: SourceTime) {
+        let signals = self.bodies.entry(incarnation.clone()).or_default();
+        signals.foreign = Some(Foreign { at, signal: None, api_open: true });
+    }
+
     fn read_look(&mut self, incarnation: &Incarnation, look: &Look, around: &Around<'_>) -> Word {
         let Some(before) = around.before else {
             // Even what was never looked at may have been seen to be stopped.
@@ -239,7 +264,13 @@ impl Watch {
             return if stopped == Word::None { first_sight(look, around) } else { stopped };
         };
         if matches!(look.run, Run::Running | Run::Paused) {
-            if around.start_is_news {
+            let signals = self.bodies.get(incarnation);
+            let told = self.policys_starts.get(incarnation).zip(look.started);
+            let policys = told.and_then(|(starts, at)| starts.range(at..).next().map(|start| start.since(at)));
+            let by_policy = policys.is_some_and(|late| late < DIE_LATE_MAX)
+                || signals.is_some_and(Signals::ended_by_itself) && around.engine_restarts_it();
+            let of_before = signals.is_some_and(|signals| signals.last_at() < look.started);
+            if around.start_is_news && of_before && !by_policy {
                 // What was asked of its life before says nothing of this one.
                 self.bodies.remove(incarnation);
             }
@@ -248,7 +279,7 @@ impl Watch {
             let ours = look.started.zip(around.own).is_some_and(|(at, own)| own.explains_start(at, explained));
             // What runs since before the API's first answer was started by the engine itself.
             let by_engine = look.started.is_some_and(|at| around.source.was_out(at));
-            return found_running(look, before, around.start_is_news && !ours && !by_engine);
+            return found_running(look, before, around.own, around.start_is_news && !ours && !by_engine && !by_policy);
         }
         // An end that its events told is judged by them; one that a look alone shows, by evidence.
         if let Some(foreign) = self.bodies.get(incarnation).and_then(|signals| signals.foreign) {
@@ -259,6 +290,7 @@ impl Watch {
         };
         // A stop of what the engine was about to start again has no signal, and comes after an end that is known.
         if let Some(because) = stopped_while_restarting(look, before, around) {
+            self.note_stopped(incarnation, exit.at);
             return Word::Wants(Wanted::Stopped, Author::SomebodyAtTheEngine, because);
         }
         // What could not be told is told once the engine's kept events come in.
@@ -268,43 +300,57 @@ impl Watch {
             && look.kept.as_ref().is_some_and(|kept| kept.complete);
         // Who said that it shall run knew of an end before that, as of one of a body that was set aside.
         let later = before.wanted == Wanted::Running && exit.at > said_at(before);
-        let open = later || revised;
-        let untold = explained_by_events(around) && !around.events_are_lost;
-        if !open || around.body.end_seen || around.end_is_known || untold {
-            return Word::None;
+        if around.body.end_seen {
+            return self.bodies.get(incarnation).map_or(Word::None, |signals| signals.ended_unasked(exit.at, around));
         }
-        // An event tells of an end a little after it.
-        let same = |at: &SourceTime| exit.at <= *at && at.since(exit.at) < DIE_LATE_MAX;
-        if self.judged.get(incarnation).is_some_and(same) && !revised {
+        let untold = explained_by_events(around) && !around.events_are_lost;
+        let known = around.is_known_unasked(exit.at) && !revised;
+        if !(later || revised) || untold || known {
             return Word::None;
         }
         let by_engine = self.bodies.get(incarnation).is_some_and(|signals| signals.by_engine);
         let verdict = judge_unseen_end(look, by_engine, around);
-        if matches!(verdict, End::AsBefore) {
-            self.judged.insert(incarnation.clone(), exit.at);
-        }
         match verdict {
             End::AsBefore if revised => Word::Wants(
                 Wanted::Running,
                 Author::Evidence,
                 "the engine's kept events show that nobody stopped it".to_owned(),
             ),
-            End::AsBefore => Word::None,
+            End::AsBefore => Word::EndedUnasked(exit.at),
             End::Unknown(_) if revised => Word::None,
-            End::Stopped(because) => Word::Wants(Wanted::Stopped, Author::SomebodyAtTheEngine, because),
+            End::Stopped(because) => {
+                self.note_stopped(incarnation, exit.at);
+                Word::Wants(Wanted::Stopped, Author::SomebodyAtTheEngine, because)
+            }
             End::Unknown(because) => Word::Wants(Wanted::Unknown, Author::Evidence, because),
         }
     }
 }
 
 impl Around<'_> {
+    /// Whether this is the end that is known to be nobody's wish. An event tells of an end a little after it.
+    fn is_known_unasked(&self, exit: SourceTime) -> bool {
+        self.end_unasked.is_some_and(|at| exit <= at && at.since(exit) < DIE_LATE_MAX)
+    }
+
+    /// Whether the last look showed that the engine is about to start it.
+    fn is_restarting(&self) -> bool {
+        self.body.look.as_ref().is_some_and(|look| look.run == Run::Restarting)
+    }
+
     /// Whether the engine's own policy may start it: then a start after an end that nobody asked for is the engine's.
     fn engine_restarts_it(&self) -> bool {
         use model::fact::RestartPolicy as P;
-        self.body.definition.as_ref().is_some_and(|definition| match definition.restart_policy {
-            P::No => false,
-            P::OnFailure(_) | P::UnlessStopped | P::Always => true,
-        })
+        // A look at its last end that shows it at rest tells that the policy let it be.
+        let ended = |look: &Look| look.exit.as_ref().map(|exit| exit.at);
+        let last = self.body.exit.as_ref().map(|exit| exit.at);
+        let is_last = |look: &Look| ended(look).zip(last).is_some_and(|(at, last)| last.since(at) < DIE_LATE_MAX);
+        let gave_up = self.body.look_at_end.as_ref().is_some_and(|look| look.run == Run::Exited && is_last(look));
+        !gave_up
+            && self.body.definition.as_ref().is_some_and(|definition| match definition.restart_policy {
+                P::No => false,
+                P::OnFailure(_) | P::UnlessStopped | P::Always => true,
+            })
     }
 }
 
@@ -316,9 +362,28 @@ impl Signals {
         if starts == own.starts { stops.saturating_sub(spent) } else { stops }
     }
 
+    /// When it was last asked to end.
+    fn last_at(&self) -> Option<SourceTime> {
+        let asks = self.asks.iter().chain(&self.kills).chain(&self.stops).max().copied();
+        asks.max(self.foreign.map(|foreign| foreign.at))
+    }
+
+    fn forget_asks(&mut self) {
+        self.asks.clear();
+        self.kills.clear();
+        self.stops.clear();
+        self.foreign = None;
+    }
+
     /// Whether its end was seen, and nobody asked for it.
     fn ended_by_itself(&self) -> bool {
         self.died && self.foreign.is_none() && self.asks.is_empty() && self.kills.is_empty() && self.stops.is_empty()
+    }
+
+    /// What its seen end says, if it was to run.
+    fn ended_unasked(&self, at: SourceTime, around: &Around<'_>) -> Word {
+        let ran = around.before.is_some_and(|intent| intent.wanted == Wanted::Running);
+        if ran && self.ended_by_itself() && !around.is_known_unasked(at) { Word::EndedUnasked(at) } else { Word::None }
     }
 
     /// Whether a stop of ours explains this signal: one stop signal a stop, and one kill after its timeout.
@@ -331,11 +396,7 @@ impl Signals {
         if signal == SIGKILL && !self.asks.is_empty() {
             self.kills.insert(at);
             let timeout_s = around.body.definition.as_ref().map_or(10, |definition| definition.stop_timeout_s);
-            let timeout = u64::try_from(timeout_s).map(Duration::from_secs);
-            let early = match (self.asks.first(), timeout) {
-                (Some(ask), Ok(timeout)) => at.since(*ask) + KILL_EARLY < timeout,
-                (None, _) | (_, Err(_)) => true,
-            };
+            let early = self.asks.first().is_none_or(|ask| is_early(at, *ask, timeout_s));
             self.kills.len() <= ours && !early
         } else {
             self.asks.insert(at);
@@ -384,9 +445,11 @@ fn said_at(word: &Intent) -> SourceTime {
 
 /// It runs although the ledger does not say that it shall. `by_another`: nothing was known of its start, and no order of
 /// ours explains it.
-fn found_running(look: &Look, before: &Intent, by_another: bool) -> Word {
+fn found_running(look: &Look, before: &Intent, own: Option<&Own>, by_another: bool) -> Word {
     use model::fact::RestartPolicy as P;
-    let started_since = by_another && look.started.is_some_and(|started| started > said_at(before));
+    // What an act of ours left running after that word, and the engine's policy restarted, tells of nobody's wish.
+    let by_policy = look.restarts > 0 && own.and_then(|own| own.left_running) > Some(said_at(before));
+    let started_since = by_another && !by_policy && look.started.is_some_and(|started| started > said_at(before));
     match (before.wanted, look.definition.restart_policy) {
         (Wanted::Running, _) => Word::None,
         // The engine starts these at its own start although somebody stopped them: no evidence of a new wish.
@@ -423,7 +486,7 @@ fn judge_unseen_end(look: &Look, by_engine: bool, around: &Around<'_>) -> End {
         return End::AsBefore;
     }
     if let Some(kept) = &look.kept {
-        if foreign_signals(kept, ours) {
+        if foreign_signals(kept, ours, look.definition.stop_timeout_s) {
             return End::Stopped("the engine's kept events show that somebody stopped it".to_owned());
         }
         if kept.complete {
@@ -455,10 +518,12 @@ fn stopped_while_restarting(look: &Look, before: &Intent, around: &Around<'_>) -
     (foreign && !signalled).then(|| "the engine's kept events show that somebody stopped it".to_owned())
 }
 
-fn foreign_signals(kept: &Kept, ours: u32) -> bool {
-    let of = |kill: bool| {
-        let is_such = |what: &What| match what {
-            What::Signalled { signal, terminating } => *terminating && (*signal == SIGKILL) == kill,
+/// Whether the kept events show a signal that so many stops of ours do not explain: each one a stop signal and, once the
+/// stop timeout is over, one kill.
+fn foreign_signals(kept: &Kept, ours: u32, timeout_s: i64) -> bool {
+    let signals = |kill: bool| {
+        kept.happenings.iter().filter(move |happening| match happening.what {
+            What::Signalled { signal, terminating } => terminating && (signal == SIGKILL) == kill,
             What::Created
             | What::Started
             | What::Died { .. }
@@ -472,11 +537,18 @@ fn foreign_signals(kept: &Kept, ours: u32) -> bool {
             | What::Updated
             | What::Attached
             | What::Destroyed => false,
-        };
-        let count = kept.happenings.iter().filter(|happening| is_such(&happening.what)).count();
-        u32::try_from(count).unwrap_or(u32::MAX)
+        })
     };
-    of(false) > ours || of(true) > ours
+    let first_ask = signals(false).map(|ask| ask.at).next();
+    let early = |kill: &Happening| first_ask.is_none_or(|ask| is_early(kill.at, ask, timeout_s));
+    let (asks, kills) = (signals(false).count(), signals(true).count());
+    asks > usize_of(ours) || kills > usize_of(ours) || signals(true).any(early)
+}
+
+/// Whether a kill came so soon after the stop signal that it is not the end of that stop's patience.
+fn is_early(kill: SourceTime, ask: SourceTime, timeout_s: i64) -> bool {
+    // A negative timeout waits for ever.
+    u64::try_from(timeout_s).map_or(true, |s| kill.since(ask) + KILL_EARLY < Duration::from_secs(s))
 }
 
 fn usize_of(count: u32) -> usize {

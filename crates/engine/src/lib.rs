@@ -13,14 +13,17 @@
 mod absorb;
 pub mod budget;
 mod correlate;
+mod deadlines;
 mod detect;
 pub mod diagnose;
+mod examine;
 mod guard;
 pub mod incident;
 mod intent;
 pub mod life;
 mod person;
 pub mod plan;
+mod propose;
 mod settle;
 pub mod state;
 mod steer;
@@ -67,12 +70,17 @@ pub struct Engine {
 struct Live {
     /// What the look that settles an act showed.
     shown: BTreeMap<PermitId, Shown>,
+    /// When persons' acts are looked at again whose end no look has shown yet.
+    looks_again: BTreeMap<PermitId, Tick>,
     /// The resource and incident of acts that were settled already, for answers that come late.
     settled: BTreeMap<PermitId, (ResourceId, Option<IncidentId>)>,
     /// The log of each incident's resource, as far as it was read.
     logs: BTreeMap<u64, (Incarnation, Excerpt)>,
     /// The ends (body, time) of which a log was asked for.
     logs_asked: BTreeMap<u64, (Incarnation, Option<SourceTime>)>,
+    /// When the next try of a delivery is due, and whether the outbox has changed since that was noted.
+    outbox_due: Option<Tick>,
+    outbox_changed: bool,
     /// Since when a parcel is on its way.
     in_flight: BTreeMap<(MessageId, String), Tick>,
     /// Replies to persons that wait for acts.
@@ -87,6 +95,16 @@ struct Live {
     freed: bool,
     /// All incidents are looked at in this batch: something that concerns everything has changed.
     all: bool,
+    /// When each open incident must be looked at by itself.
+    deadlines: deadlines::Deadlines,
+    /// The incidents that another process left open, as far as they have not been taken up yet.
+    left_open: BTreeSet<u64>,
+    /// The permits of the last decision: if that was not committed, or nobody knows, no performer was handed them.
+    given: Vec<PermitId>,
+    /// Permits that stand in the journal, and were surely never handed to a performer.
+    never_handed: Vec<PermitId>,
+    /// Turns that the table of `life` does not know: each one is a fault of ours.
+    illegal_turns: u64,
     /// Incidents for which more was seen in this batch.
     more_seen: BTreeSet<u64>,
     /// Resources that have a fresh budget since this batch began: begin anew.
@@ -170,7 +188,7 @@ impl Engine {
     /// An engine that goes on from a folded state, and has seen nothing yet.
     #[must_use]
     pub fn new(state: State, settings: Arc<Settings>, version: &str) -> Engine {
-        Engine {
+        let mut engine = Engine {
             now: state.at,
             state,
             world: world::World::default(),
@@ -184,7 +202,10 @@ impl Engine {
             effects: Vec::new(),
             touched: BTreeSet::new(),
             faults: Faults::default(),
-        }
+        };
+        engine.note_all_deadlines();
+        engine.note_outbox_due();
+        engine
     }
 
     /// Plants faults.
@@ -218,6 +239,7 @@ impl Engine {
         let event = Event::Started { version: self.version.clone(), instance: self.settings.instance.clone() };
         self.emit(event);
         self.begin_acts_anew();
+        self.live.left_open = self.state.open.clone();
         self.decide();
         self.decision()
     }
@@ -226,6 +248,8 @@ impl Engine {
     pub fn handle(&mut self, inputs: &[Input], now: Now) -> Decision {
         self.now = now;
         self.live.replied.clear();
+        self.world.begin_batch();
+        self.settle_what_was_never_handed();
         if self.leads {
             inputs.iter().for_each(|input| self.absorb(input));
         }
@@ -241,16 +265,23 @@ impl Engine {
     pub fn refold(&mut self, state: State, now: Now) -> Decision {
         self.state = state;
         self.now = now;
+        self.world.forget_starts();
         self.entries.clear();
         self.effects.clear();
         self.live.in_flight.clear();
         self.live.shown.clear();
         self.live.logs_asked.clear();
         self.live.all = true;
+        self.note_all_deadlines();
+        self.note_outbox_due();
         self.touched.extend(self.world.resources().cloned());
         self.touched.extend(self.state.alerts.keys().map(|alert| alert.resource.clone()));
         self.effects.extend(std::mem::take(&mut self.live.replied).into_iter().map(Effect::Answer));
-        for act in self.state.acts.values() {
+        // What is on its way is answered by its performer; what never left the house, and is in the journal all the same
+        // (the append was reported as failed, and was not), would be waited for until its permit ends.
+        let waits = |id: &PermitId| self.state.acts.get(id).is_some_and(|act| act.answer.is_none());
+        self.live.never_handed = std::mem::take(&mut self.live.given).into_iter().filter(waits).collect();
+        for act in self.state.acts.values().filter(|act| act.answer.is_some()) {
             self.effects.push(Effect::Look {
                 resource: act.permit.step.resource.clone(),
                 incarnation: act.permit.incarnation.clone(),
@@ -279,7 +310,7 @@ impl Engine {
         for input in inputs {
             if let Input::Commanded(command) = input {
                 let text = "nothing was done: another healer has taken the lead".to_owned();
-                let lines = vec![ReplyLine { resource: None, text }];
+                let lines = vec![ReplyLine { resource: None, text, failed: true }];
                 self.effects.push(Effect::Answer(Reply { id: command.id.clone(), taken: false, lines }));
             }
         }
@@ -299,9 +330,8 @@ impl Engine {
         if !self.leads {
             return None;
         }
-        let incidents = self.state.open_incidents().filter_map(|incident| self.incident_deadline(incident));
-        let acts = self.state.acts.values().filter_map(|act| self.person_act_deadline(act));
-        incidents.chain(self.outbox_due()).chain(acts).chain(self.queue_due()).min()
+        let acts = self.state.acts.iter().filter_map(|(id, act)| self.person_act_deadline(*id, act));
+        self.live.deadlines.next().into_iter().chain(self.live.outbox_due).chain(acts).chain(self.queue_due()).min()
     }
 
     /// What a performer must know of a resource the moment before it acts.
@@ -313,6 +343,12 @@ impl Engine {
         Standing { wanted, being_stopped }
     }
 
+    /// How many turns happened to incidents that the table of `life` does not know. More than none is a fault of healer.
+    #[must_use]
+    pub fn illegal_turns(&self) -> u64 {
+        self.live.illegal_turns
+    }
+
     /// Whether the journal can be written with room to spare.
     #[must_use]
     pub fn is_store_full(&self) -> bool {
@@ -320,10 +356,16 @@ impl Engine {
     }
 
     fn decision(&mut self) -> Decision {
+        let permit = |effect: &Effect| match effect {
+            Effect::Execute(permit) => Some(permit.id),
+            Effect::Look { .. } | Effect::Gather { .. } | Effect::Send(_) | Effect::Answer(_) => None,
+        };
+        self.live.given = self.effects.iter().filter_map(permit).collect();
         self.live.all = false;
         self.live.more_seen.clear();
         self.live.afresh.clear();
         self.live.wanted.clear();
+        self.live.left_open.clear();
         Decision {
             entries: std::mem::take(&mut self.entries),
             effects: std::mem::take(&mut self.effects),
@@ -336,7 +378,11 @@ impl Engine {
         let entry = Entry { seq: self.state.seq + 1, version: VERSION, epoch: self.state.epoch, at: self.now, event };
         if let Some(resource) = entry.event.resource() {
             self.touched.insert(resource.clone());
+            self.live.deadlines.moved.extend(self.state.latest.get(resource));
         }
+        self.live.deadlines.moved.extend(entry.event.incident().map(|id| id.number));
+        self.live.freed |= lets_go(&entry.event);
+        self.live.outbox_changed |= matches!(entry.event, Event::MessageQueued { .. });
         self.state.apply(&entry);
         self.entries.push(entry);
     }
@@ -347,6 +393,19 @@ impl Engine {
         self.emit(Event::ActionStarted { permit: permit.clone(), step, attempt });
         self.effects.push(Effect::Execute(permit));
     }
+}
+
+/// Whether an event lets go of something that others may wait for: a lease, a free hand, a halt.
+fn lets_go(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::ActionSettled { .. }
+            | Event::Verified { .. }
+            | Event::IncidentResolved { .. }
+            | Event::Escalated { .. }
+            | Event::PersonActed { .. }
+            | Event::Acknowledged { .. }
+    )
 }
 
 /// Whether a permit's act ends in something running, or opens the way to it: then the ledger must want it running.

@@ -3,6 +3,7 @@
 //! What is not listed is an illegal transition. There is no `_` over phases: a new phase must answer each turn.
 
 use model::incident::{Escalation, Outcome, Phase};
+use model::verdict::Refusal;
 
 /// Something that happens to an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -11,8 +12,12 @@ pub enum Turn {
     OwnerStopped,
     /// The resource is no more.
     Gone,
+    /// The configuration excludes the resource.
+    Excluded,
     /// The symptom stayed away for the stability window.
     StayedWell,
+    /// The engine's own policy has restarted it again and again, for longer than it is left to that.
+    LoopsOn,
     /// The symptom is there (again).
     CameBack,
     /// Another alert of the same resource, or new evidence.
@@ -31,9 +36,7 @@ pub enum Turn {
     Wanted,
     /// A parent's incident explains it.
     Absorbed,
-    /// A freeze, a maintenance or a deploy began.
-    Hindered,
-    /// What hindered is over.
+    /// What held it is over, or something else holds it.
     Unhindered,
     /// A process took the lead: what was known of the world is the past.
     ProcessStarted,
@@ -44,22 +47,25 @@ pub enum Turn {
 pub enum Next {
     /// Nothing.
     Stay,
+    /// A person's word is recorded by its own event, and that is all that follows at once: an answer to a question brings
+    /// the incident to `Planning`, where the guard is asked anew.
+    Recorded,
     /// Diagnose, from the beginning.
     Diagnose,
+    /// Ask the guard again; where nothing has changed it stays held, else as for `Diagnose`.
+    AskAgain,
     /// The rules answer with what they have.
     DiagnoseNow,
     /// Ask for a plan, and the guard.
     Plan,
-    /// The approval is kept until it expires; it counts when the plan is next judged.
-    KeepApproval,
-    /// The plan's next alternative, else escalate.
-    NextPlan,
     /// Withdraw the question, then do as for `Diagnose`.
     WithdrawAndDiagnose,
     /// Resolve as the owner's stop.
     ResolveStopped,
     /// Resolve as gone.
     ResolveGone,
+    /// Resolve as excluded: it is not healer's to care for any more, and nobody's to be called for.
+    ResolveExcluded,
     /// Resolve as recovered: by a person, if one acted.
     ResolveRecovered,
     /// Resolve as part of the parent.
@@ -80,10 +86,10 @@ pub enum Next {
     SettleRollback,
     /// Nobody answered.
     EscalateExpired,
+    /// Starting it again does not help, whoever does it.
+    EscalateLoop,
     /// The next level, or the reminder.
     NextLevel,
-    /// It was taken: no further levels.
-    Take,
     /// Open it again.
     Reopen,
 }
@@ -110,84 +116,97 @@ pub fn next(phase: &Phase, turn: Turn) -> Result<Next, IllegalTransition> {
         // Before anything is done: every level wins at once.
         (Phase::Diagnosing { .. } | Phase::Planning { .. } | Phase::Held { .. }, T::OwnerStopped) => N::ResolveStopped,
         (Phase::Diagnosing { .. } | Phase::Planning { .. } | Phase::Held { .. }, T::Gone) => N::ResolveGone,
+        (Phase::Diagnosing { .. } | Phase::Planning { .. } | Phase::Held { .. }, T::Excluded) => N::ResolveExcluded,
         (Phase::Diagnosing { .. } | Phase::Planning { .. } | Phase::Held { .. }, T::StayedWell) => N::ResolveRecovered,
         (Phase::Diagnosing { .. } | Phase::Planning { .. } | Phase::Held { .. }, T::Absorbed) => N::ResolveMerged,
         (Phase::Diagnosing { .. } | Phase::Planning { .. } | Phase::Held { .. }, T::Afresh) => N::Diagnose,
         (Phase::Diagnosing { .. } | Phase::Planning { .. } | Phase::Held { .. }, T::Acknowledged) => N::Stay,
         (Phase::Diagnosing { .. } | Phase::Planning { .. } | Phase::Held { .. }, T::Wanted | T::CameBack) => N::Stay,
+        (Phase::Diagnosing { .. } | Phase::Planning { .. } | Phase::Held { .. }, T::LoopsOn) => N::EscalateLoop,
         (Phase::Diagnosing { .. }, T::MoreSeen) => N::Stay,
         (Phase::Diagnosing { .. }, T::Due) => N::DiagnoseNow,
-        (Phase::Diagnosing { .. }, T::Hindered | T::Unhindered) => N::Stay,
+        (Phase::Diagnosing { .. }, T::Unhindered) => N::Stay,
         (Phase::Diagnosing { .. }, T::ProcessStarted) => N::Diagnose,
         (Phase::Diagnosing { .. }, T::Approved | T::Rejected) => return illegal,
         (Phase::Planning { .. }, T::Due) => N::Plan,
         (Phase::Planning { .. }, T::MoreSeen | T::ProcessStarted) => N::Diagnose,
-        (Phase::Planning { .. }, T::Hindered | T::Unhindered) => N::Stay,
+        (Phase::Planning { .. }, T::Unhindered) => N::Stay,
         (Phase::Planning { .. }, T::Approved | T::Rejected) => return illegal,
         // Held: until over or thaw → diagnose, never straight to a step.
-        (Phase::Held { .. }, T::Due | T::Unhindered | T::ProcessStarted | T::MoreSeen) => N::Diagnose,
-        (Phase::Held { .. }, T::Hindered) => N::Stay,
-        (Phase::Held { .. }, T::Approved) => N::KeepApproval,
-        (Phase::Held { .. }, T::Rejected) => N::NextPlan,
+        (Phase::Held { .. }, T::Due) => N::AskAgain,
+        (Phase::Held { .. }, T::Unhindered | T::ProcessStarted | T::MoreSeen) => N::Diagnose,
+        // An approval is kept until it expires, and counts when the plan is next judged.
+        (Phase::Held { .. }, T::Approved | T::Rejected) => N::Recorded,
 
         // A question is withdrawn by whatever makes it needless.
         (Phase::AwaitingApproval { .. }, T::OwnerStopped) => N::ResolveStopped,
         (Phase::AwaitingApproval { .. }, T::Gone) => N::ResolveGone,
+        (Phase::AwaitingApproval { .. }, T::Excluded) => N::ResolveExcluded,
         (Phase::AwaitingApproval { .. }, T::StayedWell) => N::ResolveRecovered,
         (Phase::AwaitingApproval { .. }, T::Absorbed) => N::ResolveMerged,
         (Phase::AwaitingApproval { .. }, T::Afresh | T::MoreSeen) => N::WithdrawAndDiagnose,
         (Phase::AwaitingApproval { .. }, T::Due) => N::EscalateExpired,
-        (Phase::AwaitingApproval { .. }, T::Approved) => N::Plan,
-        (Phase::AwaitingApproval { .. }, T::Rejected) => N::NextPlan,
-        (Phase::AwaitingApproval { .. }, T::Acknowledged | T::Wanted | T::CameBack) => N::Stay,
-        (Phase::AwaitingApproval { .. }, T::Hindered | T::Unhindered | T::ProcessStarted) => N::Stay,
+        (Phase::AwaitingApproval { .. }, T::Approved | T::Rejected) => N::Recorded,
+        (Phase::AwaitingApproval { .. }, T::Acknowledged | T::Wanted | T::CameBack | T::LoopsOn) => N::Stay,
+        (Phase::AwaitingApproval { .. }, T::Unhindered | T::ProcessStarted) => N::Stay,
 
         // A step under way is finished first; it is settled only by a look taken after its answer or deadline.
         (Phase::Acting { .. }, T::OwnerStopped) => N::NoteOwnerStop,
-        (Phase::Acting { .. }, T::Due | T::ProcessStarted) => N::Settle,
-        (Phase::Acting { .. }, T::Gone | T::StayedWell | T::CameBack | T::MoreSeen) => N::Stay,
-        (Phase::Acting { .. }, T::Absorbed | T::Afresh | T::Wanted | T::Acknowledged) => N::Stay,
-        (Phase::Acting { .. }, T::Hindered | T::Unhindered) => N::Stay,
+        // What another process left under way is looked at before anything is decided: see `begin_acts_anew`.
+        (Phase::Acting { .. }, T::Due) => N::Settle,
+        (Phase::Acting { .. }, T::ProcessStarted) => N::Stay,
+        (Phase::Acting { .. }, T::Gone | T::Excluded | T::StayedWell | T::CameBack | T::MoreSeen) => N::Stay,
+        (Phase::Acting { .. }, T::LoopsOn | T::Absorbed | T::Afresh | T::Wanted | T::Acknowledged) => N::Stay,
+        (Phase::Acting { .. }, T::Unhindered) => N::Stay,
         (Phase::Acting { .. }, T::Approved | T::Rejected) => return illegal,
 
         (Phase::Verifying { .. }, T::OwnerStopped) => N::StopOurs,
         (Phase::Verifying { .. }, T::Gone) => N::ResolveGone,
+        (Phase::Verifying { .. }, T::Excluded) => N::ResolveExcluded,
         (Phase::Verifying { .. }, T::Due | T::CameBack) => N::Judge,
         (Phase::Verifying { .. }, T::MoreSeen) => N::Extend,
         (Phase::Verifying { .. }, T::Wanted | T::Afresh) => N::GiveWay,
-        (Phase::Verifying { .. }, T::StayedWell | T::Acknowledged) => N::Stay,
-        (Phase::Verifying { .. }, T::Absorbed | T::Hindered | T::Unhindered | T::ProcessStarted) => N::Stay,
+        (Phase::Verifying { .. }, T::LoopsOn | T::StayedWell | T::Acknowledged) => N::Stay,
+        (Phase::Verifying { .. }, T::Absorbed | T::Unhindered | T::ProcessStarted) => N::Stay,
         (Phase::Verifying { .. }, T::Approved | T::Rejected) => return illegal,
 
-        (Phase::RollingBack { .. }, T::Due | T::ProcessStarted) => N::SettleRollback,
-        (Phase::RollingBack { .. }, T::OwnerStopped | T::Gone | T::StayedWell | T::CameBack) => N::Stay,
-        (Phase::RollingBack { .. }, T::MoreSeen | T::Absorbed | T::Afresh | T::Wanted) => N::Stay,
-        (Phase::RollingBack { .. }, T::Acknowledged | T::Hindered | T::Unhindered) => N::Stay,
+        (Phase::RollingBack { .. }, T::Due) => N::SettleRollback,
+        (Phase::RollingBack { .. }, T::ProcessStarted) => N::Stay,
+        (Phase::RollingBack { .. }, T::OwnerStopped | T::Gone | T::Excluded | T::StayedWell | T::CameBack) => N::Stay,
+        (Phase::RollingBack { .. }, T::LoopsOn | T::MoreSeen | T::Absorbed | T::Afresh | T::Wanted) => N::Stay,
+        (Phase::RollingBack { .. }, T::Acknowledged | T::Unhindered) => N::Stay,
         (Phase::RollingBack { .. }, T::Approved | T::Rejected) => return illegal,
 
         // Escalated is not the end.
         (Phase::Escalated { .. }, T::OwnerStopped) => N::ResolveStopped,
         (Phase::Escalated { .. }, T::Gone) => N::ResolveGone,
+        // The step that brings up what we took down was refused by this very exclusion: a person has to know.
+        (Phase::Escalated { reason: Escalation::Refused(Refusal::Excluded { .. }), .. }, T::Excluded) => N::Stay,
+        (Phase::Escalated { .. }, T::Excluded) => N::ResolveExcluded,
         (Phase::Escalated { .. }, T::StayedWell) => N::ResolveRecovered,
-        (Phase::Escalated { .. }, T::Absorbed) => N::ResolveMerged,
+        // A person has been told to see to it: it stays theirs.
+        (Phase::Escalated { .. }, T::Absorbed) => N::Stay,
         (Phase::Escalated { .. }, T::Afresh) => N::Diagnose,
         (Phase::Escalated { .. }, T::Due) => N::NextLevel,
-        (Phase::Escalated { .. }, T::Acknowledged) => N::Take,
+        (Phase::Escalated { .. }, T::Acknowledged) => N::Recorded,
         // The same plan, the guard anew; `steer` answers "too late" where the key differs.
-        (Phase::Escalated { reason: Escalation::ApprovalExpired, .. }, T::Approved) => N::Plan,
+        (Phase::Escalated { reason: Escalation::ApprovalExpired, .. }, T::Approved) => N::Recorded,
         (Phase::Escalated { .. }, T::Approved | T::Rejected) => return illegal,
-        (Phase::Escalated { .. }, T::MoreSeen | T::CameBack | T::Wanted) => N::Stay,
-        (Phase::Escalated { .. }, T::Hindered | T::Unhindered | T::ProcessStarted) => N::Stay,
+        (Phase::Escalated { .. }, T::LoopsOn | T::MoreSeen | T::CameBack | T::Wanted) => N::Stay,
+        (Phase::Escalated { .. }, T::Unhindered | T::ProcessStarted) => N::Stay,
 
         (Phase::Resolved { outcome, .. }, T::CameBack) => match outcome {
             Outcome::Healed | Outcome::RecoveredAlone | Outcome::MendedByPerson | Outcome::FalseAlarm => N::Reopen,
             // A child reopens when its parent has left its open phases, with its own attempts.
             Outcome::MergedInto(_) => N::Reopen,
-            Outcome::StoppedByOwner | Outcome::Gone => return illegal,
+            // What comes after these is another story, and another incident.
+            Outcome::StoppedByOwner | Outcome::Gone | Outcome::Excluded => N::Stay,
         },
-        (Phase::Resolved { .. }, T::OwnerStopped | T::Gone | T::StayedWell | T::MoreSeen | T::Due) => N::Stay,
-        (Phase::Resolved { .. }, T::Acknowledged | T::Afresh | T::Wanted | T::Absorbed) => N::Stay,
-        (Phase::Resolved { .. }, T::Hindered | T::Unhindered | T::ProcessStarted) => N::Stay,
+        (Phase::Resolved { .. }, T::OwnerStopped | T::Gone | T::Excluded | T::StayedWell | T::MoreSeen | T::Due) => {
+            N::Stay
+        }
+        (Phase::Resolved { .. }, T::LoopsOn | T::Acknowledged | T::Afresh | T::Wanted | T::Absorbed) => N::Stay,
+        (Phase::Resolved { .. }, T::Unhindered | T::ProcessStarted) => N::Stay,
         (Phase::Resolved { .. }, T::Approved | T::Rejected) => return illegal,
     })
 }
@@ -201,10 +220,12 @@ mod tests {
 
     use super::*;
 
-    const TURNS: [Turn; 15] = [
+    const TURNS: [Turn; 16] = [
         Turn::OwnerStopped,
         Turn::Gone,
+        Turn::Excluded,
         Turn::StayedWell,
+        Turn::LoopsOn,
         Turn::CameBack,
         Turn::MoreSeen,
         Turn::Due,
@@ -214,7 +235,6 @@ mod tests {
         Turn::Afresh,
         Turn::Wanted,
         Turn::Absorbed,
-        Turn::Hindered,
         Turn::Unhindered,
         Turn::ProcessStarted,
     ];
@@ -283,9 +303,10 @@ mod tests {
             (Outcome::FalseAlarm, true),
             (Outcome::StoppedByOwner, false),
             (Outcome::Gone, false),
+            (Outcome::Excluded, false),
         ] {
             let phase = Phase::Resolved { outcome, at: Tick(1) };
-            assert_eq!(next(&phase, Turn::CameBack).is_ok(), reopens, "{phase:?}");
+            assert_eq!(next(&phase, Turn::CameBack) == Ok(Next::Reopen), reopens, "{phase:?}");
         }
     }
 }

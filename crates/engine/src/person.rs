@@ -1,17 +1,23 @@
 //! What a person asks: it sets the intent at once, and is carried out past policy, risk, budgets and silences, but not
 //! past exclusions, leadership and what is busy.
 
-use model::action::{Action, Behalf, Pair, PermitId, Step};
+use std::time::Duration;
+
+use model::action::{Action, Answer, Behalf, Pair, Permit, PermitId, Step};
 use model::command::{Ask, Command, CommandId, Reply, ReplyLine};
 use model::event::{Event, Refresh};
-use model::incident::{IncidentId, Phase};
+use model::incident::{Escalation, IncidentId, Phase};
 use model::input::Effect;
 use model::intent::{Author, Wanted};
 use model::verdict::{Hold, Verdict};
 use model::{ResourceId, Tick};
 
+use crate::incident::Incident;
 use crate::life::{self, Turn};
-use crate::{Engine, PendingReply, intent, plan};
+use crate::{Engine, PendingReply, intent, plan, tell};
+
+/// So long after a person's word an order that may never have been heard is given again.
+const ASKED_AGAIN_WITHIN: Duration = Duration::from_secs(600);
 
 impl Engine {
     pub(crate) fn commanded(&mut self, command: &Command) {
@@ -65,7 +71,7 @@ impl Engine {
 
     fn not_known(&mut self, id: &CommandId, words: &str) {
         let text = format!("nothing that healer knows is called `{words}`: `healer status --all` lists what it knows");
-        self.reply(id, false, vec![line(None, &text)]);
+        self.reply(id, false, vec![failed(None, &text)]);
     }
 
     fn act_on(&mut self, id: &CommandId, who: &str, ask: &Ask, words: &str, wanted: Wanted) {
@@ -77,8 +83,8 @@ impl Engine {
         let mut allowed = Vec::new();
         for resource in meant {
             match self.not_touchable(&resource).or_else(|| self.frozen_for(wanted)) {
-                Some(Verdict::Hold(hold, _)) => lines.push(line(Some(&resource), &format!("refused: {hold}"))),
-                Some(Verdict::Refuse(refusal)) => lines.push(line(Some(&resource), &format!("refused: {refusal}"))),
+                Some(Verdict::Hold(hold, _)) => lines.push(failed(Some(&resource), &format!("refused: {hold}"))),
+                Some(Verdict::Refuse(refusal)) => lines.push(failed(Some(&resource), &format!("refused: {refusal}"))),
                 Some(Verdict::Allow(_) | Verdict::Ask(_)) | None => allowed.push(resource),
             }
         }
@@ -115,17 +121,15 @@ impl Engine {
     fn queue_steps(&mut self, id: &CommandId, who: &str, ask: &Ask, resource: &ResourceId) {
         let definition = self.world.body(resource).and_then(|(_, body)| body.definition.clone());
         let definition = definition.as_deref();
-        // What the engine is about to start again is down, and is stopped all the same.
-        let stops = matches!(ask, Ask::Stop(_)) && self.is_restarting(resource);
-        let steps = match (ask, stops || self.is_up(resource)) {
+        let steps = match (ask, self.is_up(resource)) {
             (Ask::Start(_), false) | (Ask::Restart(_), false) => {
                 vec![plan::step(Action::Start, resource, definition, Pair::None)]
             }
             (Ask::Restart(_), true) => plan::restart_steps(resource, definition),
-            (Ask::Stop(_), true) => vec![plan::step(Action::Stop, resource, definition, Pair::None)],
-            (Ask::Start(_), true) => return self.reply_line(id, resource, "it runs already; it shall run"),
-            (Ask::Stop(_), false) => {
-                return self.reply_line(id, resource, "it is down already; it stays down until somebody starts it");
+            // What is down as far as is known may have been started a moment ago, or is about to be.
+            (Ask::Stop(_), _) => vec![plan::step(Action::Stop, resource, definition, Pair::None)],
+            (Ask::Start(_), true) => {
+                return self.reply_line(id, line(Some(resource), "it runs already; it shall run"));
             }
             (
                 Ask::Adopt(_)
@@ -160,15 +164,12 @@ impl Engine {
     fn decide_on(&mut self, id: &CommandId, who: &str, ask: &Ask, of: &IncidentId, turn: Turn, because: &str) {
         let Some(incident) = self.state.incidents.get(&of.number).filter(|incident| incident.id == *of) else {
             let text = format!("there is no incident {of}: `healer incidents` lists them");
-            return self.reply(id, false, vec![line(None, &text)]);
+            return self.reply(id, false, vec![failed(None, &text)]);
         };
         let resource = incident.resource.clone();
-        let awaits = matches!(incident.phase, Phase::AwaitingApproval { .. });
-        let expired =
-            matches!(incident.phase, Phase::Escalated { reason: model::incident::Escalation::ApprovalExpired, .. });
-        if life::next(&incident.phase, turn).is_err() {
-            let text = format!("too late: the incident is {}", incident.phase.name().replace('_', " "));
-            return self.reply(id, false, vec![line(Some(&resource), &text)]);
+        let held = matches!(incident.phase, Phase::Held { .. });
+        if let Some(text) = undecidable(incident, turn) {
+            return self.reply(id, false, vec![failed(Some(&resource), &text)]);
         }
         self.take(id, who, ask);
         let text = if turn == Turn::Acknowledged {
@@ -178,9 +179,9 @@ impl Engine {
             let approved = turn == Turn::Approved;
             let (of, by, because) = (of.clone(), who.to_owned(), because.to_owned());
             self.emit(Event::ApprovalAnswered { id: of, by, approved, because });
-            match (approved, awaits || expired) {
-                (true, true) => "approved",
-                (true, false) => "approved; it is held for another reason at present",
+            match (approved, held) {
+                (true, false) => "approved",
+                (true, true) => "approved; it is held for another reason at present",
                 (false, _) => "rejected: this plan is not proposed again for this incident",
             }
         };
@@ -254,15 +255,34 @@ impl Engine {
             // What did not stop need not be started.
             self.emit(Event::CommandDequeued { id: command.clone(), resource: resource.clone() });
         }
+        let short = resource.short();
         let text = match (act.permit.step.action, reached, &act.answer) {
             (Action::Start, true, _) => "started".to_owned(),
-            (Action::Stop, true, _) => "stopped; it stays down until somebody starts it".to_owned(),
-            (action, false, Some(model::action::Answer::Failed(why) | model::action::Answer::Withheld(why))) => {
-                format!("{action} failed: {why}")
+            (Action::Stop, true, Some(Answer::AlreadySo)) => {
+                "it is down already; it stays down until somebody starts it".to_owned()
             }
-            (action, false, _) => format!("{action} did not take"),
+            (Action::Stop, true, _) => "stopped; it stays down until somebody starts it".to_owned(),
+            (action, false, Some(Answer::Failed(why) | Answer::Withheld(why))) => format!("{action} failed: {why}"),
+            (action, false, Some(Answer::Unknown(why))) if self.order_again(command, act) => {
+                format!("{why}, and nothing shows that it was done: {action} is tried again")
+            }
+            (Action::Start, false, _) => format!("it was started, and does not run: `healer why {short}`"),
+            (Action::Stop, false, _) => format!("it was told to stop, and still runs: `healer why {short}`"),
         };
-        self.reply_line(command, &resource, &text);
+        self.reply_line(command, ReplyLine { failed: !reached, ..line(Some(&resource), &text) });
+    }
+
+    /// An order of a person's that may never have been heard is given again, while their word is young.
+    fn order_again(&mut self, command: &CommandId, act: &crate::state::Act) -> bool {
+        let Permit { step, behalf: Behalf::Person(who), .. } = &act.permit else { return false };
+        let word = self.state.intents.get(&step.resource).filter(|intent| intent.by == Author::Person(who.clone()));
+        let young = word.is_some_and(|intent| self.now.tick.since(intent.at.tick) < ASKED_AGAIN_WITHIN);
+        let again = young && step.pair == Pair::None;
+        if again {
+            let (id, who) = (command.clone(), who.clone());
+            self.emit(Event::CommandQueued { id, who, steps: vec![step.clone()] });
+        }
+        again
     }
 
     /// Whether a step has to wait for another of its command, or for an act on the same resource: a start for what it
@@ -289,7 +309,7 @@ impl Engine {
         // Somebody wanted something else in the meantime: the later word counts.
         let wanted = self.state.intents.get(&step.resource).map(|intent| intent.wanted);
         let contradicted = match (step.action, step.pair) {
-            (Action::Start, _) | (Action::Stop, Pair::Opens) => wanted == Some(Wanted::Stopped),
+            (Action::Start, _) | (Action::Stop, Pair::Opens) => wanted != Some(Wanted::Running),
             (Action::Stop, Pair::None | Pair::Closes) => wanted == Some(Wanted::Running),
         };
         let verdict = self.guard_person(who, step);
@@ -304,7 +324,7 @@ impl Engine {
 
     fn drop_step(&mut self, command: &CommandId, step: &Step, text: &str) {
         self.emit(Event::CommandDequeued { id: command.clone(), resource: step.resource.clone() });
-        self.reply_line(command, &step.resource.clone(), text);
+        self.reply_line(command, failed(Some(&step.resource), text));
     }
 
     /// A person is not kept waiting for what is busy: they are told, and it follows.
@@ -312,15 +332,15 @@ impl Engine {
         let outstanding =
             self.live.replies.get(command).is_some_and(|pending| pending.outstanding.contains(&step.resource));
         if outstanding {
-            self.reply_line(command, &step.resource.clone(), &format!("queued: {hold}"));
+            self.reply_line(command, line(Some(&step.resource), &format!("queued: {hold}")));
         }
     }
 
     /// One resource of a command is answered; with the last one the reply goes out.
-    fn reply_line(&mut self, command: &CommandId, resource: &ResourceId, text: &str) {
+    fn reply_line(&mut self, command: &CommandId, line: ReplyLine) {
         let Some(pending) = self.live.replies.get_mut(command) else { return };
-        if pending.outstanding.remove(resource) {
-            pending.lines.push(line(Some(resource), text));
+        if line.resource.as_ref().is_some_and(|resource| pending.outstanding.remove(resource)) {
+            pending.lines.push(line);
         }
         if pending.outstanding.is_empty()
             && let Some(done) = self.live.replies.remove(command)
@@ -332,12 +352,44 @@ impl Engine {
 
     /// When a queued step is asked again, if nothing wakes it sooner.
     pub(crate) fn queue_due(&self) -> Option<Tick> {
-        (!self.state.queue.is_empty()).then(|| self.after(std::time::Duration::from_secs(1)))
+        (!self.state.queue.is_empty()).then(|| self.after(Duration::from_secs(1)))
     }
 }
 
+/// Why an incident does not take this word of a person's; `None` if it does. Only a question can be answered, and only
+/// what is not over can be taken.
+fn undecidable(incident: &Incident, turn: Turn) -> Option<String> {
+    let id = &incident.id;
+    if incident.phase.is_over() {
+        return Some(format!("too late: incident {id} is over: {}", tell::standing(incident)));
+    }
+    let asks = match &incident.phase {
+        Phase::AwaitingApproval { .. } => true,
+        // What was asked may be answered while it is held for another reason: the answer counts when that is over.
+        Phase::Held { .. } => incident.asked_about.is_some(),
+        // The question has expired, and can still be answered with yes.
+        Phase::Escalated { reason: Escalation::ApprovalExpired, .. } => turn == Turn::Approved,
+        Phase::Diagnosing { .. }
+        | Phase::Planning { .. }
+        | Phase::Acting { .. }
+        | Phase::Verifying { .. }
+        | Phase::RollingBack { .. }
+        | Phase::Escalated { .. }
+        | Phase::Resolved { .. } => false,
+    };
+    let answers = matches!(turn, Turn::Approved | Turn::Rejected);
+    if !answers || asks {
+        return life::next(&incident.phase, turn).err().map(|illegal| illegal.to_string());
+    }
+    Some(format!("incident {id} asks nothing of you: {}. `healer why {id}` tells more", tell::standing(incident)))
+}
+
 fn line(resource: Option<&ResourceId>, text: &str) -> ReplyLine {
-    ReplyLine { resource: resource.cloned(), text: text.to_owned() }
+    ReplyLine { resource: resource.cloned(), text: text.to_owned(), failed: false }
+}
+
+fn failed(resource: Option<&ResourceId>, text: &str) -> ReplyLine {
+    ReplyLine { failed: true, ..line(resource, text) }
 }
 
 fn verb(ask: &Ask) -> &'static str {

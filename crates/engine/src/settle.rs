@@ -7,7 +7,7 @@ use model::event::Event;
 use model::fact::{self, Run};
 use model::incident::{Escalation, Outcome, Phase, Verification};
 use model::intent::Wanted;
-use model::verdict::{Refusal, Verdict};
+use model::verdict::{Hold, Refusal, Verdict};
 use model::{ResourceId, Tick};
 
 use crate::guard::Purpose;
@@ -20,6 +20,9 @@ const LOOK_GIVE_UP: Duration = Duration::from_secs(60);
 /// A pair that cannot be closed at this moment is tried again after this long, and more rarely once it lasts.
 const CLOSE_AGAIN: Duration = Duration::from_secs(2);
 const CLOSE_AGAIN_RARELY: Duration = Duration::from_secs(60);
+
+/// What may still be stopping is looked at again after this long. The engine says `stop` at most so long after the end.
+const STOPPING_AGAIN: Duration = Duration::from_secs(1);
 
 /// A healthcheck may go without a verdict for so long before nobody waits for it any more.
 const STARTS_WITHIN: Duration = Duration::from_secs(600);
@@ -106,10 +109,16 @@ impl Engine {
 
     /// What to do about an act whose phase is due: settle it, or ask for the look that does.
     fn settlement(&mut self, id: PermitId, act: &Act) -> Option<Shown> {
+        let now = self.now.tick;
         if let Some(shown) = self.live.shown.remove(&id) {
+            if self.may_still_stop(act) && self.stop_goes_on(act, &shown) {
+                let until = now.after(STOPPING_AGAIN);
+                self.live.looks_again.insert(id, until);
+                self.emit(Event::LookRepeated { permit: id, id: act.permit.behalf.incident().cloned(), until });
+                return None;
+            }
             return Some(shown);
         }
-        let now = self.now.tick;
         let Some(answered) = act.answered else {
             // A lost answer is not a failure: a look tells.
             let answer = Answer::Unknown("no answer in time".to_owned());
@@ -118,7 +127,7 @@ impl Engine {
             self.look_at_act(id);
             return None;
         };
-        if now.since(answered) < LOOK_GIVE_UP {
+        if now.since(answered) < LOOK_GIVE_UP || self.may_still_stop(act) {
             let until = now.after(LOOK_WAIT);
             self.emit(Event::LookRepeated { permit: id, id: act.permit.behalf.incident().cloned(), until });
             self.look_at_act(id);
@@ -127,11 +136,32 @@ impl Engine {
         Some(Shown { run: self.world.body(&act.permit.step.resource).map(|(_, body)| body.run), source_at: None })
     }
 
+    /// Whether a stop may be under way though nobody waits for its answer any longer: it takes as long as the service needs
+    /// to end, and outlives the process that asked for it.
+    fn may_still_stop(&self, act: &Act) -> bool {
+        act.permit.step.action == Action::Stop
+            && matches!(act.answer, Some(Answer::Unknown(_)))
+            && self.now.tick < act.permit.until
+    }
+
+    /// Whether what a look shows is no end of such a stop yet: that the service still runs tells nothing before its time is
+    /// up, and just after its end the engine has yet to say that it was stopped, which must not pass for somebody else's.
+    fn stop_goes_on(&self, act: &Act, shown: &Shown) -> bool {
+        let body = self.world.body(&act.permit.step.resource).map(|(_, body)| body);
+        let ended = body.and_then(|body| body.exit.as_ref()).map(|exit| exit.at);
+        // The look may come before the listing: then its end is not known yet.
+        let just_ended = match (shown.source_at, ended) {
+            (Some(at), Some(ended)) => at.since(ended) < STOPPING_AGAIN,
+            (None, _) | (_, None) => body.is_none(),
+        };
+        is_up(shown) || (shown.run == Some(Run::Exited) && just_ended)
+    }
+
     fn emit_settled(&mut self, id: PermitId, act: &Act, shown: &Shown) -> bool {
-        let up = matches!(shown.run, Some(Run::Running | Run::Paused));
         let reached = match act.permit.step.action {
-            Action::Start => up,
-            Action::Stop => !up,
+            Action::Start => is_up(shown),
+            // What the engine is about to start again is not stopped.
+            Action::Stop => !is_up(shown) && shown.run != Some(Run::Restarting),
         };
         let incident = act.permit.behalf.incident().cloned();
         let resource = act.permit.step.resource.clone();
@@ -144,7 +174,7 @@ impl Engine {
             reached,
         });
         self.remember_settled(id, &resource, incident);
-        self.live.freed = true;
+        self.live.looks_again.remove(&id);
         reached
     }
 
@@ -200,6 +230,7 @@ impl Engine {
         if self.faults.pair_left_open {
             return self.begin_verification(number, opened);
         }
+        let lasts = self.now.tick.since(incident.phase_since.tick) >= CLOSE_AGAIN_RARELY;
         match self.guard(incident, &plan, step, Purpose::Close) {
             Verdict::Allow(permit) => self.start_action(permit, opened + 1, 0),
             Verdict::Refuse(Refusal::StoppedOnPurpose) => self.stop_ours(number),
@@ -210,9 +241,13 @@ impl Engine {
                 self.verdict(number, Verification::Inconclusive, refusal.to_string());
                 self.escalate(number, Escalation::Refused(refusal));
             }
+            // Nobody but a person can tell; what others wait for is let go of.
+            Verdict::Hold(Hold::IntentUnknown, _) if lasts => {
+                self.verdict(number, Verification::Inconclusive, Hold::IntentUnknown.to_string());
+                self.escalate(number, Escalation::Inconclusive);
+            }
             Verdict::Hold(_, _) | Verdict::Ask(_) => {
                 let id = incident.id.clone();
-                let lasts = self.now.tick.since(incident.phase_since.tick) >= CLOSE_AGAIN_RARELY;
                 let until = self.after(if lasts { CLOSE_AGAIN_RARELY } else { CLOSE_AGAIN });
                 self.emit(Event::VerificationBegan { id, step: opened, until });
             }
@@ -281,7 +316,6 @@ impl Engine {
         let Some(incident) = self.state.incidents.get(&number) else { return };
         let id = incident.id.clone();
         self.emit(Event::Verified { id, result, because: because.clone() });
-        self.live.freed = true;
         self.begin_diagnosis(number, &because);
     }
 
@@ -313,18 +347,28 @@ impl Engine {
     }
 
     /// A person's act under way: when something must happen to it by itself.
-    pub(crate) fn person_act_deadline(&self, act: &Act) -> Option<Tick> {
+    pub(crate) fn person_act_deadline(&self, id: PermitId, act: &Act) -> Option<Tick> {
         if act.permit.behalf.incident().is_some() {
             return None;
         }
-        Some(act.answered.map_or(act.permit.until, |answered| answered.after(LOOK_WAIT)))
+        let again = self.live.looks_again.get(&id).filter(|_| self.may_still_stop(act));
+        Some(match (again, act.answered) {
+            (Some(again), _) => *again,
+            (None, Some(answered)) => answered.after(LOOK_WAIT),
+            (None, None) => act.permit.until,
+        })
     }
 
     /// Settles a person's act, if its look has come or is overdue. Returns whether the step's end was reached.
     pub(crate) fn settle_persons_act(&mut self, id: PermitId) -> Option<bool> {
         let act = self.state.acts.get(&id).cloned()?;
-        let due = self.person_act_deadline(&act).is_some_and(|due| due <= self.now.tick);
+        let due = self.person_act_deadline(id, &act).is_some_and(|due| due <= self.now.tick);
         if !due && !self.live.shown.contains_key(&id) {
+            return None;
+        }
+        if self.may_still_stop(&act) && !self.live.shown.contains_key(&id) {
+            self.live.looks_again.insert(id, self.after(LOOK_WAIT));
+            self.look_at_act(id);
             return None;
         }
         if let (Some(answered), false) = (act.answered, self.live.shown.contains_key(&id)) {
@@ -336,6 +380,10 @@ impl Engine {
         let shown = self.settlement(id, &act)?;
         Some(self.emit_settled(id, &act, &shown))
     }
+}
+
+fn is_up(shown: &Shown) -> bool {
+    matches!(shown.run, Some(Run::Running | Run::Paused))
 }
 
 fn run_in_words(run: Run) -> &'static str {

@@ -3,6 +3,7 @@
 //! [`State::apply`] is the only place where it changes, live and at recovery alike.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use model::action::{Answer, Behalf, Permit, PermitId, Step};
 use model::alert::{self, Alert};
@@ -25,11 +26,15 @@ const CLOSED_KEPT_MAX: usize = 2_000;
 /// Commands are remembered this far back, so that one handled twice acts once.
 const COMMANDS_KEPT_MAX: usize = 1_000;
 
+/// Beginnings of incidents are remembered this far back.
+const BEGAN_KEPT: Duration = Duration::from_secs(10);
+/// What we did to a body that was replaced is remembered for this long after the last order.
+const REPLACED_KEPT: Duration = Duration::from_secs(600);
 /// A start that a look did not show may still be carried out within this time, in nanoseconds.
 const START_LATE_NS: i64 = 5_000_000_000;
 
 /// The version of this struct as a snapshot. A snapshot of another version is ignored and the journal folded anew.
-pub const SNAPSHOT_VERSION: u32 = 1;
+pub const SNAPSHOT_VERSION: u32 = 2;
 
 /// Everything that is known because it was decided.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -46,6 +51,9 @@ pub struct State {
     pub started: Option<Now>,
     /// What is wanted of each resource.
     pub intents: BTreeMap<ResourceId, Intent>,
+    /// The last end of each resource that nobody had asked for: which body's, and when.
+    #[serde(default)]
+    pub ends: BTreeMap<ResourceId, (Incarnation, SourceTime)>,
     /// What a person once spoke of to healer: from then on it is healer's to care for, whoever stops and starts it.
     #[serde(default)]
     pub adopted: BTreeSet<ResourceId>,
@@ -58,6 +66,8 @@ pub struct State {
     pub open: BTreeSet<u64>,
     /// The latest incident of each resource.
     pub latest: BTreeMap<ResourceId, u64>,
+    /// The incidents that began (again) lately, with the moment, oldest first: many at once are a storm.
+    pub began: VecDeque<(Tick, u64)>,
     /// What was spent of the budgets.
     pub spending: Spending,
     /// The acts under way.
@@ -108,6 +118,12 @@ pub struct Act {
 /// one stop signal, at most one kill and one `stop` (ENGINE §6).
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Own {
+    /// Whose body it is.
+    #[serde(default)]
+    pub of: Option<ResourceId>,
+    /// When the last order was given.
+    #[serde(default)]
+    pub ordered_at: Tick,
     /// Starts that were ordered in this process's life.
     pub starts: u32,
     /// Those of them that are not over yet.
@@ -129,6 +145,9 @@ pub struct Own {
     /// Those were over as of this moment.
     #[serde(default)]
     pub stops_before_closed: Option<SourceTime>,
+    /// When the look that settled an act of ours last showed it running.
+    #[serde(default)]
+    pub left_running: Option<SourceTime>,
 }
 
 /// A message on its way.
@@ -197,6 +216,9 @@ impl State {
         self.at = now;
         if let Some(incident) = entry.event.incident().and_then(|id| self.incidents.get_mut(&id.number)) {
             incident.apply(&entry.event, now);
+            if let Event::Verified { .. } = &entry.event {
+                self.spending.verdict(&incident.resource, now.tick);
+            }
         }
         match &entry.event {
             Event::Started { instance, .. } => {
@@ -219,6 +241,9 @@ impl State {
                 }
                 self.intents.insert(resource.clone(), intent.clone());
             }
+            Event::EndedUnasked { resource, incarnation, at } => {
+                self.ends.insert(resource.clone(), (incarnation.clone(), *at));
+            }
             Event::BudgetRefreshed { resource, because } => self.spending.refresh(resource, because, now.tick),
             Event::AlertChanged(transition) => self.apply_alert(transition, now),
             Event::IncidentOpened { id, resource, alert, source_at, because } => {
@@ -227,9 +252,11 @@ impl State {
                 self.open.insert(id.number);
                 self.latest.insert(resource.clone(), id.number);
                 self.incidents.insert(id.number, incident);
+                self.note_beginning(id.number, now.tick);
             }
             Event::IncidentReopened { id, .. } => {
                 self.open.insert(id.number);
+                self.note_beginning(id.number, now.tick);
             }
             Event::IncidentResolved { id, .. } => {
                 self.open.remove(&id.number);
@@ -295,8 +322,9 @@ impl State {
             }
             Event::ResourceGone { resource, incarnation } => {
                 self.intents.remove(resource);
+                self.ends.remove(resource);
                 self.adopted.remove(resource);
-                self.own.remove(incarnation);
+                self.own.retain(|of, own| of != incarnation && own.of.as_ref() != Some(resource));
             }
             Event::Ended
             | Event::ClockJumped { .. }
@@ -322,6 +350,13 @@ impl State {
         }
     }
 
+    fn note_beginning(&mut self, number: u64, now: Tick) {
+        while self.began.front().is_some_and(|(then, _)| now.since(*then) > BEGAN_KEPT) {
+            self.began.pop_front();
+        }
+        self.began.push_back((now, number));
+    }
+
     fn apply_alert(&mut self, transition: &alert::Transition, now: Now) {
         match transition.to {
             alert::State::Firing => {
@@ -341,7 +376,10 @@ impl State {
 
     fn apply_started(&mut self, permit: &Permit, attempt: u32, now: Now) {
         self.last_permit = self.last_permit.max(permit.id.0);
+        self.forget_replaced_bodies(permit, now.tick);
         let own = self.own.entry(permit.incarnation.clone()).or_default();
+        own.of = Some(permit.step.resource.clone());
+        own.ordered_at = now.tick;
         own.ordered(permit.step.action);
         if let Behalf::Incident(_) = permit.behalf {
             self.spending.action(&permit.step.resource, permit.unhindered, now.tick);
@@ -362,6 +400,13 @@ impl State {
             }
         }
         self.acts.insert(permit.id, Act { permit: permit.clone(), answer: None, answered: None, command });
+    }
+
+    /// What we did long ago to a body that another one has taken the place of explains nothing any more.
+    fn forget_replaced_bodies(&mut self, permit: &Permit, now: Tick) {
+        let (resource, present) = (&permit.step.resource, &permit.incarnation);
+        let replaced = |own: &Own| own.of.as_ref() == Some(resource) && now.since(own.ordered_at) > REPLACED_KEPT;
+        self.own.retain(|incarnation, own| incarnation == present || !replaced(own));
     }
 
     fn forget_old(&mut self, now: Tick) {
@@ -400,7 +445,10 @@ impl Own {
             model::action::Action::Start => {
                 self.starts += 1;
                 self.starts_open += 1;
-                (self.stops_before, self.stops_before_closed) = (self.stops, self.stops_closed);
+                // One that was not carried out leaves the life before it as it is.
+                if self.stops > 0 {
+                    (self.stops_before, self.stops_before_closed) = (self.stops, self.stops_closed);
+                }
                 self.stops = 0;
                 self.stops_closed = None;
             }
@@ -450,6 +498,9 @@ impl Own {
     /// An order is over: what happens after this moment is somebody else's.
     fn close(&mut self, act: &Act, over: SourceTime, reached: bool) {
         let taken_back = matches!(act.answer, Some(Answer::AlreadySo | Answer::Withheld(_)));
+        if reached == (act.permit.step.action == model::action::Action::Start) {
+            self.left_running = Some(over);
+        }
         match act.permit.step.action {
             model::action::Action::Stop => {
                 self.stops_closed = Some(over);

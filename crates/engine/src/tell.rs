@@ -67,6 +67,7 @@ impl Engine {
                 | Outcome::StoppedByOwner
                 | Outcome::FalseAlarm
                 | Outcome::Gone
+                | Outcome::Excluded
                 | Outcome::MergedInto(_),
             )
             | None => {}
@@ -166,14 +167,19 @@ impl Engine {
         flies.map_or(tries.next, |since| since.after(FLIGHT_MAX))
     }
 
-    /// When the next try of a delivery is due.
-    pub(crate) fn outbox_due(&self) -> Option<Tick> {
-        self.next_of_each_thread().into_iter().map(|(id, channel, tries)| self.delivery_due(id, channel, tries)).min()
+    /// Notes when the next try of a delivery is due.
+    pub(crate) fn note_outbox_due(&mut self) {
+        let next = self.next_of_each_thread().into_iter();
+        self.live.outbox_due = next.map(|(id, channel, tries)| self.delivery_due(id, channel, tries)).min();
+        self.live.outbox_changed = false;
     }
 
     /// Hands out the parcels whose time has come.
     pub(crate) fn send_what_is_due(&mut self) {
         let now = self.now.tick;
+        if !self.live.outbox_changed && self.live.outbox_due.is_none_or(|due| due > now) {
+            return;
+        }
         let next = self.next_of_each_thread();
         let ready = next.into_iter().filter(|(id, channel, tries)| self.delivery_due(*id, channel, tries) <= now);
         let parcel = |(id, channel, tries): (MessageId, &str, &Tries)| {
@@ -185,11 +191,13 @@ impl Engine {
             self.live.in_flight.insert((parcel.message.id, parcel.channel.clone()), now);
             self.effects.push(Effect::Send(Box::new(parcel)));
         }
+        self.note_outbox_due();
     }
 
     pub(crate) fn delivered(&mut self, receipt: &Receipt) {
         let Receipt { channel, message, result } = receipt;
         self.live.in_flight.remove(&(*message, channel.clone()));
+        self.live.outbox_changed = true;
         let Some(tries) = self.state.outbox.get(message).and_then(|outgoing| outgoing.channels.get(channel)) else {
             return;
         };
@@ -257,6 +265,7 @@ pub(crate) fn standing(incident: &Incident) -> String {
             | Outcome::StoppedByOwner
             | Outcome::FalseAlarm
             | Outcome::Gone
+            | Outcome::Excluded
             | Outcome::MergedInto(_) => outcome.to_string(),
         },
     }

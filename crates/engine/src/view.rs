@@ -1,6 +1,7 @@
 //! What surfaces show, made from the engine's state; complete sentences, no layout.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use model::alert::Alert;
 use model::event::Entry;
@@ -12,10 +13,12 @@ use model::view::{Deployment, Incident as IncidentView, Next, Resource, Source, 
 use model::{Now, ResourceId};
 
 use crate::incident::Incident;
-use crate::world::Body;
 use crate::{Engine, tell};
 
+mod stands;
 mod story;
+#[cfg(test)]
+mod tests;
 
 pub use story::lines;
 
@@ -63,6 +66,7 @@ fn deployment(host: String, name: String, mut resources: Vec<Resource>) -> Deplo
         | Standing::Healing
         | Standing::Held
         | Standing::Unknown
+        | Standing::Unseen
         | Standing::Stopped
         | Standing::Done
         | Standing::Watched => first.and_then(|resource| resource.since),
@@ -106,14 +110,14 @@ pub fn resource(engine: &Engine, id: &ResourceId, now: Now) -> Resource {
     let intent = engine.state.intents.get(id);
     let body = engine.world.body(id);
     let incident = engine.state.open_incident(id);
-    let (standing, why) = stands(engine, id, intent, body.map(|(_, body)| body), incident);
+    let (standing, why) = stands::stands(engine, id, intent, body.map(|(_, body)| body), incident, now);
     let since = match (incident, intent) {
         (Some(incident), _) => Some(incident.phase_since.wall),
         (None, _) if standing == Standing::Well => body.and_then(|(_, body)| body.started).map(to_wall),
         (None, Some(intent)) => Some(intent.source_at.map_or(intent.at.wall, to_wall)),
         (None, None) => body.and_then(|(_, body)| body.exit.as_ref()).map(|exit| to_wall(exit.at)),
     };
-    let remedy = remedy(id, standing, incident, engine);
+    let remedy = stands::remedy(engine, id, standing, incident, now);
     Resource {
         id: id.clone(),
         short: id.short().to_owned(),
@@ -130,82 +134,19 @@ pub fn resource(engine: &Engine, id: &ResourceId, now: Now) -> Resource {
     }
 }
 
+/// How long ago an intent was said, in whole seconds.
+fn ago(intent: &Intent, now: Now) -> Spoken {
+    let said = intent.source_at.map_or(intent.at.wall, to_wall);
+    Spoken(Duration::from_secs(now.wall.since(said).as_secs()))
+}
+
 fn to_wall(at: model::fact::SourceTime) -> model::Wall {
     model::Wall(at.0.div_euclid(1_000_000))
 }
 
-fn remedy(id: &ResourceId, standing: Standing, incident: Option<&Incident>, engine: &Engine) -> Option<String> {
-    match (standing, incident) {
-        (Standing::NeedsYou, Some(incident)) if matches!(incident.phase, Phase::AwaitingApproval { .. }) => {
-            Some(format!("healer approve {}", incident.id))
-        }
-        (Standing::NeedsYou, _) => Some(format!("healer start {}   (once it is mended)", id.short())),
-        (Standing::Unknown, _) => {
-            Some(format!("healer start {0}   (or, to leave it down: healer adopt {0})", id.short()))
-        }
-        (Standing::Watched, _) if engine.not_ours(id) == Some(model::verdict::Refusal::NotAdopted) => {
-            Some(format!("healer adopt {}", id.short()))
-        }
-        (
-            Standing::Healing
-            | Standing::Held
-            | Standing::Well
-            | Standing::Stopped
-            | Standing::Done
-            | Standing::Watched,
-            _,
-        ) => None,
-    }
-}
-
-fn stands(
-    engine: &Engine,
-    id: &ResourceId,
-    intent: Option<&Intent>,
-    body: Option<&Body>,
-    incident: Option<&Incident>,
-) -> (Standing, String) {
-    if let Some(incident) = incident {
-        let cause = incident.diagnosis.as_ref().map_or(incident.because.as_str(), |diagnosis| &diagnosis.title);
-        let how = tell::standing(incident);
-        let standing = match &incident.phase {
-            Phase::AwaitingApproval { .. } | Phase::Escalated { .. } => Standing::NeedsYou,
-            Phase::Held { .. } => Standing::Held,
-            Phase::Diagnosing { .. }
-            | Phase::Planning { .. }
-            | Phase::Acting { .. }
-            | Phase::Verifying { .. }
-            | Phase::RollingBack { .. }
-            | Phase::Resolved { .. } => Standing::Healing,
-        };
-        return (standing, format!("{cause}; {how}"));
-    }
-    let Some(body) = body else {
-        let wanted = intent.map_or(Wanted::Unknown, |intent| intent.wanted);
-        let standing = if wanted == Wanted::Stopped { Standing::Stopped } else { Standing::Unknown };
-        return (standing, "not seen at present".to_owned());
-    };
-    let up = matches!(body.run, Run::Running | Run::Paused);
-    if let Some(refusal) = engine.not_ours(id) {
-        let state = if up { "running" } else { "down" };
-        return (Standing::Watched, format!("{state}; {refusal}"));
-    }
-    match (up, intent.map(|intent| (intent.wanted, intent))) {
-        (true, Some((Wanted::Stopped, intent))) => (
-            Standing::Well,
-            format!("running although {}: the engine started it again; it will not be healed", intent.because),
-        ),
-        (true, _) if body.run == Run::Paused => (Standing::Held, "paused".to_owned()),
-        (true, _) => (Standing::Well, "running".to_owned()),
-        (false, Some((Wanted::Stopped, intent))) => (Standing::Stopped, intent.because.clone()),
-        (false, _) if engine.is_done_job(id) => (Standing::Done, "a job that is done: it ended with 0".to_owned()),
-        (false, Some((Wanted::Running, _))) => (Standing::Held, "down; being looked at".to_owned()),
-        (false, Some((Wanted::Unknown, intent))) => (Standing::Unknown, intent.because.clone()),
-        (false, None) => (Standing::Unknown, "made, and not started yet".to_owned()),
-    }
-}
-
-fn sources(engine: &Engine) -> Vec<Source> {
+/// The sources, as they stand: less than the whole, for whoever asks often.
+#[must_use]
+pub fn sources(engine: &Engine) -> Vec<Source> {
     engine
         .world
         .sources()
@@ -273,13 +214,15 @@ fn waiting(engine: &Engine) -> Vec<String> {
         .collect()
 }
 
-/// The alerts that fire.
+/// The alerts that fire, without those that the intent explains: what somebody stopped on purpose, and a job that is
+/// done, are down because they shall be, and nobody is to be told of an alert about them. They are in the history.
 #[must_use]
 pub fn alerts(engine: &Engine) -> Vec<model::view::Alert> {
     engine
         .state
         .alerts
         .iter()
+        .filter(|(Alert { resource, .. }, _)| !is_meant(engine, resource))
         .map(|(Alert { name, resource }, firing)| model::view::Alert {
             name: *name,
             resource: resource.clone(),
@@ -288,6 +231,12 @@ pub fn alerts(engine: &Engine) -> Vec<model::view::Alert> {
             incident: engine.state.open_incident(resource).map(|incident| incident.id.clone()),
         })
         .collect()
+}
+
+/// Whether it is down because it shall be: then nothing about it is wrong.
+fn is_meant(engine: &Engine, id: &ResourceId) -> bool {
+    let stopped = engine.state.intents.get(id).is_some_and(|intent| intent.wanted == Wanted::Stopped);
+    stopped || (engine.is_done_job(id) && !engine.is_up(id))
 }
 
 /// The incidents, open ones first, then newest first.
@@ -407,7 +356,7 @@ fn headline(view: &Resource, now: Now) -> String {
     let meant = match &view.intent {
         None => "nobody said yet what it shall be".to_owned(),
         Some(intent) => {
-            let ago = Spoken(now.wall.since(intent.source_at.map_or(intent.at.wall, to_wall)));
+            let ago = ago(intent, now);
             let who = match &intent.by {
                 Author::FirstSight => "seen so at first sight".to_owned(),
                 Author::SomebodyAtTheEngine | Author::Evidence => intent.because.clone(),
@@ -420,7 +369,13 @@ fn headline(view: &Resource, now: Now) -> String {
             }
         }
     };
-    let joined = if meant.starts_with("nobody") { "; " } else { ", and " };
+    let runs = matches!(view.run, Some(Run::Running | Run::Paused));
+    let stopped = view.intent.as_ref().is_some_and(|intent| intent.wanted == Wanted::Stopped);
+    let joined = match meant.starts_with("nobody") {
+        true => "; ",
+        false if runs && stopped => ", although it ",
+        false => ", and ",
+    };
     format!("{} {is}{joined}{meant}.", view.short)
 }
 
@@ -432,6 +387,8 @@ fn not_done(engine: &Engine, id: Option<&ResourceId>, incident: Option<&Incident
     let wanted = engine.state.intents.get(id).map(|intent| intent.wanted);
     if let Some(refusal) = engine.not_ours(id).filter(|_| engine.world.body(id).is_some()) {
         not.push(format!("anything: {refusal}"));
+    } else if wanted == Some(Wanted::Stopped) && engine.is_up(id) {
+        not.push(format!("stopping {short}: whoever started it may have meant it. You say which it shall be"));
     } else if wanted == Some(Wanted::Stopped) {
         not.push(format!("starting {short}: it was stopped on purpose. `healer start {short}` takes that back"));
     } else if wanted == Some(Wanted::Unknown) {

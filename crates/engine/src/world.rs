@@ -13,6 +13,8 @@ use model::{Now, ResourceId, Tick, Wall};
 
 /// Events of one body that are remembered since its last start.
 const HAPPENINGS_MAX: usize = 64;
+/// So many destroyed bodies are remembered.
+const DESTROYED_MAX: usize = 64;
 /// Restarts by the engine's own policy are remembered for this long, and at most so many.
 const RESTARTS_WINDOW: Duration = Duration::from_secs(600);
 const RESTARTS_MAX: usize = 20;
@@ -28,6 +30,10 @@ pub struct World {
     bodies: BTreeMap<ResourceId, BTreeMap<Incarnation, Body>>,
     /// The resources that were ever seen to share another one's network namespace.
     sharing: BTreeSet<ResourceId>,
+    /// The starts of which the last batch told: if that is not taken, nobody has judged them.
+    unjudged: Vec<(ResourceId, Incarnation)>,
+    /// The bodies that were destroyed last: a look that was taken before, and arrives after, does not bring one back.
+    destroyed: VecDeque<Incarnation>,
     /// Until when each deployment (host, name) counts as being deployed.
     deploys: BTreeMap<(String, String), Tick>,
 }
@@ -89,6 +95,8 @@ pub struct Body {
     pub started: Option<SourceTime>,
     /// The last whole look.
     pub look: Option<Look>,
+    /// Through which connection it was taken.
+    looked_in: Option<Generation>,
     /// What it is made of; known from the first look on.
     pub definition: Option<Arc<Definition>>,
     /// What happened since its last start, oldest first.
@@ -113,8 +121,10 @@ pub struct Body {
 /// What a fact changed, as far as somebody else than `world` has to know.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Change {
-    /// It came through an older connection, and was not believed.
+    /// It came through an older connection, or after the body's end, and was not believed.
     pub stale: bool,
+    /// It is a look that was overtaken by what it does not show.
+    pub overtaken: bool,
     /// The body was not known before.
     pub appeared: bool,
     /// It is no more, and no other body of the resource is left.
@@ -297,12 +307,27 @@ impl World {
 
     /// The stream broke before it was settled whose signals these were: how the bodies of a source ended is to be
     /// judged by evidence.
-    pub fn unsettle(&mut self, source: &str, mut each: impl FnMut(&Incarnation, &Body)) {
-        for bodies in self.bodies.iter_mut().filter(|(resource, _)| resource.host() == source).map(|(_, b)| b) {
+    pub fn unsettle(&mut self, source: &str, mut each: impl FnMut(&ResourceId, &Incarnation, &Body)) {
+        for (resource, bodies) in self.bodies.iter_mut().filter(|(resource, _)| resource.host() == source) {
             for (incarnation, body) in bodies {
-                each(incarnation, body);
+                each(resource, incarnation, body);
                 body.end_seen = false;
                 body.watched_since = None;
+            }
+        }
+    }
+
+    /// A batch begins: what the last one told was taken.
+    pub fn begin_batch(&mut self) {
+        self.unjudged.clear();
+    }
+
+    /// The last batch was not taken: the starts that it told are news again.
+    pub fn forget_starts(&mut self) {
+        for (resource, incarnation) in self.unjudged.drain(..) {
+            let body = self.bodies.get_mut(&resource).and_then(|bodies| bodies.get_mut(&incarnation));
+            if let Some(body) = body {
+                body.started = None;
             }
         }
     }
@@ -313,8 +338,9 @@ impl World {
         // since it was seen before: but it is not fresh.
         let last = self.sources.get(seen.resource.host()).and_then(|source| source.last);
         let stale = last.is_none_or(|last| seen.generation < last);
-        if stale && !believe_stale {
-            return Change { stale, ..Change::default() };
+        let too_late = self.destroyed.contains(&seen.incarnation) && !is_for_good(&seen.fact);
+        if (stale && !believe_stale) || too_late {
+            return Change { stale: true, ..Change::default() };
         }
         let before = self.body(&seen.resource).and_then(|(_, body)| body.definition.clone());
         if is_for_good(&seen.fact) {
@@ -325,6 +351,7 @@ impl World {
         let body = bodies.entry(seen.incarnation.clone()).or_insert_with(|| Body::unseen(seen.generation, now));
         body.generation = body.generation.max(seen.generation);
         body.at = now;
+        let overtaken = matches!(&seen.fact, Fact::Looked(look) if body.is_of_the_past(look));
         let start_is_news = matches!(&seen.fact, Fact::Looked(look) if body.is_news_of_a_start(look));
         match &seen.fact {
             Fact::Looked(look) => {
@@ -334,7 +361,12 @@ impl World {
                 body.note_restarts(look, now);
                 body.looked(look, seen.generation);
             }
-            Fact::Happened(happening) => body.happened(happening, seen.generation),
+            Fact::Happened(happening) => {
+                body.happened(happening, seen.generation);
+                if happening.what == What::Started {
+                    self.unjudged.push((seen.resource.clone(), seen.incarnation.clone()));
+                }
+            }
             Fact::ApiOpenAfter(_) | Fact::Gone => {}
         }
         let deploy = matches!(&seen.fact, Fact::Happened(Happening { what: What::Renamed { .. }, .. }));
@@ -343,10 +375,16 @@ impl World {
         }
         let after = self.body(&seen.resource).and_then(|(_, body)| body.definition.clone());
         let redefined = matches!((before, after), (Some(old), Some(new)) if !old.same_thing(&new));
-        Change { appeared, redefined, start_is_news, ..Change::default() }
+        Change { appeared, overtaken, redefined, start_is_news, ..Change::default() }
     }
 
     fn forget(&mut self, seen: &Observation, now: Tick) -> Change {
+        if !matches!(seen.fact, Fact::Gone) && !self.destroyed.contains(&seen.incarnation) {
+            self.destroyed.push_back(seen.incarnation.clone());
+            if self.destroyed.len() > DESTROYED_MAX {
+                self.destroyed.pop_front();
+            }
+        }
         let Some(bodies) = self.bodies.get_mut(&seen.resource) else { return Change::default() };
         if bodies.remove(&seen.incarnation).is_none() {
             return Change::default();
@@ -389,6 +427,7 @@ impl Body {
             exit: None,
             started: None,
             look: None,
+            looked_in: None,
             definition: None,
             happenings: Vec::new(),
             watched_since: None,
@@ -421,9 +460,10 @@ impl Body {
         }
     }
 
-    /// A look that was taken before the last event, and arrives after it, tells of the past.
+    /// A look that was taken before the last event or look, and arrives after it, tells of the past.
     fn is_of_the_past(&self, look: &Look) -> bool {
-        self.happenings.last().is_some_and(|last| last.at > look.at)
+        let last = self.look.as_ref().map(|last| last.at).max(self.happenings.last().map(|last| last.at));
+        last > Some(look.at)
     }
 
     /// Whether a look shows it running, and neither an event nor an earlier look has told of that start. An event's time
@@ -450,6 +490,12 @@ impl Body {
             // It ended without an event that we saw (or the event is still on its way).
             self.end_seen = false;
         }
+        // Found down before, through this connection, it was started and has ended since: its events are on their way.
+        let last = self.look.as_ref().filter(|_| self.looked_in == Some(generation)).map(|last| last.at);
+        if !runs && last.is_some() && look.exit.as_ref().is_some_and(|exit| Some(exit.at) > last) {
+            self.watched_since = Some(generation);
+        }
+        self.looked_in = Some(generation);
         if look.started > self.started && !self.happenings.is_empty() {
             self.happenings.retain(|happening| Some(happening.at) >= look.started);
         }

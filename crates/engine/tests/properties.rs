@@ -301,8 +301,7 @@ impl Life {
                 | Input::Configured(_)
                 | Input::ClockJumped { .. }
                 | Input::StoreRoom { .. }
-                | Input::Warned { .. }
-                | Input::Deposed { .. } => {}
+                | Input::Warned { .. } => {}
             }
         }
         batch

@@ -14,7 +14,7 @@ use crate::config;
 pub(crate) enum Exit {
     /// All is well.
     Fine,
-    /// It failed, or `status --check` found that a person is needed.
+    /// It failed, a command did in part or as a whole, or `status --check` found that a person is needed.
     Failed,
     /// The configuration or the command line is wrong.
     Wrong,
@@ -38,45 +38,58 @@ impl From<Exit> for ExitCode {
 
 const AFTER_HELP: &str = "\
 Examples:
-  healer run                     watch this host's Docker engine and heal what it runs
+  healer run                     watch this host's Docker engine, and heal
   healer status                  who needs you, what healer is at, what is well
-  healer why shop/web            what happened to it, on what evidence, what was not done
+  healer why shop/web            what happened to it, and what was not done
   healer stop shop               stop it, and keep it stopped
   healer freeze --reason deploy  start nothing new until `healer thaw`
 
-No configuration is needed on a Docker host; `healer check --keys` lists what can be set.
-`healer --help` tells the exit codes.";
+No configuration is needed on a Docker host; `healer check --keys` lists what
+can be set. `healer --help` tells the exit codes.";
 
 const AFTER_LONG_HELP: &str = "\
 Examples:
-  healer run                     watch this host's Docker engine and heal what it runs
+  healer run                     watch this host's Docker engine, and heal
   healer run --once              one full pass, then end
-  healer check                   is the configuration right, and where does each value come from?
+  healer check                   is the configuration right; where is each
+                                 value from?
   healer status                  who needs you, what healer is at, what is well
-  healer status --check          for scripts: ends with 1 when something needs a person
-  healer why shop/web            what happened to it, on what evidence, what was not done
+  healer status --check          for scripts: ends with 1 when something needs
+                                 a person
+  healer why shop/web            what happened to it, on what evidence, what
+                                 was not done
   healer stop shop               stop it, and keep it stopped
   healer freeze --reason deploy  start nothing new until `healer thaw`
   healer status --format json    for programs; a list is a JSON array
 
 Configuration:
-  /etc/healer/healer.yaml, else ~/.config/healer/healer.yaml, else none: then everything has its default.
-  Files conf.d/*.yaml beside it are laid over it in the order of their names: sections are merged key by key,
-  lists are appended, and of a single value the last one holds.
+  /etc/healer/healer.yaml, else ~/.config/healer/healer.yaml, else none: then
+  everything has its default. Files conf.d/*.yaml beside it are laid over it in
+  the order of their names: sections are merged key by key, lists are appended,
+  and of a single value the last one holds.
+
+Rights:
+  healer answers root and the user that it runs as. To let a group in, give it
+  the state directory and close that to everybody else:
+  `chgrp ops DIR && chmod 0710 DIR`. From healer's next start on its members
+  may ask and command.
 
 Exit codes:
   0  all is well
-  1  it failed; with `status --check`: something needs a person
+  1  it failed: so also a command that was taken and did not succeed for each
+     of its services; with `status --check`: something needs a person
   2  the configuration or the command line is wrong; nothing was touched
   3  the command needs a running healer, and there is none
-     (status, why, incidents and history then tell what the journal says, and end with 0)
+     (status, why, incidents and history then tell what the journal says, and
+     end with 0)
   4  healer runs, and did not take the command; it says why
 
 Environment:
   NO_COLOR         no colours, unless --color always
   NOTIFY_DISABLED  nobody is told anything, whatever channels there are
   DOCKER_HOST      the engine, where the configuration names none
-  STATE_DIRECTORY  where the journal and the socket are, where the configuration names no state_dir";
+  STATE_DIRECTORY  where the journal and the socket are, where the
+                   configuration names no state_dir";
 
 /// An always-on agent that watches services, finds out why they fail, repairs them within limits, and says why.
 #[derive(Debug, Parser)]
@@ -306,6 +319,27 @@ mod tests {
             assert_eq!(parsed(words).unwrap_err().exit_code(), 0, "{words}");
         }
         assert!(parsed("healer help").unwrap_err().to_string().contains("Exit codes:"));
+    }
+
+    #[test]
+    fn the_help_fits_a_terminal_of_eighty_columns() {
+        for help in [AFTER_HELP, AFTER_LONG_HELP] {
+            for line in help.lines() {
+                assert!(line.chars().count() < 80, "{line}");
+            }
+        }
+        let mut command = Cli::command().term_width(80);
+        let subcommands: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+        let helps = subcommands.iter().map(|name| {
+            let sub = command.find_subcommand_mut(name).expect("it is in the list");
+            sub.clone().term_width(80).render_help().to_string()
+        });
+        let helps: Vec<String> = helps.collect();
+        for help in helps.into_iter().chain([command.render_help().to_string()]) {
+            for line in help.lines() {
+                assert!(line.chars().count() <= 80, "{line}");
+            }
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, IsTerminal as _, Write};
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -46,6 +47,8 @@ struct Desk {
     err: RefCell<Box<dyn Write>>,
     /// Whether the error stream shows colours.
     colour_errors: bool,
+    /// How wide the error stream's terminal is; `None` where it is none, and one line stays one.
+    err_width: Option<usize>,
 }
 
 impl Desk {
@@ -72,6 +75,7 @@ impl Desk {
             out: RefCell::new(Box::new(io::stdout())),
             err: RefCell::new(Box::new(io::stderr())),
             colour_errors: colour(io::stderr().is_terminal()),
+            err_width: columns(&io::stderr()),
         }
     }
 
@@ -94,7 +98,8 @@ impl Desk {
                 Ok(Exit::Fine)
             }
             Brief::Check { keys: true } => {
-                self.show(&config::keys(), config::reference);
+                let keys = config::keys();
+                self.show(&keys, || render::keys(&keys, &self.page));
                 Ok(Exit::Fine)
             }
             Brief::Check { keys: false } => Ok(self.check()),
@@ -209,8 +214,13 @@ impl Desk {
         let daemon = self.connect()?;
         let replies = asks.iter().map(|ask| daemon.ask(ask)).collect::<Result<Vec<Reply>, Trouble>>()?;
         let taken = replies.iter().all(|reply| reply.taken);
+        let failed = replies.iter().flat_map(|reply| &reply.lines).any(|line| line.failed);
         self.show(&replies, || replies.iter().map(|reply| render::reply(reply, &self.page)).collect());
-        Ok(if taken { Exit::Fine } else { Exit::Refused })
+        Ok(match (taken, failed) {
+            (false, _) => Exit::Refused,
+            (true, true) => Exit::Failed,
+            (true, false) => Exit::Fine,
+        })
     }
 
     fn open(&self) -> Result<House, Trouble> {
@@ -249,9 +259,9 @@ impl Desk {
         out.push_str(&render::warnings(&wrong.warnings, &page));
         let count = wrong.errors.len();
         let errors = if count == 1 { "1 error".to_owned() } else { format!("{count} errors") };
-        out.push_str(&format!(
-            "{errors} in the configuration; nothing was touched. `healer check --keys` lists every key.\n"
-        ));
+        let says =
+            format!("{errors} in the configuration; nothing was touched. `healer check --keys` lists every key.");
+        out.push_str(&render::complaint(&says, self.err_width));
         // Where the error stream is closed, nobody reads.
         let _ = self.err.borrow_mut().write_all(out.as_bytes());
     }
@@ -273,7 +283,8 @@ impl Desk {
     }
 
     fn complain(&self, text: &str) {
-        let _ = writeln!(self.err.borrow_mut(), "healer: {}", render::clean(text));
+        let says = render::complaint(&format!("healer: {text}"), self.err_width);
+        let _ = self.err.borrow_mut().write_all(says.as_bytes());
     }
 }
 
@@ -293,11 +304,13 @@ fn now() -> Wall {
 }
 
 fn width() -> usize {
-    let size = rustix::termios::tcgetwinsize(io::stdout());
-    size.map(|size| usize::from(size.ws_col))
-        .ok()
-        .filter(|width| *width > 0)
-        .map_or(WIDTH_UNKNOWN, |w| w.max(WIDTH_MIN))
+    columns(&io::stdout()).unwrap_or(WIDTH_UNKNOWN)
+}
+
+/// How wide a terminal is; `None` if it is none, or does not say.
+fn columns(of: &impl AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(of).ok()?;
+    Some(usize::from(size.ws_col)).filter(|width| *width > 0).map(|width| width.max(WIDTH_MIN))
 }
 
 /// `check --format json`.

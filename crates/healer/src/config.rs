@@ -28,7 +28,7 @@ use model::settings::Settings;
 pub(crate) use check::Finding;
 use check::Findings;
 pub(crate) use reload::{Reload, reload};
-pub(crate) use schema::{keys, reference};
+pub(crate) use schema::{Listed, keys};
 pub(crate) use value::{duration, url_shown};
 
 /// An example with every key, which is held to pass.
@@ -287,7 +287,11 @@ fn from_texts(
         Ok(Config { file, files, warnings: findings.warnings, ..config })
     } else {
         let state_dir = Some(state_dir).filter(|dir| !in_doubt && !dir.as_os_str().is_empty());
-        Err(Errors { errors: findings.errors, warnings: findings.warnings, state_dir })
+        let Findings { mut errors, warnings } = findings;
+        // Whoever mends them goes down the file.
+        let place = |error: &Finding| files.iter().position(|file| error.file.as_deref() == Some(file.as_path()));
+        errors.sort_by_key(|error| (place(error), error.at));
+        Err(Errors { errors, warnings, state_dir })
     }
 }
 

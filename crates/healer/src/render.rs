@@ -19,7 +19,7 @@ use jiff::tz::TimeZone;
 use model::Wall;
 use model::time::Spoken;
 
-pub(crate) use check::{check, errors, warnings};
+pub(crate) use check::{check, errors, keys, warnings};
 pub(crate) use history::history;
 pub(crate) use incidents::incidents;
 pub(crate) use reply::reply;
@@ -107,6 +107,15 @@ impl Page {
             out.push_str(&format!("{}  {line}\n", self.paint(style::HEAD, &label)));
         }
         out
+    }
+}
+
+/// What the error stream is told: wrapped on a terminal, one line elsewhere.
+pub(crate) fn complaint(says: &str, width: Option<usize>) -> String {
+    let says = clean(says);
+    match width {
+        Some(width) => text::wrapped(&says, width).iter().map(|line| format!("{line}\n")).collect(),
+        None => format!("{says}\n"),
     }
 }
 

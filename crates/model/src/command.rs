@@ -70,4 +70,7 @@ pub struct ReplyLine {
     pub resource: Option<ResourceId>,
     /// `stopped`, `started`, `queued: …`, `refused: …`.
     pub text: String,
+    /// Whether it will not be as was asked: refused, dropped, or tried in vain. What is queued has not failed.
+    #[serde(default)]
+    pub failed: bool,
 }

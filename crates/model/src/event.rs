@@ -68,6 +68,15 @@ pub enum Event {
         /// The word.
         intent: Intent,
     },
+    /// It ended, and nobody had asked for that. A later process does not judge this end anew, by less.
+    EndedUnasked {
+        /// What.
+        resource: ResourceId,
+        /// Which body of it.
+        incarnation: Incarnation,
+        /// When, by the source's clock.
+        at: SourceTime,
+    },
     /// The resource has a fresh budget.
     BudgetRefreshed {
         /// Which.
@@ -410,6 +419,7 @@ impl Event {
             Event::ClockJumped { .. } => "clock_jumped",
             Event::SourceChanged { .. } => "source_changed",
             Event::IntentChanged { .. } => "intent_changed",
+            Event::EndedUnasked { .. } => "ended_unasked",
             Event::BudgetRefreshed { .. } => "budget_refreshed",
             Event::AlertChanged(_) => "alert_changed",
             Event::IncidentOpened { .. } => "incident_opened",
@@ -490,6 +500,7 @@ impl Event {
             | Event::ClockJumped { .. }
             | Event::SourceChanged { .. }
             | Event::IntentChanged { .. }
+            | Event::EndedUnasked { .. }
             | Event::BudgetRefreshed { .. }
             | Event::AlertChanged(_)
             | Event::CommandTaken { .. }
@@ -509,6 +520,7 @@ impl Event {
     pub fn resource(&self) -> Option<&ResourceId> {
         match self {
             Event::IntentChanged { resource, .. }
+            | Event::EndedUnasked { resource, .. }
             | Event::BudgetRefreshed { resource, .. }
             | Event::IncidentOpened { resource, .. }
             | Event::ActionAnswered { resource, .. }

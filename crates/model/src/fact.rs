@@ -61,8 +61,8 @@ pub enum Fact {
     Looked(Box<Look>),
     /// One event of the source's stream.
     Happened(Happening),
-    /// The API was found still open a moment after the terminating signal sent at this time: so it was not the engine
-    /// that is shutting down (facts/intent.md, 0.2).
+    /// The API was found still open a moment after the terminating signal, or the stop, of this time: so it was not
+    /// the engine that is shutting down (facts/intent.md, 0.2).
     ApiOpenAfter(SourceTime),
     /// The source knows this incarnation no more.
     Gone,

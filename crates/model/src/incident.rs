@@ -142,6 +142,8 @@ pub enum Outcome {
     FalseAlarm,
     /// The resource is no more.
     Gone,
+    /// The configuration excludes it: healer no longer cares for it.
+    Excluded,
     /// Another incident's cause explains it.
     MergedInto(IncidentId),
 }
@@ -165,15 +167,13 @@ pub enum Escalation {
         /// Their reason.
         because: String,
     },
-    /// The steps were done and the end was not reached.
-    DidNotHelp,
     /// Nobody can tell whether it helped.
     Inconclusive,
     /// Nobody can tell whether the undo was done.
     UndoUnknown,
     /// The undo failed: all that is in reach of it is halted.
     UndoFailed,
-    /// It was reopened too often within a day.
+    /// It was reopened too often within a day, or the engine restarts it in vain.
     KeepsComingBack,
 }
 
@@ -390,6 +390,7 @@ impl Phase {
                 Outcome::StoppedByOwner => "stopped_by_owner",
                 Outcome::FalseAlarm => "false_alarm",
                 Outcome::Gone => "gone",
+                Outcome::Excluded => "excluded",
                 Outcome::MergedInto(_) => "merged",
             },
         }
@@ -411,6 +412,7 @@ impl fmt::Display for Outcome {
             Outcome::StoppedByOwner => f.write_str("stopped by its owner"),
             Outcome::FalseAlarm => f.write_str("nothing was wrong"),
             Outcome::Gone => f.write_str("removed"),
+            Outcome::Excluded => f.write_str("excluded by the configuration"),
             Outcome::MergedInto(parent) => write!(f, "part of incident {parent}"),
         }
     }
@@ -425,11 +427,10 @@ impl fmt::Display for Escalation {
             Escalation::ApprovalExpired => f.write_str("nobody answered the request for approval in time"),
             Escalation::Rejected { by, because } if because.is_empty() => write!(f, "{by} rejected the plan"),
             Escalation::Rejected { by, because } => write!(f, "{by} rejected the plan: {because}"),
-            Escalation::DidNotHelp => f.write_str("what was done did not help"),
             Escalation::Inconclusive => f.write_str("nobody can tell whether the repair helped"),
             Escalation::UndoUnknown => f.write_str("nobody can tell whether the undo was done"),
             Escalation::UndoFailed => f.write_str("the undo failed; everything in its reach is halted"),
-            Escalation::KeepsComingBack => f.write_str("it keeps coming back: reopened too often within a day"),
+            Escalation::KeepsComingBack => f.write_str("it keeps coming back: starting it again does not help"),
         }
     }
 }

@@ -60,11 +60,6 @@ pub enum Input {
         /// In words, with the remedy; `None`: it is over.
         says: Option<String>,
     },
-    /// Another healer took the lead with this epoch.
-    Deposed {
-        /// The other's epoch.
-        epoch: u64,
-    },
 }
 
 /// A source speaks of itself. `source` is the host part of the resources that it sees.

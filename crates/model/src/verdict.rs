@@ -55,8 +55,6 @@ pub enum Hold {
         /// Who pressed it.
         by: String,
     },
-    /// A maintenance window.
-    Maintenance,
     /// Somebody is deploying.
     DeployInProgress,
     /// The engine's own restart policy is at work.
@@ -147,8 +145,6 @@ pub enum Refusal {
     },
     /// This plan was rejected for this incident.
     RejectedBefore,
-    /// The person's command was refused: the same one is under way.
-    AlreadyUnderWay,
 }
 
 /// So many in such a window: `3/30m`.
@@ -193,7 +189,6 @@ impl fmt::Display for Hold {
             Hold::Paused => f.write_str("it is paused"),
             Hold::IntentUnknown => f.write_str("nobody can tell whether it shall run"),
             Hold::Frozen { by } => write!(f, "frozen by {by}"),
-            Hold::Maintenance => f.write_str("maintenance"),
             Hold::DeployInProgress => f.write_str("a deploy is in progress"),
             Hold::EnginesOwnPolicy => f.write_str("the engine's own restart policy is at work"),
             Hold::Busy { resource } => write!(f, "another remediation has hold of {}", resource.short()),
@@ -230,7 +225,6 @@ impl fmt::Display for Refusal {
                 write!(f, "the budget is spent: {attempts} attempts, allowed are {limit}")
             }
             Refusal::RejectedBefore => f.write_str("this plan was rejected"),
-            Refusal::AlreadyUnderWay => f.write_str("the same is under way already"),
         }
     }
 }
@@ -246,7 +240,6 @@ impl Hold {
             Hold::Paused => "paused",
             Hold::IntentUnknown => "intent_unknown",
             Hold::Frozen { .. } => "frozen",
-            Hold::Maintenance => "maintenance",
             Hold::DeployInProgress => "deploy_in_progress",
             Hold::EnginesOwnPolicy => "engines_own_policy",
             Hold::Busy { .. } => "busy",
@@ -279,7 +272,6 @@ impl Refusal {
             Refusal::DidNotHelpHere { .. } => "did_not_help_here",
             Refusal::BudgetSpent { .. } => "budget_spent",
             Refusal::RejectedBefore => "rejected_before",
-            Refusal::AlreadyUnderWay => "already_under_way",
         }
     }
 }

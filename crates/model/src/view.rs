@@ -25,6 +25,8 @@ pub enum Standing {
     Held,
     /// It is down, and nobody can tell whether it shall run.
     Unknown,
+    /// Nobody sees it at present (healer does not run, or its engine is out of reach); what is wanted of it is known.
+    Unseen,
     /// It runs as it shall.
     Well,
     /// It is down, and shall be.

@@ -266,7 +266,8 @@ impl<J: Journal, P: Perform> Loop<J, P> {
     fn refuse_commands<I: IntoIterator<Item = Input>>(&mut self, inputs: I, because: &str) {
         for input in inputs {
             if let Input::Commanded(command) = input {
-                let lines = vec![ReplyLine { resource: None, text: format!("nothing was done: {because}") }];
+                let text = format!("nothing was done: {because}");
+                let lines = vec![ReplyLine { resource: None, text, failed: true }];
                 self.performers.perform(Effect::Answer(Reply { id: command.id, taken: false, lines }));
             }
         }

@@ -46,7 +46,7 @@ pub(crate) struct Check {
     verifying: BTreeMap<u64, u64>,
     approvals: BTreeMap<u64, u32>,
     pub(crate) threads: BTreeMap<u64, Thread>,
-    frozen: bool,
+    pub(crate) frozen: bool,
     /// What persons spoke of to healer.
     spoken_of: BTreeSet<ResourceId>,
     /// What each process was told of each container.
@@ -59,14 +59,17 @@ pub(crate) struct Check {
 }
 
 /// A permit, as the journal tells of it.
-struct Given {
-    permit: Permit,
+pub(crate) struct Given {
+    pub(crate) permit: Permit,
     handed: bool,
     used: bool,
     answer: Option<Answer>,
     /// When a look settled it.
     settled: Option<u64>,
 }
+
+/// An order that a look did not show may still be carried out within this time.
+const STARTS_LATE_MS: u64 = 5_000;
 
 /// What was told of one incident.
 #[derive(Default)]
@@ -159,7 +162,13 @@ impl Check {
     }
 
     fn under_way(&self) -> impl Iterator<Item = &Given> {
-        self.permits.values().rev().take(200).filter(|given| given.settled.is_none())
+        self.perhaps_under_way(u64::MAX)
+    }
+
+    /// The steps that are not settled, or were so lately that they may be carried out all the same.
+    pub(crate) fn perhaps_under_way(&self, now: u64) -> impl Iterator<Item = &Given> {
+        let open = move |given: &&Given| given.settled.is_none_or(|at| at.saturating_add(STARTS_LATE_MS) > now);
+        self.permits.values().rev().take(200).filter(open)
     }
 
     fn attempts_within(&self, resource: &ResourceId, window_ms: u64, now: u64) -> u32 {
@@ -291,6 +300,7 @@ impl World<'_> {
             | Event::ClockJumped { .. }
             | Event::SourceChanged { .. }
             | Event::IntentChanged { .. }
+            | Event::EndedUnasked { .. }
             | Event::AlertChanged(_)
             | Event::AlertJoined { .. }
             | Event::EvidenceAdded { .. }
@@ -545,7 +555,6 @@ impl World<'_> {
             }
             Escalation::ApprovalExpired => "approval_expired",
             Escalation::Rejected { .. } => "rejected",
-            Escalation::DidNotHelp => "did_not_help",
             Escalation::Inconclusive => "inconclusive",
             Escalation::UndoUnknown => "undo_unknown",
             Escalation::UndoFailed => "undo_failed",
@@ -564,6 +573,7 @@ impl World<'_> {
                 Outcome::StoppedByOwner => "stopped_by_owner",
                 Outcome::FalseAlarm => "false_alarm",
                 Outcome::Gone => "gone",
+                Outcome::Excluded => "excluded",
                 Outcome::MergedInto(_) => "merged_into",
             },
         );

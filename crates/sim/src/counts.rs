@@ -32,7 +32,6 @@ const EXPECTED: &[(&str, &[&str])] = &[
             "paused",
             "intent_unknown",
             "frozen",
-            "maintenance",
             "deploy_in_progress",
             "engines_own_policy",
             "busy",
@@ -61,7 +60,6 @@ const EXPECTED: &[(&str, &[&str])] = &[
             "did_not_help_here",
             "budget_spent",
             "rejected_before",
-            "already_under_way",
         ],
     ),
     (
@@ -72,7 +70,6 @@ const EXPECTED: &[(&str, &[&str])] = &[
             "refused",
             "approval_expired",
             "rejected",
-            "did_not_help",
             "inconclusive",
             "undo_unknown",
             "undo_failed",
@@ -81,7 +78,16 @@ const EXPECTED: &[(&str, &[&str])] = &[
     ),
     (
         "outcome",
-        &["healed", "recovered_alone", "mended_by_person", "stopped_by_owner", "false_alarm", "gone", "merged_into"],
+        &[
+            "healed",
+            "recovered_alone",
+            "mended_by_person",
+            "stopped_by_owner",
+            "false_alarm",
+            "gone",
+            "excluded",
+            "merged_into",
+        ],
     ),
     (
         "crash point",
@@ -139,11 +145,9 @@ const EXPECTED: &[(&str, &[&str])] = &[
 
 /// What no world can reach, each with its reason.
 pub const UNREACHED: &[(&str, &str, &str)] = &[
-    ("hold", "maintenance", "the engine has no maintenance windows yet"),
     ("hold", "paused", "what is paused shows no symptom, so `clearing` is said first"),
     ("refusal", "not_leader", "an engine that was deposed handles nothing, so its guard is never asked"),
     ("refusal", "stopped_on_purpose", "never an escalation: it shows as the outcome stopped_by_owner"),
-    ("refusal", "not_adopted", "an adoption lasts as long as the resource, and without one no incident is opened"),
     ("refusal", "absent", "never an escalation: it shows as the outcome gone"),
     ("refusal", "rejected_before", "never an escalation of its own: it shows as the escalation rejected"),
     (
@@ -151,8 +155,6 @@ pub const UNREACHED: &[(&str, &str, &str)] = &[
         "did_not_help_here",
         "every action of the catalogue is Safe, and those may fail as often as they are tried",
     ),
-    ("refusal", "already_under_way", "the engine answers a repeated command with `this was taken already`"),
-    ("escalation", "did_not_help", "a Safe plan that does not help is repeated until its budget is spent"),
 ];
 
 impl Counts {

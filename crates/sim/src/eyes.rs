@@ -12,7 +12,7 @@ use crate::truth::Token;
 use crate::world::{Ev, HOST, World};
 
 const RELIST_MS: u64 = 300_000;
-const CHECK_AFTER_KILL_MS: u64 = 100;
+const CHECK_AFTER_STOP_MS: u64 = 100;
 const ASK_AGAIN_WHILE_CLOSING_MS: u64 = 2_000;
 const LOOK_AFTER_MS: u64 = 10;
 const LOOK_AFTER_CREATE_MS: u64 = 1_000;
@@ -26,7 +26,7 @@ pub(crate) struct Eyes {
     /// Counts the connections.
     pub(crate) generation: u64,
     pub(crate) connection: Option<Connection>,
-    said_unreachable: bool,
+    pub(crate) said_unreachable: bool,
 }
 
 pub(crate) struct Connection {
@@ -143,7 +143,7 @@ impl World<'_> {
             if with_memory && look.run == Run::Exited && look.started.is_some() {
                 let forgets = if self.rng.percent(25) { 2 } else { 0 };
                 let mut kept = self.kept(key, forgets);
-                kept.happenings.retain(|happening| Some(happening.at) >= look.started);
+                kept.happenings.retain(|happening| Some(happening.at) >= look.started && happening.at <= look.at);
                 told.extend(kept.happenings.iter().map(|happening| happening.at));
                 look.kept = Some(kept);
             }
@@ -267,8 +267,8 @@ impl World<'_> {
         } else {
             false
         };
-        if matches!(what, What::Signalled { terminating: true, .. }) && !connection.closing {
-            self.after(CHECK_AFTER_KILL_MS, Ev::ApiCheck { pid, generation, key, at });
+        if matches!(what, What::Signalled { terminating: true, .. } | What::Stopped) && !connection.closing {
+            self.after(CHECK_AFTER_STOP_MS, Ev::ApiCheck { pid, generation, key, at });
         }
         if opening {
             return;

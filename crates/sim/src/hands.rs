@@ -118,6 +118,11 @@ impl World<'_> {
                 let undo = matches!(permit.behalf, Behalf::Incident(_)) && permit.step.pair == Pair::None;
                 if self.stormy && self.rng.percent(if undo { 25 } else { 3 }) {
                     let why = "the engine answered 500: cannot stop container: permission denied";
+                    if let Behalf::Person(_) = permit.behalf {
+                        // They are told, and it is theirs to see to.
+                        let svc = self.docker.containers[key].svc;
+                        self.services[svc].truth.excused = true;
+                    }
                     return self.answer(permit.id, Answer::Failed(why.to_owned()));
                 }
                 self.docker_stop(key, By::Healer(permit.id));

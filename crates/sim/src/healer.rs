@@ -86,6 +86,8 @@ impl World<'_> {
             process.borrow_mut().unreadable = 1;
         }
         let recovered = Loop::recover(disk, Outbox(process.clone()), gate.clone(), settings, "sim");
+        // What the one before has seen and not yet written down is lost with it.
+        self.excuse_what_just_ended();
         let Ok(mut turning) = recovered else {
             self.counts.hit("store", "unreadable");
             return self.after(1_000, Ev::BeginHealer);

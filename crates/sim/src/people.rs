@@ -266,6 +266,10 @@ impl World<'_> {
             Deed::Thaw => {
                 self.counts.hit("person", "thaw");
                 self.command(Ask::Thaw);
+                // A store that is full takes no command: who is told so says it again.
+                if !self.stormy && self.check.frozen {
+                    self.after(60_000, Ev::Deed(Deed::Thaw));
+                }
             }
             Deed::Answer { incident, yes } => self.answers(incident, yes),
             Deed::Acknowledge(incident) => {
@@ -379,6 +383,8 @@ impl World<'_> {
             let serial = self.docker.containers.len();
             def.config_hash = format!("c{serial}");
             self.services[svc].template.config_hash.clone_from(&def.config_hash);
+        }
+        if self.docker.bodies(svc).any(|(_, body)| !body.def.same_thing(&def)) {
             self.services[svc].truth.redefined += 1;
         }
         match self.rng.below(40) {

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use model::action::Action;
 use model::fact::{Run, SourceTime, What};
 
+use crate::check::Given;
 use crate::docker::{Key, Svc};
 use crate::world::World;
 
@@ -162,7 +164,7 @@ impl Told {
         let down = self.died || self.seen_down;
         let last = self.asks.iter().chain(&self.kills).max().copied();
         let signals = (self.asks.len() > ours || self.kills.len() > ours) && self.api_open >= last;
-        let stop_alone = last.is_none() && self.stops.len() > ours;
+        let stop_alone = last.is_none() && self.stops.len() > ours && self.api_open >= self.stops.last().copied();
         down && (signals || stop_alone)
     }
 
@@ -195,7 +197,13 @@ impl World<'_> {
     pub(crate) fn person_started(&mut self, key: Key) {
         let svc = self.docker.containers[key].svc;
         self.services[svc].truth.started_at = self.now;
-        self.truth_is(svc, Word::Running);
+        // While an order of healer's own is under way, or may be carried out late, nobody can tell whose start it is.
+        let resource = &self.services[svc].resource;
+        let ours = |given: &Given| given.permit.step.resource == *resource && given.permit.step.action == Action::Start;
+        // Nor whether it was the engine's own, if it came before healer could reach the API again.
+        let unseen = self.leader().is_some_and(|healer| healer.eyes.said_unreachable && healer.eyes.connection.is_none());
+        let word = if unseen || self.check.perhaps_under_way(self.now).any(ours) { Word::Unclear } else { Word::Running };
+        self.truth_is(svc, word);
     }
 
     /// A life ends: could the leading healer watch it?

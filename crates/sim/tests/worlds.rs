@@ -16,3 +16,29 @@ fn two_seeds_make_two_worlds() {
     let [first, second] = [1, 2].map(|seed| run(seed, &Plan::default()));
     assert_ne!((first.steps, first.entries), (second.steps, second.entries));
 }
+
+/// As many as a developer waits for; `HEALER_WORLDS=100000` for a night.
+fn worlds() -> u64 {
+    std::env::var("HEALER_WORLDS").ok().and_then(|text| text.parse().ok()).unwrap_or(3_000)
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
+}
+
+#[test]
+fn no_world_breaks_a_promise_and_everything_is_reached() {
+    let report = sim::campaign(0..worlds(), threads());
+    eprintln!("{report}");
+    assert!(report.is_good(), "see the report above");
+}
+
+#[test]
+fn each_planted_fault_is_found_by_a_world_that_is_clean_without_it() {
+    let found = sim::hunt_all(2_000, threads());
+    for one in &found {
+        eprintln!("{one}");
+    }
+    assert!(found.len() >= 20, "{} faults", found.len());
+    assert!(found.iter().all(|one| one.by.is_some()), "see the list above");
+}

@@ -19,17 +19,20 @@ pub struct Items<T> {
     pub next: Option<String>,
 }
 
-impl<T> Items<T> {
+impl<T: Clone> Items<T> {
     /// The part of a whole list that the window shows.
-    pub(crate) fn page(all: Vec<T>, window: &Window) -> Result<Items<T>, Problem> {
+    pub(crate) fn page<'a>(all: impl Iterator<Item = &'a T> + Clone, window: &Window) -> Result<Items<T>, Problem>
+    where
+        T: 'a,
+    {
         let from = match &window.cursor {
             None => 0,
             Some(cursor) => cursor.parse().map_err(|_| Problem::bad("cursor: use `next` of the page before"))?,
         };
-        let total = all.len();
+        let total = all.clone().count();
         let end = usize::saturating_add(from, window.limit);
         let next = (end < total).then(|| end.to_string());
-        Ok(Items { items: all.into_iter().skip(from).take(window.limit).collect(), total, next })
+        Ok(Items { items: all.skip(from).take(window.limit).cloned().collect(), total, next })
     }
 }
 
@@ -80,7 +83,7 @@ mod tests {
     fn pages_follow_each_other_to_the_end_and_beyond_it_are_empty() {
         let page = |cursor: Option<&str>| {
             let window = Window { limit: 2, cursor: cursor.map(ToOwned::to_owned) };
-            Items::page(vec![1, 2, 3, 4, 5], &window)
+            Items::page([1, 2, 3, 4, 5].iter(), &window)
         };
         let expect = |items: &[i32], next: Option<&str>| {
             Ok(Items { items: items.to_vec(), total: 5, next: next.map(ToOwned::to_owned) })

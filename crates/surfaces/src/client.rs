@@ -107,7 +107,7 @@ impl Client {
             return ClientError::NotRunning(format!("no healer answers at {at}: {remedy}"));
         }
         if error.kind() == io::ErrorKind::PermissionDenied {
-            let remedy = "ask as the user that healer runs as, as a member of the socket's group, or as root";
+            let remedy = "ask as the user that healer runs as, or as root; `healer help` says how a group is let in";
             return ClientError::Denied(format!("you may not speak to healer at {at}: {remedy}"));
         }
         ClientError::Broken(format!("cannot reach healer at {at}: {error}"))

@@ -5,17 +5,16 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use model::view::Status;
+use model::view::{Alert, Incident, Source, Status};
 use runtime::{Closed, Handle};
 use store::Room;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::answer::Problem;
 use crate::metrics::Metrics;
-use crate::mind::Mind;
-
-/// How many questions may wait for the loop at the same time: more would delay its steps.
-const QUESTIONS_MAX: usize = 4;
+use crate::mind::{Answer, Mind};
+use crate::turns::{Shared, Turns};
 
 /// A loop that answers within this is alive.
 const ALIVE_WITHIN: Duration = Duration::from_secs(1);
@@ -29,7 +28,11 @@ struct Inner {
     state_dir: PathBuf,
     room: watch::Receiver<Room>,
     metrics: Metrics,
-    questions: Semaphore,
+    turns: Turns,
+    status: Shared<Status>,
+    sources: Shared<Vec<Source>>,
+    incidents: Shared<Vec<Incident>>,
+    alerts: Shared<Vec<Alert>>,
     /// The sources whose first listing was seen to be complete.
     listed: Mutex<BTreeSet<String>>,
 }
@@ -43,21 +46,67 @@ impl House {
 
     pub(crate) fn around(mind: Mind, state_dir: PathBuf, room: watch::Receiver<Room>) -> House {
         let metrics = Metrics::from_here_on(&state_dir);
-        let questions = Semaphore::new(QUESTIONS_MAX);
-        House(Arc::new(Inner { mind, state_dir, room, metrics, questions, listed: Mutex::default() }))
+        House(Arc::new(Inner {
+            mind,
+            state_dir,
+            room,
+            metrics,
+            turns: Turns::default(),
+            status: Shared::default(),
+            sources: Shared::default(),
+            incidents: Shared::default(),
+            alerts: Shared::default(),
+            listed: Mutex::default(),
+        }))
     }
 
     /// The engine, as soon as it is this question's turn.
     pub(crate) async fn ask<T, F>(&self, question: impl FnOnce(Mind) -> F) -> Result<T, Problem>
     where
-        F: Future<Output = Result<T, Closed>>,
+        F: Future<Output = Answer<T>>,
     {
-        let _turn = self.0.questions.acquire().await.map_err(|_| Closed)?;
-        Ok(question(self.0.mind.clone()).await?)
+        Ok(self.0.turns.take(|| question(self.0.mind.clone())).await?)
     }
 
-    pub(crate) async fn status(&self) -> Result<Status, Problem> {
-        self.ask(|mind| async move { mind.status().await }).await
+    /// The same answer for all who wait for it.
+    async fn share<T, F>(
+        &self,
+        picture: impl FnOnce(&Inner) -> &Shared<T>,
+        question: impl FnOnce(Mind) -> F,
+    ) -> Result<Arc<T>, Problem>
+    where
+        F: Future<Output = Answer<T>>,
+    {
+        let make = || {
+            self.ask(|mind| async {
+                let begun = Instant::now();
+                question(mind).await.map(|(answer, cost)| ((begun, answer), cost))
+            })
+        };
+        picture(&self.0).get(make).await
+    }
+
+    pub(crate) async fn status(&self) -> Result<Arc<Status>, Problem> {
+        self.share(|inner| &inner.status, |mind| async move { mind.status().await }).await
+    }
+
+    pub(crate) async fn incidents(&self) -> Result<Arc<Vec<Incident>>, Problem> {
+        self.share(|inner| &inner.incidents, |mind| async move { mind.incidents().await }).await
+    }
+
+    pub(crate) async fn alerts(&self) -> Result<Arc<Vec<Alert>>, Problem> {
+        self.share(|inner| &inner.alerts, |mind| async move { mind.alerts().await }).await
+    }
+
+    /// Costs the loop next to nothing, and waits for no other question's turn: whoever asks whether healer is alive shall
+    /// not be told that it is not because others ask much.
+    async fn sources(&self) -> Result<Arc<Vec<Source>>, Closed> {
+        let mind = &self.0.mind;
+        let make = || async {
+            let begun = Instant::now();
+            mind.sources().await.map(|(sources, _)| (begun, sources))
+        };
+        self.0.sources.get(make).await
     }
 
     pub(crate) fn mind(&self) -> &Mind {
@@ -85,10 +134,10 @@ impl House {
     /// What keeps healer from its work; empty when it is ready.
     pub(crate) async fn unready(&self) -> Vec<String> {
         let mut reasons = Vec::new();
-        match tokio::time::timeout(ALIVE_WITHIN, self.0.mind.status()).await {
+        match tokio::time::timeout(ALIVE_WITHIN, self.sources()).await {
             Err(_) => reasons.push(format!("the loop has not answered within {} s", ALIVE_WITHIN.as_secs())),
             Ok(Err(closed)) => reasons.push(closed.to_string()),
-            Ok(Ok(status)) => reasons.extend(self.unlisted(&status)),
+            Ok(Ok(sources)) => reasons.extend(self.unlisted(&sources)),
         }
         match *self.0.room.borrow() {
             Room::Ample => {}
@@ -102,14 +151,14 @@ impl House {
     }
 
     /// The sources that were never seen whole. One that was, and is lost, is the status's to tell: healer is at work.
-    fn unlisted(&self, status: &Status) -> Vec<String> {
+    fn unlisted(&self, sources: &[Source]) -> Vec<String> {
         let mut listed = self.0.listed.lock().unwrap_or_else(PoisonError::into_inner);
-        listed.extend(status.sources.iter().filter(|source| source.well).map(|source| source.name.clone()));
-        let waits = |source: &&model::view::Source| !listed.contains(&source.name);
-        let told = |source: &model::view::Source| match source.because.as_str() {
+        listed.extend(sources.iter().filter(|source| source.well).map(|source| source.name.clone()));
+        let waits = |source: &&Source| !listed.contains(&source.name);
+        let told = |source: &Source| match source.because.as_str() {
             "" => format!("{} is not fully listed yet", source.name),
             because => format!("{} is not fully listed yet: {because}", source.name),
         };
-        status.sources.iter().filter(waits).map(told).collect()
+        sources.iter().filter(waits).map(told).collect()
     }
 }

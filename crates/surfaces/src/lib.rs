@@ -23,6 +23,7 @@ pub mod schema;
 mod server;
 mod socket;
 pub mod story;
+mod turns;
 
 pub use answer::Items;
 pub use error::Error;

@@ -28,11 +28,12 @@ type Labels = Vec<(&'static str, String)>;
 const OPEN_PHASES: [&str; 8] =
     ["diagnosing", "planning", "held", "awaiting_approval", "acting", "verifying", "rolling_back", "escalated"];
 
-const STANDINGS: [Standing; 8] = [
+const STANDINGS: [Standing; 9] = [
     Standing::NeedsYou,
     Standing::Healing,
     Standing::Held,
     Standing::Unknown,
+    Standing::Unseen,
     Standing::Well,
     Standing::Stopped,
     Standing::Done,
@@ -141,6 +142,7 @@ impl Counters {
             | Event::ClockJumped { .. }
             | Event::SourceChanged { .. }
             | Event::IntentChanged { .. }
+            | Event::EndedUnasked { .. }
             | Event::BudgetRefreshed { .. }
             | Event::AlertJoined { .. }
             | Event::EvidenceAdded { .. }
@@ -263,6 +265,7 @@ fn of_outcome(outcome: &Outcome) -> &'static str {
         Outcome::StoppedByOwner => "stopped_by_owner",
         Outcome::FalseAlarm => "false_alarm",
         Outcome::Gone => "gone",
+        Outcome::Excluded => "excluded",
         Outcome::MergedInto(_) => "merged",
     }
 }
@@ -274,7 +277,6 @@ fn of_escalation(reason: &Escalation) -> &'static str {
         Escalation::Refused(refusal) => refusal.kind(),
         Escalation::ApprovalExpired => "approval_expired",
         Escalation::Rejected { .. } => "rejected",
-        Escalation::DidNotHelp => "did_not_help",
         Escalation::Inconclusive => "inconclusive",
         Escalation::UndoUnknown => "undo_unknown",
         Escalation::UndoFailed => "undo_failed",

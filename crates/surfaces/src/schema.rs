@@ -40,6 +40,8 @@ pub enum Standing {
     Held,
     /// It is down, and nobody can tell whether it shall run.
     Unknown,
+    /// Nobody sees it at present; what is wanted of it is known.
+    Unseen,
     /// It runs as it shall.
     Well,
     /// It is down, and shall be.
@@ -463,6 +465,8 @@ pub struct ReplyLine {
     pub resource: Option<String>,
     /// What becomes of it.
     pub text: String,
+    /// Whether it will not be as was asked: refused, dropped, or tried in vain. What is queued has not failed.
+    pub failed: bool,
 }
 
 /// The process lives.

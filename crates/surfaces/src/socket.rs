@@ -1,9 +1,13 @@
-//! The unix socket: a place in `state_dir` that only its group may write to, and the user at its other end.
+//! The unix socket: a place in `state_dir` that its owner may speak to, and the user at its other end.
+//!
+//! The directory decides who else may: one that lets its group in and nobody else (mode 0710 or 0750) has a socket for
+//! that group (0660), any other one for its owner alone (0600). healer makes its directory 0700. A group is let in by
+//! somebody who means it, and not because it happens to be everybody's first group.
 
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, lchown};
 use std::path::{Path, PathBuf};
 
 use tokio::net::{UnixListener, UnixStream};
@@ -13,8 +17,13 @@ use crate::error::Error;
 /// The socket's name in `state_dir`.
 pub const SOCKET_FILE: &str = "healer.sock";
 
-/// Owner and group may connect.
-const MODE: u32 = 0o660;
+/// The owner may connect.
+const MODE_ALONE: u32 = 0o600;
+/// Owner and group may.
+const MODE_GROUP: u32 = 0o660;
+/// The directory's bits that say who may pass it.
+const GROUP_PASSES: u32 = 0o010;
+const OTHERS_PASS: u32 = 0o001;
 /// `sun_path` holds 108 bytes with its final zero.
 const PATH_BYTES_MAX: usize = 107;
 
@@ -50,7 +59,8 @@ impl Socket {
         // Only this process, or a dead one of the same number, makes this name.
         remove_if_there(&fresh).map_err(failed("remove", &fresh))?;
         let listener = UnixListener::bind(&fresh).map_err(failed("make the socket", &fresh))?;
-        fs::set_permissions(&fresh, fs::Permissions::from_mode(MODE)).map_err(failed("set the mode of", &fresh))?;
+        let mode = let_in(state_dir, &fresh).map_err(failed("let the group of state_dir speak to", &fresh))?;
+        fs::set_permissions(&fresh, fs::Permissions::from_mode(mode)).map_err(failed("set the mode of", &fresh))?;
         let inode = inode(&fresh).map_err(failed("look at", &fresh))?;
         fs::rename(&fresh, &path).map_err(failed("put the socket at", &path))?;
         Ok(Socket { path, inode, listener })
@@ -74,6 +84,18 @@ impl Drop for Socket {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// Gives the socket to the group that may pass its directory, if one may, and says which mode it shall have.
+fn let_in(state_dir: &Path, socket: &Path) -> io::Result<u32> {
+    let dir = fs::metadata(state_dir)?;
+    if dir.mode() & (GROUP_PASSES | OTHERS_PASS) != GROUP_PASSES {
+        return Ok(MODE_ALONE);
+    }
+    if fs::symlink_metadata(socket)?.gid() != dir.gid() {
+        lchown(socket, None, Some(dir.gid()))?;
+    }
+    Ok(MODE_GROUP)
 }
 
 /// Whether the socket's name can be taken.
@@ -139,11 +161,29 @@ mod tests {
         assert!(path.exists(), "the dead healer left no file");
 
         let socket = Socket::bind(dir.path()).await.unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, MODE);
         assert!(matches!(Socket::bind(dir.path()).await.unwrap_err(), Error::Taken(at) if at == path));
         drop(socket);
         assert!(!path.exists(), "the socket's file was left behind");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn the_socket_is_for_whom_the_directory_lets_in() {
+        let dir = tempfile::tempdir().unwrap();
+        // Another group than this process's own can be given only by root.
+        let gid = if is_root() { 12_345 } else { fs::metadata(dir.path()).unwrap().gid() };
+        lchown(dir.path(), None, Some(gid)).unwrap();
+        for (of_dir, expect) in [(0o700, 0o600), (0o710, 0o660), (0o750, 0o660), (0o2770, 0o660), (0o755, 0o600)] {
+            fs::set_permissions(dir.path(), fs::Permissions::from_mode(of_dir)).unwrap();
+            let socket = Socket::bind(dir.path()).await.unwrap();
+            let file = fs::metadata(socket.path()).unwrap();
+            assert_eq!(file.mode() & 0o7777, expect, "{of_dir:o}");
+            assert!(expect == 0o600 || file.gid() == gid, "{of_dir:o}");
+        }
+    }
+
+    fn is_root() -> bool {
+        fs::metadata("/proc/self").unwrap().uid() == 0
     }
 
     #[tokio::test]

@@ -33,7 +33,7 @@ const OPEN_FOR: Duration = Duration::from_secs(120);
 const LOOK_TRIES: u32 = 3;
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// By then an engine that is shutting down has removed its socket (facts/intent.md, 0.2).
-const CHECK_AFTER_KILL: Duration = Duration::from_millis(100);
+const CHECK_AFTER_STOP: Duration = Duration::from_millis(100);
 /// A shut-down takes as long as the slowest container takes to stop; whether it is one is asked again at this pace.
 const ASK_AGAIN_WHILE_CLOSING: Duration = Duration::from_secs(2);
 
@@ -111,7 +111,7 @@ struct Check {
     due: Instant,
     resource: ResourceId,
     incarnation: Incarnation,
-    kill: SourceTime,
+    stop: SourceTime,
 }
 
 /// What a task found.
@@ -235,7 +235,7 @@ where
         if event.kind != "container" || event.actor.id.is_empty() {
             return Ok(());
         }
-        self.check_after_kill(&event);
+        self.check_after_stop(&event);
         if let Some(opening) = &mut self.opening {
             if opening.events.len() >= reader::EVENTS_MAX {
                 return Err(Broken("too much happened during the first listing".to_owned()));
@@ -246,15 +246,16 @@ where
         self.tell(&event)
     }
 
-    /// Notes that the API has to be looked at in a moment, if the event is a signal that ends something.
-    fn check_after_kill(&mut self, event: &Event) {
+    /// Notes that the API has to be looked at in a moment, if the event is a signal that ends something, or a stop: that
+    /// of a container which waits to be restarted has no signal.
+    fn check_after_stop(&mut self, event: &Event) {
         let (incarnation, record) = self.host.registry().happened(self.host.name(), event);
         let happening = crate::happening::happening(event, record.traits);
-        if let Some(Happening { at, what: What::Signalled { terminating: true, .. } }) = happening
+        if let Some(Happening { at, what: What::Signalled { terminating: true, .. } | What::Stopped }) = happening
             && self.closing.is_none()
         {
-            let due = Instant::now() + CHECK_AFTER_KILL;
-            self.checks.push_back(Check { due, resource: record.resource, incarnation, kill: at });
+            let due = Instant::now() + CHECK_AFTER_STOP;
+            self.checks.push_back(Check { due, resource: record.resource, incarnation, stop: at });
         }
     }
 
@@ -369,7 +370,7 @@ where
 
     fn on_check(&mut self, check: Check, open: bool) -> Result<(), Broken> {
         if open {
-            let seen = self.host.observation(check.resource, check.incarnation, Fact::ApiOpenAfter(check.kill));
+            let seen = self.host.observation(check.resource, check.incarnation, Fact::ApiOpenAfter(check.stop));
             return match &mut self.opening {
                 Some(opening) => {
                     opening.last.push(seen);
@@ -477,7 +478,7 @@ where
     fn remember(&mut self, observation: &mut Observation, ring: &Ring) {
         let Fact::Looked(look) = &mut observation.fact else { return };
         let (Run::Exited, Some(started)) = (look.run, look.started) else { return };
-        let kept = ring.since_start(&observation.incarnation, started);
+        let kept = ring.since_start(&observation.incarnation, started, look.at);
         self.told.extend(kept.happenings.iter().map(|happening| (observation.incarnation.clone(), happening.at)));
         look.kept = Some(kept);
     }

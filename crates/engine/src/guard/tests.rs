@@ -148,6 +148,10 @@ impl Given {
             let id = IncidentId { instance: "h".into(), number };
             let incident = Incident::new(id, other, Name::ServiceDown, None, String::new(), NOW);
             state.incidents.insert(number, incident);
+            state.began.push_back((NOW.tick, number));
+        }
+        if let Some(at) = self.last_verdict {
+            state.spending.verdict(&web(), at);
         }
         for _ in 0..self.attempts {
             state.spending.attempt(&web(), NOW.tick);

@@ -267,7 +267,8 @@ fn what_people_and_compose_do_before_our_eyes_is_told_by_its_events() {
         ("stop whose client was killed", vec![K(15), Open, K(9), D(137), S], STOP),
         ("kill", vec![K(9), Open, D(137)], STOP),
         ("kill -s TERM, drained for long", vec![K(15), Open, Hup, D(0)], STOP),
-        ("stop while restarting: S only", vec![D(3), S], STOP),
+        ("stop while restarting: S only", vec![D(3), S, Open], STOP),
+        ("engine shutdown while restarting: S only", vec![D(3), S, Closing, Out], RUN),
         ("start after a stop", vec![K(15), Open, D(143), S, Start], RUN),
         ("restart", vec![K(15), Open, D(143), S, Start], RUN),
         ("recreate", vec![K(15), Open, D(143), S, Rename, Another, Create, Start], RUN),
@@ -288,7 +289,7 @@ fn one_order_of_ours_explains_one_of_each_and_no_more() {
     check(vec![
         ("our stop", vec![OurStop, K(15), Open, D(143), S], RUN),
         ("… and a second signal", vec![OurStop, K(15), K(15), Open, D(143), S], STOP),
-        ("… and a second stop", vec![OurStop, K(15), D(143), S, S], STOP),
+        ("… and a second stop", vec![OurStop, K(15), D(143), S, S, Open], STOP),
         ("… and an early kill", vec![OurStop, K(15), K(9), Open, D(137), S], STOP),
         ("our stop and start", vec![OurStop, K(15), D(143), S, It::SettledDown, OurStart, Start], RUN),
         ("… of which the stream tells late", vec![OurStop, K(15), D(143), It::SettledDown, OurStart, Start], RUN),

@@ -1,12 +1,14 @@
 //! The journal in words: one line an entry, for `why` and `history`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use model::ResourceId;
 use model::action::{Answer, Behalf, Pair};
 use model::alert;
 use model::command::Ask;
 use model::event::{Entry, Event, Refresh};
-use model::incident::{Confidence, EvidenceId, Verification};
+use model::incident::{Confidence, EvidenceId, IncidentId, Verification};
 use model::input::SourceState;
 use model::intent::{Author, Intent, Wanted};
 use model::message::Kind;
@@ -19,27 +21,28 @@ use model::view::{Line, Tone};
 pub fn lines(entries: &[Entry]) -> Vec<Line> {
     let mut last = None;
     let mut told = Vec::new();
+    // Of an incident's events only the first names its resource.
+    let mut resources: BTreeMap<&IncidentId, &ResourceId> = BTreeMap::new();
     for entry in entries {
+        if let Event::IncidentOpened { id, resource, .. } = &entry.event {
+            resources.insert(id, resource);
+        }
         if let Event::Diagnosed { id, diagnosis, .. } = &entry.event {
             let named = Some((id, &diagnosis.cause, diagnosis.confidence));
             if std::mem::replace(&mut last, named) == named {
                 continue;
             }
         }
-        told.extend(line(entry));
+        let resource = entry.event.resource();
+        let resource = resource.or_else(|| resources.get(entry.event.incident()?).copied());
+        told.extend(line(entry, resource));
     }
     told
 }
 
-fn line(entry: &Entry) -> Option<Line> {
+fn line(entry: &Entry, resource: Option<&ResourceId>) -> Option<Line> {
     let (tone, text) = words(entry)?;
-    Some(Line {
-        at: entry.at.wall,
-        incident: entry.event.incident().cloned(),
-        resource: entry.event.resource().cloned(),
-        tone,
-        text,
-    })
+    Some(Line { at: entry.at.wall, incident: entry.event.incident().cloned(), resource: resource.cloned(), tone, text })
 }
 
 fn words(entry: &Entry) -> Option<(Tone, String)> {
@@ -53,6 +56,7 @@ fn words(entry: &Entry) -> Option<(Tone, String)> {
         }
         Event::SourceChanged { source, state } => source_in_words(source, state),
         Event::IntentChanged { intent, .. } => intent_in_words(intent),
+        Event::EndedUnasked { .. } => return None, // The incident tells it.
         Event::BudgetRefreshed { because, .. } => {
             let why = match because {
                 Refresh::Person(who) => format!("{who} wants it"),

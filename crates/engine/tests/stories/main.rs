@@ -7,9 +7,11 @@ mod story;
 
 mod bounds;
 mod crossings;
+mod excludes;
 mod groups;
 mod heals;
 mod persons;
 mod recovers;
+mod refolds;
 mod respects;
 mod tells;

@@ -234,7 +234,7 @@ fn a_yes_that_comes_after_the_end_is_too_late() {
     assert_eq!(story.phase("shop/web"), "resolved", "{story}");
     assert_eq!(story.count("approval_withdrawn"), 1, "{story}");
     story.approves(1).after(10.0);
-    assert!(story.to_string().contains("too late: the incident is resolved"), "{story}");
+    assert!(story.to_string().contains("too late: incident web-1/1 is over"), "{story}");
     assert_eq!(story.starts("shop/web"), 0);
 }
 

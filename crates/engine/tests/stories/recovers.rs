@@ -56,6 +56,35 @@ fn healer_is_killed_in_the_middle_of_a_pair_and_leaves_nothing_down() {
 }
 
 #[test]
+fn healer_is_back_before_the_stop_of_its_pair_has_ended_and_leaves_nothing_down() {
+    // The service takes ten seconds to stop. That it still runs does not mean that it was not told to.
+    for (asked, look_first) in [(false, false), (false, true), (true, false), (true, true)] {
+        for (killed_after, back_after) in [(0.05, 0.5), (3.0, 0.5), (3.0, 6.0), (9.5, 0.2), (10.005, 0.001)] {
+            let said = format!("asked {asked}, {look_first}, killed after {killed_after}, back after {back_after}");
+            let mut story = Story::new();
+            story.kept_complete = Some(true);
+            story.runs("shop/web").has_check("shop/web").ignores_term("shop/web").begins().after(5.0);
+            if asked {
+                story.says("ann", Ask::Restart("shop/web".to_owned()));
+            } else {
+                story.turns("shop/web", Health::Unhealthy);
+            }
+            story.after(killed_after).is_killed().after(back_after).process_starts();
+            if look_first {
+                // The look at what was under way answers before everything is listed.
+                story.after(0.05);
+            }
+            story.connects();
+            story.after(30.0).turns("shop/web", Health::Healthy).after(300.0);
+            assert!(story.is_running("shop/web"), "{said}:\n{story}");
+            assert_eq!(story.wanted("shop/web"), Some(Wanted::Running), "{said}:\n{story}");
+            assert_eq!((story.starts("shop/web"), story.stops("shop/web")), (1, 1), "{said}:\n{story}");
+            assert!(asked || story.phase("shop/web") == "resolved", "{said}:\n{story}");
+        }
+    }
+}
+
+#[test]
 fn a_stop_while_healer_was_dead_in_the_middle_of_a_pair_is_respected() {
     let mut story = Story::new();
     story.kept_complete = Some(true);
@@ -228,7 +257,7 @@ fn budgets_and_waits_go_on_across_a_restart_of_healer() {
 #[test]
 fn a_deposed_healer_decides_nothing_any_more() {
     let mut story = Story::of(&["shop/web"]);
-    story.feed(model::input::Input::Deposed { epoch: 9 }).crashes("shop/web", 3).after(300.0);
+    story.is_deposed().crashes("shop/web", 3).after(300.0);
     assert_eq!((story.starts("shop/web"), story.told().len()), (0, 0), "{story}");
     assert_eq!((story.count("incident_opened"), story.count("escalated")), (0, 0), "{story}");
 }

@@ -108,6 +108,8 @@ pub(crate) struct Story {
     filed: u64,
     inbox: Vec<Input>,
     containers: Vec<Container>,
+    /// Containers made so far.
+    made: usize,
     generation: u64,
     connected: bool,
     commands: u64,
@@ -181,6 +183,7 @@ impl Story {
             filed: 0,
             inbox: Vec::new(),
             containers: Vec::new(),
+            made: 0,
             generation: 0,
             connected: false,
             commands: 0,
@@ -238,6 +241,12 @@ impl Story {
         self.connected = false;
         self.inbox.clear();
         self.agenda.retain(|_, due| due.outlives_healer());
+        self
+    }
+
+    /// Another healer took the lead: an append told.
+    pub(crate) fn is_deposed(&mut self) -> &mut Story {
+        self.engine.as_mut().unwrap().step_down();
         self
     }
 

@@ -95,8 +95,10 @@ fn a_status(standing: &str) -> serde_json::Value {
         "warnings": [], "sources": [], "deployments": [deployment], "next": [], "waiting": []})
 }
 
-fn a_reply(taken: bool, text: &str) -> serde_json::Value {
-    json!({"id": "1", "taken": taken, "lines": [{"resource": "docker:web-1/shop/web", "text": text}]})
+fn a_reply(taken: bool, failed: bool) -> serde_json::Value {
+    let line = json!({"resource": "docker:web-1/shop/web", "text": "because", "failed": failed});
+    let also = json!({"resource": "docker:web-1/shop/db", "text": "started"});
+    json!({"id": "1", "taken": taken, "lines": [also, line]})
 }
 
 #[test]
@@ -110,24 +112,22 @@ fn without_a_daemon_and_a_journal_every_command_ends_with_3_and_the_remedy() {
 }
 
 #[test]
-fn a_command_that_is_taken_ends_with_0_and_one_that_is_not_with_4() {
-    for (status, taken, expect) in [(200, true, Exit::Fine), (409, false, Exit::Refused)] {
+fn a_command_ends_with_0_if_it_succeeds_with_1_if_it_fails_for_one_service_and_with_4_if_it_is_not_taken() {
+    let table = [(200, true, false, Exit::Fine), (200, true, true, Exit::Failed), (409, false, true, Exit::Refused)];
+    for (status, taken, failed, expect) in table {
         let dir = tempfile::tempdir().unwrap();
-        let reply = a_reply(taken, "because");
-        let body = if taken {
-            reply
-        } else {
-            json!({"reply": reply, "error": "because", "id": "1", "taken": false,
-            "lines": [{"resource": "docker:web-1/shop/web", "text": "because"}]})
-        };
+        let mut body = a_reply(taken, failed);
+        if !taken {
+            body["error"] = json!("because");
+        }
         answering(
             dir.path(),
             vec![("POST /api/v1/commands", status, body), ("GET /api/v1/status", 200, a_status("well"))],
         );
-        for words in ["stop shop", "approve 41", "reject web-1/41 --reason no", "freeze", "thaw"] {
+        for words in ["stop shop", "restart shop", "approve 41", "reject web-1/41 --reason no", "freeze", "thaw"] {
             let done = done(dir.path(), words);
             assert_eq!(done.exit, expect, "{words}: {}", done.err);
-            assert_eq!(done.out, "shop/web: because\n", "{words}");
+            assert_eq!(done.out, "shop/db: started\nshop/web: because\n", "{words}");
         }
     }
 }

@@ -162,14 +162,14 @@ fn errors_of_all_files_and_between_keys_are_told_together() {
     ]);
     let errors = given.errors();
     let expect = [
-        "healer.yaml:2:1: mood: unknown key; did you mean `mode`?",
-        "conf.d/b.yaml:1:7: is no YAML: unclosed bracket '['",
         "healer.yaml:1:9: listen: `0.0.0.0:4325` can be reached from other machines, and this version checks no tokens: listen on 127.0.0.1:4325",
-        "conf.d/a.yaml:4:7: docker.hosts[1]: the name `box-7` is given twice",
-        "conf.d/a.yaml:5:7: docker.hosts[2]: has no `name`",
+        "healer.yaml:2:1: mood: unknown key; did you mean `mode`?",
         "healer.yaml:4:5: exclude[0]: expected exactly one of `label` and `deployment`",
         "healer.yaml:5:5: exclude[1]: expected exactly one of `label` and `deployment`",
         "healer.yaml:7:3: channels.hook: has no `url`",
+        "conf.d/a.yaml:4:7: docker.hosts[1]: the name `box-7` is given twice",
+        "conf.d/a.yaml:5:7: docker.hosts[2]: has no `name`",
+        "conf.d/b.yaml:1:7: is no YAML: unclosed bracket '['",
     ];
     assert_eq!(errors.len(), expect.len(), "{errors:#?}");
     for (error, expect) in errors.iter().zip(expect) {

@@ -1,9 +1,12 @@
 //! `healer check`: what is wrong with the configuration, or what it comes to and where each value came from.
 
-use crate::config::{Config, Finding, Origin};
+use crate::config::{Config, Finding, Listed, Origin};
 
 use super::table::{Column, Table};
 use super::{Page, counted, style};
+
+/// How many lines the purpose of one key takes.
+const KEY_LINES_MAX: usize = 4;
 
 /// Draws the effective configuration.
 pub(crate) fn check(config: &Config, page: &Page) -> String {
@@ -46,6 +49,17 @@ fn settings(config: &Config, page: &Page) -> String {
         table.row(3, vec![(setting.key.clone(), style::PLAIN), (from, style::QUIET), (setting.value.clone(), quiet)]);
     }
     table.draw(page)
+}
+
+/// Draws every key with what it is for; those that do nothing yet stand at the end, as one sentence.
+pub(crate) fn keys(keys: &[Listed], page: &Page) -> String {
+    let mut table = Table::new(vec![Column::left("", page.width / 2), Column::left("", 0)]);
+    for key in keys.iter().filter(|key| key.acted_on) {
+        table.row(KEY_LINES_MAX, vec![(key.key.clone(), style::PLAIN), (key.says.to_owned(), style::QUIET)]);
+    }
+    let later: Vec<&str> = keys.iter().filter(|key| !key.acted_on).map(|key| key.key.as_str()).collect();
+    let later = format!("Known, and not acted on by this version: {}.", later.join(", "));
+    format!("{}\n{}", table.draw(page), page.paragraph(style::QUIET, &later))
 }
 
 /// Draws what must be mended, a line each, unwrapped: editors and `grep` read them.

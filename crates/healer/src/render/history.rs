@@ -26,7 +26,12 @@ pub(crate) fn history(lines: &[Line], page: &Page) -> String {
 }
 
 fn table(day: &[Line], all: &[Line], page: &Page) -> Table {
-    let name = |line: &Line| line.resource.as_ref().map_or_else(|| "healer".to_owned(), |id| id.short().to_owned());
+    // The beginning of an incident may lie before the page: then its own name stands for its resource's.
+    let name = |line: &Line| match (&line.resource, &line.incident) {
+        (Some(resource), _) => resource.short().to_owned(),
+        (None, Some(incident)) => incident.to_string(),
+        (None, None) => "healer".to_owned(),
+    };
     // One width for all days, so that they stand in line.
     let widest = all.iter().map(|line| super::text::width(&name(line))).max().unwrap_or(0).min(page.width / 4);
     let mut table = Table::new(vec![Column::left("", 8), Column::left("", widest.max(8)), Column::left("", 0)]);

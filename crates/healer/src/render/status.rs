@@ -16,7 +16,7 @@ const QUIET_ROWS_MAX: usize = 12;
 /// How many of the things that happen next are shown.
 const NEXT_MAX: usize = 3;
 /// How many lines a reason takes that a person should read, and any other.
-const REASON_LINES: (usize, usize) = (3, 1);
+const REASON_LINES: (usize, usize) = (6, 1);
 
 /// Draws it. `all`: each service, and also what is only watched.
 pub(crate) fn status(status: &Status, all: bool, page: &Page) -> String {
@@ -165,7 +165,7 @@ fn count_of(standing: Standing, count: usize) -> String {
         Standing::NeedsYou => format!("{count} need you"),
         Standing::Stopped => format!("{count} stopped on purpose"),
         Standing::Watched => format!("{count} only watched"),
-        Standing::Healing | Standing::Held | Standing::Unknown | Standing::Well | Standing::Done => {
+        Standing::Healing | Standing::Held | Standing::Unknown | Standing::Unseen | Standing::Well | Standing::Done => {
             format!("{count} {}", style::word(standing))
         }
     }

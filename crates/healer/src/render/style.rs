@@ -26,7 +26,7 @@ pub(super) fn standing(standing: Standing) -> Style {
         Standing::NeedsYou => BAD,
         Standing::Healing => BUSY,
         Standing::Held => WAITING,
-        Standing::Unknown => UNKNOWN,
+        Standing::Unknown | Standing::Unseen => UNKNOWN,
         Standing::Well => GOOD,
         Standing::Stopped | Standing::Done | Standing::Watched => QUIET,
     }
@@ -49,6 +49,7 @@ pub(super) fn word(standing: Standing) -> &'static str {
         Standing::Healing => "healing",
         Standing::Held => "held",
         Standing::Unknown => "unknown",
+        Standing::Unseen => "unseen",
         Standing::Well => "well",
         Standing::Stopped => "stopped",
         Standing::Done => "done",
@@ -60,6 +61,6 @@ pub(super) fn word(standing: Standing) -> &'static str {
 pub(super) fn matters(standing: Standing) -> bool {
     match standing {
         Standing::NeedsYou | Standing::Healing | Standing::Held | Standing::Unknown => true,
-        Standing::Well | Standing::Stopped | Standing::Done | Standing::Watched => false,
+        Standing::Unseen | Standing::Well | Standing::Stopped | Standing::Done | Standing::Watched => false,
     }
 }

@@ -48,7 +48,7 @@ fn resource(deployment: &str, service: &str, standing: Standing, since_s: i64, w
     let id = ResourceId::docker("web-1", deployment, service, 1);
     let (wanted, run) = match standing {
         Standing::Stopped => (Wanted::Stopped, Run::Exited),
-        Standing::Unknown => (Wanted::Unknown, Run::Exited),
+        Standing::Unknown | Standing::Unseen => (Wanted::Unknown, Run::Exited),
         Standing::NeedsYou | Standing::Healing | Standing::Held => (Wanted::Running, Run::Exited),
         Standing::Well | Standing::Done | Standing::Watched => (Wanted::Running, Run::Running),
     };
@@ -325,6 +325,7 @@ fn a_reply_has_a_line_for_each_resource() {
     let line = |service: &str, text: &str| ReplyLine {
         resource: Some(ResourceId::docker("web-1", "shop", service, 1)),
         text: text.to_owned(),
+        failed: false,
     };
     let taken = Reply {
         id: CommandId("1".into()),

@@ -42,7 +42,12 @@ pub(crate) fn why(why: &Why, page: &Page) -> String {
         out.push_str(&table.draw(page));
     }
     if let Some(remedy) = why.resource.as_ref().and_then(|resource| resource.remedy.as_deref()) {
-        out.push_str(&format!("\n{}", page.labelled("You can", 7, &format!("`{remedy}`"))));
+        // The command alone is quoted, for it is what gets copied.
+        let says = match remedy.split_once("   ") {
+            Some((command, aside)) => format!("`{command}` {aside}"),
+            None => format!("`{remedy}`"),
+        };
+        out.push_str(&format!("\n{}", page.labelled("You can", 7, &says)));
     }
     out
 }

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
@@ -113,6 +114,12 @@ impl Healer {
         self.command(words).output().expect("the binary was built")
     }
 
+    /// Begins one command beside the test.
+    pub(crate) fn spawn(&self, words: &[&str]) -> Child {
+        let mut command = self.command(words);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary was built")
+    }
+
     /// Runs one command, which must succeed, and reads its JSON.
     pub(crate) fn json<T: DeserializeOwned>(&self, words: &[&str]) -> T {
         let out = self.run(&[words, &["--format", "json"]].concat());
@@ -156,6 +163,27 @@ impl Healer {
     /// Asks the HTTP side; `None` if nobody answers.
     pub(crate) fn get(&self, path: &str) -> Option<Answer> {
         self.http("GET", path)
+    }
+
+    /// Gives a command on the socket itself, past the program.
+    pub(crate) fn command_on_the_socket(&self, ask: &Value) -> Answer {
+        let body = serde_json::json!({ "ask": ask }).to_string();
+        let mut stream = UnixStream::connect(self.folder.join("state/healer.sock")).expect("healer answers");
+        let head =
+            format!("POST /api/v1/commands HTTP/1.0\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len());
+        stream.write_all((head + &body).as_bytes()).expect("healer reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("healer answers");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("it is HTTP");
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("it is HTTP");
+        Answer { status, body: body.to_owned() }
+    }
+
+    /// The first page of a list.
+    pub(crate) fn items(&self, path: &str) -> Vec<Value> {
+        let page = self.get(path).expect("healer answers");
+        let mut page: Value = serde_json::from_str(&page.body).expect("the API speaks JSON");
+        serde_json::from_value(page["items"].take()).expect("a list has items")
     }
 
     pub(crate) fn http(&self, method: &str, path: &str) -> Option<Answer> {

@@ -1,5 +1,8 @@
 //! healer is killed at random moments of a repair, again and again: nothing may be doubled, stuck or forgotten.
 //!
+//! Half of the rounds strike a start, the other half a restart: there the blow falls after the stop was ordered, so that
+//! a service which healer took down must be brought up by the next process, exactly once.
+//!
 //! Ten rounds in CI; `HEALER_KILLS=200` for more. Each round has a service of its own, since a service that crashes ten
 //! times in a row is rightly escalated.
 
@@ -8,11 +11,26 @@ use std::hash::{BuildHasher, RandomState};
 use std::thread;
 use std::time::Duration;
 
+use model::view::Standing;
+
 use crate::limits::starts_it;
 use crate::rig::{Rig, SOON, Service, tell, wait_for};
 
 /// A repair takes less than a second, and verification one more: blows fall on all of it, and a little on the calm.
 const BLOW_WITHIN_MS: u64 = 2_200;
+/// A slow service stops for half a second and is started at once: most of these blows fall while it is down by our hand.
+const PAIR_WITHIN_MS: u64 = 700;
+
+/// What a repair that is struck is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    /// It crashed: one start.
+    Crash,
+    /// Its healthcheck fails: a stop and a start.
+    Sick,
+    /// Somebody said `healer restart`: a stop and a start.
+    Asked,
+}
 
 /// Budgets that many crashes on one host do not exhaust.
 const GENEROUS: &str =
@@ -26,32 +44,61 @@ fn rounds() -> u32 {
 fn killed_at_random_moments_healer_neither_doubles_nor_forgets_nor_stays_stuck() {
     let Some(mut rig) = Rig::bare("kills", GENEROUS) else { return };
     rig.healer.start();
-    let mut blows = Vec::new();
+    let (mut blows, mut pairs, mut between) = (Vec::new(), 0, 0);
     for round in 0..rounds() {
+        let reason = [Reason::Crash, Reason::Sick, Reason::Crash, Reason::Asked][round as usize % 4];
         // A repair may also be struck twice: the second blow falls on the recovery.
         let twice = random(round, 1).is_multiple_of(3);
-        let first = random(round, 2) % BLOW_WITHIN_MS;
+        let first = random(round, 2) % if reason == Reason::Crash { BLOW_WITHIN_MS } else { PAIR_WITHIN_MS };
         let second = random(round, 3) % BLOW_WITHIN_MS;
-        blows.push(format!("{first}{}", if twice { format!("+{second}") } else { String::new() }));
+        blows.push(format!("{reason:?} {first}{}", if twice { format!("+{second}") } else { String::new() }));
         let said = format!("round {round}, blows after {} ms", blows[blows.len() - 1]);
-        strike(&mut rig, round, first, twice.then_some(second), &said);
+        let open = strike(&mut rig, round, reason, first, twice.then_some(second), &said);
+        pairs += u32::from(reason != Reason::Crash);
+        between += u32::from(open);
     }
-    eprintln!("struck after {} ms", blows.join(", "));
+    eprintln!("struck after {} ms; {between} of {pairs} pairs between stop and start", blows.join(", "));
+    assert!(pairs == 0 || between > 0, "no blow fell between a stop and its start");
     the_journal_is_whole(&mut rig);
     no_message_is_doubled(&rig);
 }
 
-/// One service, one crash, one or two blows; then all must be well.
-fn strike(rig: &mut Rig, round: u32, first_ms: u64, second_ms: Option<u64>, said: &str) {
+/// One service, one repair, one or two blows; then all must be well. Says whether the first blow fell between the stop
+/// and the start of a pair.
+fn strike(rig: &mut Rig, round: u32, reason: Reason, first_ms: u64, second_ms: Option<u64>, said: &str) -> bool {
     let project = format!("kill{round}");
     rig.project.clone_from(&project);
-    rig.write_project(&project, &[Service::web("web")]);
+    let check = "healthcheck: {test: [CMD, test, -f, /ok], interval: 1s, timeout: 5s, retries: 1}";
+    let service = match reason {
+        Reason::Crash => Service::web("web"),
+        Reason::Sick => Service::slow("web").with(check),
+        Reason::Asked => Service::slow("web"),
+    };
+    rig.write_project(&project, &[service]);
     let folder = rig.project_folder(&project);
     let up = rig.engine.compose(&folder, &project, &["up", "-d"]);
     assert!(up.status.success(), "{said}: {}", String::from_utf8_lossy(&up.stderr));
     rig.wait_for_resource("web", |resource| resource.run.is_some() && resource.intent.is_some());
-    tell(&folder, "web", "crash");
+    let container = rig.container("web");
+    let mut person = None;
+    match reason {
+        Reason::Crash => tell(&folder, "web", "crash"),
+        Reason::Sick => {
+            rig.wait_for_container("web", |container| container.health == "healthy");
+            tell(&folder, "web", "sick");
+        }
+        Reason::Asked => person = Some(rig.healer.spawn(&["restart", &rig.short("web")])),
+    }
+    if reason != Reason::Crash {
+        wait_for(&format!("{said}: it is told to stop"), SOON, || (rig.count(&container, "kill") > 0).then_some(()));
+    }
     blow(rig, first_ms);
+    // The recorder may be a moment behind the engine.
+    let open = reason != Reason::Crash && rig.container("web").started_at == container.started_at;
+    if let Some(mut person) = person {
+        // Their healer is dead, which their command says; or it was done before.
+        person.wait().expect("it is our child");
+    }
     if let Some(ms) = second_ms {
         rig.healer.start_without_waiting();
         blow(rig, ms);
@@ -64,13 +111,20 @@ fn strike(rig: &mut Rig, round: u32, first_ms: u64, second_ms: Option<u64>, said
     });
     wait_for(&format!("{said}: its incident is over"), SOON, || {
         let incidents = rig.incidents("web");
-        (!incidents.is_empty() && incidents.iter().all(|incident| incident.phase == "resolved")).then_some(())
+        let told = reason == Reason::Asked || !incidents.is_empty();
+        (told && incidents.iter().all(|incident| incident.phase == "resolved")).then_some(())
     });
-    let allowed = rig.journal_of("web").into_iter().filter(|entry| starts_it(&entry.event));
-    let (by_healer, allowed) = (rig.starts(&container) - 1, allowed.count());
+    rig.wait_for_resource("web", |resource| resource.standing == Standing::Well);
+    let journal = rig.journal_of("web");
+    let allowed = journal.iter().filter(|entry| starts_it(&entry.event)).count();
+    let by_healer = rig.starts(&container) - 1;
     assert!(by_healer <= allowed, "{said}: {by_healer} starts, of which only {allowed} stand in the journal");
-    assert_eq!(by_healer, 1, "{said}: one crash needs one start");
+    assert_eq!(by_healer, 1, "{said}: one repair needs one start");
+    let stops = usize::from(reason != Reason::Crash);
+    assert_eq!(rig.count(&container, "die"), 1, "{said}: it ended more than once");
+    assert!(rig.count(&container, "stop") <= stops, "{said}: it was stopped although it had been brought up again");
     rig.engine.docker(&["rm", "--force", &container.id]);
+    open
 }
 
 fn blow(rig: &mut Rig, after_ms: u64) {

@@ -64,6 +64,11 @@ fn why_and_status_answer_from_the_journal_when_nobody_runs() {
     rig.wait_until_healed("web");
     rig.healer.kill();
     assert_eq!(rig.healer.status().running_since, None);
+    let web = rig.resource("web").expect("the journal knows it");
+    assert_eq!(web.standing, Standing::Unseen, "what is wanted is known: {web:?}");
+    let status = rig.healer.run(&["status", "--all"]);
+    let status = String::from_utf8_lossy(&status.stdout).into_owned();
+    assert!(status.contains("running") && !status.contains("unknown"), "{status}");
     let why = crate::heals::told(&rig.healer.why(&rig.short("web")));
     assert!(why.contains("cannot open ledger"), "{why}");
 }

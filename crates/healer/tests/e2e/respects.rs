@@ -5,6 +5,7 @@
 
 use model::intent::{Author, Wanted};
 use model::view::Standing;
+use serde_json::Value;
 
 use crate::heals::told;
 use crate::rig::{Rig, SOON, Service, wait_for};
@@ -25,6 +26,7 @@ fn stays_down_after(project: &str, end: impl FnOnce(&Rig)) {
     assert!(why.contains("stopped") || why.contains("on purpose"), "{why}");
     let about_web = rig.hook.taken().into_iter().filter(|taken| taken.json()["resource"] == resource.id.as_str());
     assert_eq!(about_web.count(), 0, "nobody is told of what was meant");
+    assert_eq!(rig.healer.items("/api/v1/alerts"), [] as [Value; 0], "what is meant is no alert");
 }
 
 #[test]
@@ -89,43 +91,6 @@ fn what_is_excluded_or_no_compose_service_is_never_touched() {
     let web = rig.container("web");
     assert_eq!((web.status.as_str(), rig.starts(&web)), ("exited", 1));
     assert_eq!(rig.events.count(&lone, "start"), 1);
-}
-
-#[test]
-fn healers_own_commands_stop_start_and_restart_and_bind_its_hands() {
-    let Some(mut rig) = Rig::new("cmds", &[Service::web("web"), Service::web("canary")]) else { return };
-    rig.start_healer(&["web", "canary"]);
-    let web = rig.short("web");
-    assert!(rig.healer.run(&["stop", &web]).status.success());
-    rig.wait_for_container("web", |container| container.status == "exited");
-    let intent = rig.wait_for_standing("web", Standing::Stopped).intent.expect("it was seen");
-    assert!(matches!(intent.by, Author::Person(_)), "{intent:?}");
-    rig.prove_it_is_awake("canary");
-    assert_eq!(rig.container("web").status, "exited");
-
-    assert!(rig.healer.run(&["start", &web]).status.success());
-    rig.wait_for_container("web", |container| container.status == "running");
-    let started = rig.wait_for_standing("web", Standing::Well);
-    assert_eq!(started.intent.expect("it was seen").wanted, Wanted::Running);
-
-    let before = rig.container("web");
-    assert!(rig.healer.run(&["restart", &web]).status.success());
-    let after = rig.wait_for_container("web", |container| {
-        container.status == "running" && container.started_at != before.started_at
-    });
-    assert_eq!(after.id, before.id);
-    assert_eq!(rig.events.count(&after.id, "restart"), 0, "stop, look, start; never the engine's restart");
-}
-
-#[test]
-fn a_command_about_nothing_says_so_and_fails() {
-    let Some(mut rig) = Rig::new("nothing", &[Service::web("web")]) else { return };
-    rig.start_healer(&["web"]);
-    let out = rig.healer.run(&["stop", "nothing/wbe"]);
-    assert_eq!(out.status.code(), Some(4), "{out:?}");
-    let said = [out.stdout, out.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
-    assert!(said.contains("nothing/wbe"), "{said}");
-    assert_eq!(rig.container("web").status, "running");
 }
 
 #[test]

@@ -183,6 +183,11 @@ impl Rig {
         self.events.count(&container.id, "start")
     }
 
+    /// How often something happened to a container: `kill`, `die`, `stop`.
+    pub(crate) fn count(&self, container: &Container, action: &str) -> usize {
+        self.events.count(&container.id, action)
+    }
+
     /// The journal's entries of one service.
     pub(crate) fn journal_of(&self, service: &str) -> Vec<Entry> {
         let id = self.resource(service).unwrap_or_else(|| panic!("healer does not know {service}")).id;
@@ -214,6 +219,15 @@ impl Service {
             script = script.replace(&format!("/t/{word}"), &format!("/t/{name}-{}", word.to_lowercase()));
         }
         Service::running(name, &["sh", "-c", &script])
+    }
+
+    /// The same, but it takes its time to stop: half a second in which somebody may be struck who waits for it.
+    pub(crate) fn slow(name: &'static str) -> Service {
+        let mut slow = Service::web(name);
+        for word in &mut slow.command {
+            *word = word.replace("trap 'exit 0' TERM", "trap 'sleep 0.5; exit 0' TERM");
+        }
+        slow
     }
 
     pub(crate) fn running(name: &'static str, command: &[&str]) -> Service {

@@ -26,9 +26,9 @@ pub(crate) async fn incidents(
 ) -> Result<Json<Items<Incident>>, Problem> {
     let query = Query::parse(raw.as_deref(), &["state", "limit", "cursor"])?;
     let open_only = query.one_of("state", &["all", "open"])? == "open";
-    let mut incidents = house.ask(|mind| async move { mind.incidents().await }).await?;
-    incidents.retain(|incident| !open_only || incident.ended.is_none());
-    Items::page(incidents, &query.window()?).map(Json)
+    let incidents = house.incidents().await?;
+    let wanted = incidents.iter().filter(|incident| !open_only || incident.ended.is_none());
+    Items::page(wanted, &query.window()?).map(Json)
 }
 
 /// One incident: its story, its evidence, and what was not done.

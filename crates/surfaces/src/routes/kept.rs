@@ -29,7 +29,7 @@ pub(crate) async fn deployments(State(house): State<House>) -> Result<Json<Value
     params(("name" = String, Path, description = "the deployment's name")),
     responses((status = 200, body = schema::KeptDeploymentAnswer), (status = 404, body = schema::Problem)))]
 pub(crate) async fn deployment(State(house): State<House>, Path(name): Path<String>) -> Result<Json<Value>, Problem> {
-    let deployment = named(house.status().await?, &name, None)?;
+    let deployment = named(&*house.status().await?, &name, None)?;
     Ok(Json(json!({ "deployment": shape(&deployment) })))
 }
 
@@ -45,8 +45,7 @@ pub(crate) async fn deployments_health(State(house): State<House>) -> Result<Jso
 #[utoipa::path(get, path = "/api/platform/status", responses((status = 200, body = schema::KeptPlatform)))]
 pub(crate) async fn platform_status(State(house): State<House>) -> Result<Json<Value>, Problem> {
     let status = house.status().await?;
-    let open =
-        house.ask(|mind| async move { mind.incidents().await }).await?.iter().filter(|it| it.ended.is_none()).count();
+    let open = house.incidents().await?.iter().filter(|it| it.ended.is_none()).count();
     let count = |standing| resources(&status).filter(|it| it.standing == standing).count();
     Ok(Json(json!({
         "status": platform(&status),
@@ -55,7 +54,9 @@ pub(crate) async fn platform_status(State(house): State<House>) -> Result<Json<V
         "resources": resources(&status).count(),
         "healthy": count(Standing::Well) + count(Standing::Done),
         "healing": count(Standing::Healing),
-        "needs_attention": count(Standing::NeedsYou) + count(Standing::Held) + count(Standing::Unknown),
+        "needs_attention": count(Standing::NeedsYou) + count(Standing::Held)
+            + count(Standing::Unknown)
+            + count(Standing::Unseen),
         "stopped": count(Standing::Stopped),
         "open_incidents": open,
         "warnings": status.warnings,
@@ -111,7 +112,7 @@ fn wellness(standing: Standing) -> &'static str {
         Standing::Well | Standing::Done => "healthy",
         Standing::NeedsYou | Standing::Healing | Standing::Held => "unhealthy",
         Standing::Stopped => "stopped",
-        Standing::Unknown | Standing::Watched => "unknown",
+        Standing::Unknown | Standing::Unseen | Standing::Watched => "unknown",
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) async fn openapi() -> Json<utoipa::openapi::OpenApi> {
     responses((status = 200, content_type = "application/openmetrics-text", body = String)))]
 pub(crate) async fn metrics(State(house): State<House>) -> Result<Response, Problem> {
     let status = house.status().await?;
-    let incidents = house.ask(|mind| async move { mind.incidents().await }).await?;
+    let incidents = house.incidents().await?;
     let counted = house.clone();
     // A journal that cannot be read leaves the counters where they are: the gauges are worth telling all the same.
     if let Err(problem) = house.read(move |reader| counted.metrics().count(reader)).await {

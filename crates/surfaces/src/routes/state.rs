@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use model::view::{Deployment, Resource, Status};
 
 use crate::answer::{Items, Problem};
@@ -12,9 +13,9 @@ use crate::schema;
 
 /// The whole, at one moment.
 #[utoipa::path(get, path = "/api/v1/status", responses((status = 200, body = schema::Status)))]
-pub(crate) async fn status(State(house): State<House>, RawQuery(raw): RawQuery) -> Result<Json<Status>, Problem> {
+pub(crate) async fn status(State(house): State<House>, RawQuery(raw): RawQuery) -> Result<Response, Problem> {
     Query::parse(raw.as_deref(), &[])?;
-    Ok(Json(house.status().await?))
+    Ok(Json(&*house.status().await?).into_response())
 }
 
 /// The deployments, those that need a person first.
@@ -29,7 +30,7 @@ pub(crate) async fn deployments(
     RawQuery(raw): RawQuery,
 ) -> Result<Json<Items<Deployment>>, Problem> {
     let window = Query::parse(raw.as_deref(), LIST)?.window()?;
-    Items::page(house.status().await?.deployments, &window).map(Json)
+    Items::page(house.status().await?.deployments.iter(), &window).map(Json)
 }
 
 /// One deployment.
@@ -49,17 +50,17 @@ pub(crate) async fn deployment(
     RawQuery(raw): RawQuery,
 ) -> Result<Json<Deployment>, Problem> {
     let query = Query::parse(raw.as_deref(), &["host"])?;
-    named(house.status().await?, &name, query.get("host")).map(Json)
+    named(&*house.status().await?, &name, query.get("host")).map(Json)
 }
 
 /// The one deployment of this name.
-pub(crate) fn named(status: Status, name: &str, host: Option<&str>) -> Result<Deployment, Problem> {
+pub(crate) fn named(status: &Status, name: &str, host: Option<&str>) -> Result<Deployment, Problem> {
     let fits = |it: &Deployment| it.name == name && host.is_none_or(|host| it.host == host);
-    let mut found: Vec<Deployment> = status.deployments.into_iter().filter(fits).collect();
+    let mut found: Vec<&Deployment> = status.deployments.iter().filter(|it| fits(it)).collect();
     match (found.pop(), found.as_slice()) {
-        (Some(one), []) => Ok(one),
+        (Some(one), []) => Ok(one.clone()),
         (Some(one), others) => {
-            let hosts: Vec<&str> = others.iter().chain([&one]).map(|it| it.host.as_str()).collect();
+            let hosts: Vec<&str> = others.iter().copied().chain([one]).map(|it| it.host.as_str()).collect();
             let error = format!("{} is on {}: say which with ?host=", shown(name), hosts.join(" and "));
             Err(Problem::new(StatusCode::CONFLICT, error))
         }
@@ -85,6 +86,6 @@ pub(crate) async fn resources(
     let query = Query::parse(raw.as_deref(), &["deployment", "limit", "cursor"])?;
     let of = query.get("deployment");
     let status = house.status().await?;
-    let deployments = status.deployments.into_iter().filter(|it| of.is_none_or(|name| it.name == name));
-    Items::page(deployments.flat_map(|it| it.resources).collect(), &query.window()?).map(Json)
+    let deployments = status.deployments.iter().filter(|it| of.is_none_or(|name| it.name == name));
+    Items::page(deployments.flat_map(|it| &it.resources), &query.window()?).map(Json)
 }

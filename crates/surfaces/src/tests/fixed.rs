@@ -203,7 +203,7 @@ impl Fixed {
 
     pub(crate) fn command(&self, id: CommandId, who: String, ask: Ask) -> Reply {
         self.commands.lock().unwrap().push((id.clone(), who, ask));
-        let line = |resource, text: &str| ReplyLine { resource, text: text.to_owned() };
+        let line = |resource, text: &str| ReplyLine { resource, text: text.to_owned(), failed: !self.takes };
         let lines = vec![line(Some(resource("web")), "refused: absent"), line(None, "nothing done")];
         Reply { id, taken: self.takes, lines }
     }

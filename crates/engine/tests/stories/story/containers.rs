@@ -12,7 +12,8 @@ impl Story {
     pub(crate) fn runs_as(&mut self, name: &str, differs: impl FnOnce(&mut Definition)) -> &mut Story {
         let mut definition = compose_service(name);
         differs(&mut definition);
-        let id = Incarnation(format!("{}-{}", name.replace('/', "-"), self.containers.len() + 1).into());
+        self.made += 1;
+        let id = Incarnation(format!("{}-{}", name.replace('/', "-"), self.made).into());
         let started = Some(SourceTime(self.source_now().0 - 3_600_000_000_000));
         self.containers.push(Container {
             resource: named(name),
@@ -31,6 +32,17 @@ impl Story {
             life: 0,
             log: Vec::new(),
         });
+        self
+    }
+
+    /// `docker run`: made and started before healer's eyes, outside of any deployment.
+    pub(crate) fn docker_run(&mut self, name: &str) -> &mut Story {
+        self.runs_as(name, |definition| definition.belongs = Belongs::Unclaimed);
+        let container = self.container(name);
+        (container.run, container.started) = (Run::Created, None);
+        let id = container.id.clone();
+        self.event(&id, What::Created);
+        self.comes_up(&id);
         self
     }
 

@@ -1,0 +1,217 @@
+//! From a diagnosis to a step, a question, a wait or an end: makes the plan, asks the guard, and does what it says.
+
+use std::time::Duration;
+
+use model::Tick;
+use model::action::Step;
+use model::event::Event;
+use model::incident::{Confidence, Diagnosis, Escalation, Mend, Outcome, Phase, RollbackCause, Verification};
+use model::message::Kind;
+use model::verdict::{Hold, Refusal, Verdict};
+
+use crate::guard::Purpose;
+use crate::{Engine, plan};
+
+/// An escalated incident that nobody resolved is told again after this long.
+const REMINDER_EVERY: Duration = Duration::from_secs(24 * 3600);
+/// What is not seen is asked about again after this long; a source that sees it wakes it sooner.
+const NOT_SEEN_AGAIN: Duration = Duration::from_secs(600);
+/// A hold that only an input can lift is asked again this rarely at last.
+const ASK_AGAIN_MAX: Duration = Duration::from_secs(3600);
+
+impl Engine {
+    /// Makes a plan, asks the guard, and does what it says.
+    pub(crate) fn plan_and_ask(&mut self, number: u64) {
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        let Some(diagnosis) = incident.diagnosis.clone() else {
+            // Nothing was ever seen of it: nobody can tell, unless it is still to be seen.
+            if !self.world.is_fresh(&incident.resource) {
+                let until = self.after(NOT_SEEN_AGAIN);
+                return self.hold(number, Hold::NotSeen, until);
+            }
+            return self.escalate(number, Escalation::CannotTell);
+        };
+        if incident.well_since.is_none() && diagnosis.mend == Mend::Nothing {
+            return self.resolve(number, Outcome::FalseAlarm, diagnosis.because);
+        }
+        let body = self.world.body(&incident.resource).map(|(_, body)| body);
+        let definition = body.and_then(|body| body.definition.as_deref());
+        let attempts_max = self.attempts_limit(incident).count;
+        let Some(plan) = plan::for_mend(diagnosis.mend, &incident.resource, definition, attempts_max) else {
+            return self.without_plan(number, &diagnosis);
+        };
+        let (id, known) = (incident.id.clone(), incident.plan.as_ref() == Some(&plan));
+        if !known {
+            self.emit(Event::Planned { id, plan });
+        }
+        self.ask_guard(number);
+    }
+
+    fn without_plan(&mut self, number: u64, diagnosis: &Diagnosis) {
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        // A symptom that is just going away needs nobody.
+        if incident.well_since.is_some() {
+            let until = self.after(self.settings.budgets.stability());
+            return self.hold(number, Hold::Clearing, until);
+        }
+        let unknown = diagnosis.confidence == Confidence::None;
+        self.escalate(number, if unknown { Escalation::CannotTell } else { Escalation::NoActionMends });
+    }
+
+    fn ask_guard(&mut self, number: u64) {
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        let Some(plan) = incident.plan.clone() else { return };
+        let Some(step) = plan.steps.first() else { return };
+        match self.guard(incident, &plan, step, Purpose::Mend) {
+            Verdict::Allow(permit) => {
+                let limit = self.attempts_limit(incident);
+                let made = self.state.spending.attempts_within(&step.resource, limit.window(), self.now.tick);
+                self.start_action(permit, 0, made + 1);
+                self.tell_of_another_attempt(number);
+            }
+            Verdict::Ask(question) => {
+                let (id, incident_resource) = (incident.id.clone(), incident.resource.clone());
+                let until = self.after(Duration::from_millis(self.settings.approval_expires_ms));
+                let binds = self.binding(&incident_resource);
+                self.emit(Event::ApprovalAsked { id, question, binds, until });
+                self.tell(number, Kind::Opened);
+            }
+            Verdict::Hold(reason, until) => self.hold(number, reason, until),
+            Verdict::Refuse(Refusal::StoppedOnPurpose) => {
+                let because = self.intent_because(number);
+                self.resolve(number, Outcome::StoppedByOwner, because);
+            }
+            Verdict::Refuse(Refusal::Absent) => {
+                self.resolve(number, Outcome::Gone, "it is not there any more".to_owned());
+            }
+            Verdict::Refuse(Refusal::RejectedBefore) => {
+                let (by, because) = incident.rejection.clone().unwrap_or_default();
+                self.escalate(number, Escalation::Rejected { by, because });
+            }
+            Verdict::Refuse(refusal) => self.escalate(number, Escalation::Refused(refusal)),
+        }
+    }
+
+    pub(crate) fn hold(&mut self, number: u64, reason: Hold, until: Tick) {
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        let id = incident.id.clone();
+        self.emit(Event::Held { id, reason, until });
+    }
+
+    /// What is held is diagnosed anew when its reason is gone. Until then it stays held, and one entry says so; a hold that
+    /// an input lifts, and not time, is asked ever more rarely.
+    pub(crate) fn ask_again(&mut self, number: u64) {
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        let Phase::Held { reason, .. } = &incident.phase else { return };
+        let first = incident.plan.as_ref().and_then(|plan| Some((plan, plan.steps.first()?)));
+        let verdict = first.map(|(plan, step)| self.guard(incident, plan, step, Purpose::Mend));
+        match verdict {
+            Some(Verdict::Hold(same, until)) if same == *reason => {
+                let lasted = self.now.tick.since(incident.phase_since.tick).min(ASK_AGAIN_MAX);
+                let rarely = if is_lifted_by_an_input(&same) { self.after(lasted) } else { until };
+                self.hold(number, same, until.max(rarely));
+            }
+            Some(Verdict::Hold(..) | Verdict::Allow(_) | Verdict::Ask(_) | Verdict::Refuse(_)) | None => {
+                self.begin_diagnosis(number, "it is looked at anew");
+            }
+        }
+    }
+
+    /// Ends an incident, tells of it if it is to be told, and lets others have what it held.
+    pub(crate) fn resolve(&mut self, number: u64, outcome: Outcome, because: String) {
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        let (id, resource) = (incident.id.clone(), incident.resource.clone());
+        let was_told = incident.told.open;
+        if matches!(incident.phase, Phase::AwaitingApproval { .. }) {
+            let because = "it is no longer needed".to_owned();
+            self.emit(Event::ApprovalWithdrawn { id: id.clone(), because });
+        }
+        self.emit(Event::IncidentResolved { id, outcome, because });
+        self.tell_the_end(number, was_told);
+        self.live.logs.remove(&number);
+        self.live.logs_asked.remove(&number);
+        self.live.carries.remove(&number);
+        self.touch_dependents(&resource);
+    }
+
+    pub(crate) fn escalate(&mut self, number: u64, reason: Escalation) {
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        let id = incident.id.clone();
+        let until = self.after(REMINDER_EVERY);
+        self.emit(Event::Escalated { id, reason, level: 0, until });
+        self.tell(number, Kind::Escalated);
+    }
+
+    pub(crate) fn next_level(&mut self, number: u64) {
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        let Phase::Escalated { reason, level, acknowledged, .. } = incident.phase.clone() else { return };
+        let until = self.after(REMINDER_EVERY);
+        self.emit(Event::Escalated { id: incident.id.clone(), reason, level: level + 1, until });
+        if !acknowledged {
+            self.tell(number, Kind::Escalated);
+        }
+    }
+
+    /// A person's command ends a verification without a verdict; the person's act follows.
+    pub(crate) fn give_way(&mut self, number: u64) {
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        let because = "a person's command came in between".to_owned();
+        let id = incident.id.clone();
+        self.emit(Event::Verified { id, result: Verification::Inconclusive, because });
+        let until = self.after(self.settings.budgets.stability());
+        self.hold(number, Hold::Clearing, until);
+    }
+
+    /// The owner stopped it while our start was under way: their stop wins.
+    pub(crate) fn stop_ours(&mut self, number: u64) {
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        if !self.is_up(&incident.resource) {
+            let because = self.intent_because(number);
+            return self.resolve(number, Outcome::StoppedByOwner, because);
+        }
+        let Some(plan) = incident.plan.clone() else { return };
+        let definition = self.world.body(&incident.resource).and_then(|(_, body)| body.definition.clone());
+        let step: Step = plan::step(
+            model::action::Action::Stop,
+            &incident.resource,
+            definition.as_deref(),
+            model::action::Pair::None,
+        );
+        match self.guard(incident, &plan, &step, Purpose::Undo) {
+            Verdict::Allow(permit) => {
+                let id = incident.id.clone();
+                let because = RollbackCause::OwnerStopped;
+                self.emit(Event::RollbackBegan { id, permit: permit.id, because, until: permit.until });
+                self.start_action(permit, 0, 0);
+            }
+            // It cannot be looked at, or is not ours to touch: the intent stands, and nothing is started.
+            Verdict::Ask(_) | Verdict::Hold(_, _) | Verdict::Refuse(_) => {
+                let because = self.intent_because(number);
+                self.resolve(number, Outcome::StoppedByOwner, because);
+            }
+        }
+    }
+}
+
+/// Whether a fact, a command or the configuration lifts a hold, and time alone never does.
+fn is_lifted_by_an_input(hold: &Hold) -> bool {
+    match hold {
+        Hold::NotSeen
+        | Hold::Paused
+        | Hold::IntentUnknown
+        | Hold::Frozen { .. }
+        | Hold::TwoIncarnations
+        | Hold::ObserveMode
+        | Hold::Halted { .. }
+        | Hold::StoreFull => true,
+        Hold::Clearing
+        | Hold::BeingStopped
+        | Hold::DeployInProgress
+        | Hold::EnginesOwnPolicy
+        | Hold::Busy { .. }
+        | Hold::Backoff { .. }
+        | Hold::Concurrency { .. }
+        | Hold::GroupBudget { .. }
+        | Hold::Storm => false,
+    }
+}

@@ -1,0 +1,200 @@
+//! What is shown of a resource whose state and intent do not go together, and of one that nobody sees.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use model::action::Answer;
+use model::command::{Ask, Command, CommandId};
+use model::event::Event;
+use model::fact::{
+    Belongs, Definition, Exit, Fact, Generation, Health, Incarnation, Look, Observation, RestartPolicy, Run, SourceTime,
+};
+use model::input::{Effect, Input, Report, SourceState};
+use model::settings::Settings;
+use model::view::Standing;
+use model::{Now, ResourceId, Tick, Wall};
+
+use super::*;
+use crate::State;
+
+const BEGAN_MS: u64 = 1_795_446_000_000;
+
+/// An engine that sees one service through one connection, and a clock.
+struct Seen {
+    engine: Engine,
+    now: Now,
+    journal: Vec<Entry>,
+}
+
+fn web() -> ResourceId {
+    ResourceId::docker("h", "shop", "web", 1)
+}
+
+fn body() -> Incarnation {
+    Incarnation(Arc::from("0123456789abcdef"))
+}
+
+fn at(ms: u64) -> Now {
+    Now { wall: Wall(i64::try_from(BEGAN_MS + ms).unwrap()), tick: Tick(1_000_000 + ms) }
+}
+
+fn source_at(ms: u64) -> SourceTime {
+    SourceTime(i64::try_from(BEGAN_MS + ms).unwrap() * 1_000_000)
+}
+
+fn looked(ms: u64, run: Run, started_ms: u64, exit: Option<Exit>) -> Input {
+    let definition = Definition {
+        name: "shop-web-1".to_owned(),
+        image: "shop:1".to_owned(),
+        image_id: "sha256:1".to_owned(),
+        config_hash: "1".to_owned(),
+        belongs: Belongs::ComposeService,
+        restart_policy: RestartPolicy::Always,
+        depends_on: Vec::new(),
+        network_parent: None,
+        stop_timeout_s: 10,
+        memory_limit_bytes: 0,
+        removed_at_end: false,
+        labels: BTreeSet::new(),
+        healers_own: None,
+    };
+    let look = Look {
+        at: source_at(ms),
+        run,
+        started: Some(source_at(started_ms)),
+        exit,
+        health: Health::Unchecked,
+        health_output: String::new(),
+        restarts: 0,
+        manually_stopped: Some(false),
+        kept: None,
+        definition: Arc::new(definition),
+    };
+    let fact = Fact::Looked(Box::new(look));
+    Input::Observed(Observation { resource: web(), incarnation: body(), generation: Generation(1), fact })
+}
+
+impl Seen {
+    /// It runs, and is meant to.
+    fn running() -> Seen {
+        let settings = Arc::new(Settings { instance: "h".to_owned(), ..Settings::default() });
+        let mut seen = Seen { engine: Engine::new(State::default(), settings, "1"), now: at(0), journal: Vec::new() };
+        seen.journal.extend(seen.engine.lead(1, at(0)).entries);
+        let source = |state| Input::Source(Report { source: "h".to_owned(), state });
+        let listed = SourceState::Listed { generation: Generation(1), present: vec![(web(), body())] };
+        seen.takes(0, source(SourceState::Opened { generation: Generation(1) }));
+        seen.takes(0, looked(0, Run::Running, 0, None));
+        seen.takes(0, source(listed));
+        seen
+    }
+
+    fn takes(&mut self, ms: u64, input: Input) -> Vec<Effect> {
+        self.now = at(ms);
+        let decision = self.engine.handle(&[input], self.now);
+        self.journal.extend(decision.entries);
+        decision.effects
+    }
+
+    fn asks(&mut self, ms: u64, ask: Ask) -> Vec<Effect> {
+        let id = CommandId(ms.to_string());
+        self.takes(ms, Input::Commanded(Command { id, who: "ann".to_owned(), ask }))
+    }
+
+    fn shown(&self, ms: u64) -> Resource {
+        resource(&self.engine, &web(), at(ms))
+    }
+}
+
+fn ended(ms: u64, code: i32) -> Option<Exit> {
+    Some(Exit { at: source_at(ms), code, oom: false, error: String::new() })
+}
+
+#[test]
+fn what_is_being_stopped_is_not_said_to_run_against_its_stop() {
+    let mut seen = Seen::running();
+    seen.asks(60_000, Ask::Stop("shop/web".to_owned()));
+    let shown = seen.shown(65_000);
+    assert_eq!((shown.standing, shown.remedy), (Standing::Stopped, None), "{}", shown.why);
+    assert!(shown.why.starts_with("being stopped: ann "), "{}", shown.why);
+}
+
+#[test]
+fn what_an_engine_started_again_says_who_had_stopped_it_and_what_settles_it() {
+    let mut seen = Seen::running();
+    seen.asks(60_000, Ask::Stop("shop/web".to_owned()));
+    seen.takes(61_000, looked(61_000, Run::Exited, 0, ended(60_900, 0)));
+    let (&permit, _) = seen.engine.state.acts.first_key_value().unwrap();
+    seen.takes(61_000, Input::Answered(permit, Answer::Done));
+    seen.takes(67_000, Input::ClockJumped { by_ms: 0 });
+    assert!(alerts(&seen.engine).is_empty(), "what is stopped on purpose is no alert");
+    assert!(!seen.engine.state.alerts.is_empty(), "it is down all the same, which the journal knows");
+    seen.takes(200_000, looked(200_000, Run::Running, 199_000, None));
+    let shown = seen.shown(360_000);
+    assert_eq!(shown.standing, Standing::Held, "{}", shown.why);
+    assert_eq!(shown.why, "runs, although ann stopped it 5 m ago; healer neither stops it nor heals it");
+    assert_eq!(shown.remedy.as_deref(), Some("healer stop shop/web   (or, to let it run: healer start shop/web)"));
+    let why = why(&seen.engine, &Subject::Resource(web()), &[], at(360_000));
+    assert!(why.headline.starts_with("shop/web is running, although it is meant to be stopped"), "{}", why.headline);
+    assert!(why.not_done[0].starts_with("stopping shop/web"), "{:?}", why.not_done);
+    let shop = &status(&seen.engine, at(360_000)).deployments[0];
+    assert_eq!((shop.standing, shop.wanted.as_str()), (Standing::Held, "stopped"));
+}
+
+#[test]
+fn an_alert_of_what_shall_run_is_one() {
+    let mut seen = Seen::running();
+    seen.takes(61_000, looked(61_000, Run::Exited, 0, ended(60_900, 3)));
+    let shown = alerts(&seen.engine);
+    assert_eq!(shown.len(), 1, "{shown:?}");
+}
+
+#[test]
+fn every_line_of_an_incident_names_its_resource() {
+    let mut seen = Seen::running();
+    seen.takes(61_000, looked(61_000, Run::Exited, 0, ended(60_900, 3)));
+    seen.takes(120_000, Input::ClockJumped { by_ms: 0 });
+    let told = lines(&seen.journal);
+    let of_incident: Vec<_> = told.iter().filter(|line| line.incident.is_some()).collect();
+    assert!(of_incident.len() > 2, "{told:?}");
+    assert!(of_incident.iter().all(|line| line.resource == Some(web())), "{of_incident:?}");
+}
+
+#[test]
+fn the_journal_alone_knows_what_is_wanted_of_what_nobody_sees() {
+    let mut seen = Seen::running();
+    let folded = |seen: &Seen| {
+        let mut state = State::default();
+        seen.journal.iter().for_each(|entry| state.apply(entry));
+        Engine::new(state, Arc::new(Settings::default()), "1")
+    };
+    let shown = resource(&folded(&seen), &web(), at(1_000));
+    assert_eq!((shown.standing, shown.remedy), (Standing::Unseen, None), "{}", shown.why);
+    assert!(shown.why.contains("it shall run"), "{}", shown.why);
+    let whole = status(&folded(&seen), at(1_000));
+    assert_eq!((whole.deployments[0].standing, whole.deployments[0].wanted.as_str()), (Standing::Unseen, "running"));
+
+    seen.asks(60_000, Ask::Stop("shop/web".to_owned()));
+    let shown = resource(&folded(&seen), &web(), at(61_000));
+    assert_eq!(shown.standing, Standing::Stopped);
+    assert_eq!(shown.why, "ann said so: `healer stop`");
+}
+
+#[test]
+fn an_incident_that_asks_nothing_takes_neither_yes_nor_no() {
+    let mut seen = Seen::running();
+    seen.takes(61_000, looked(61_000, Run::Exited, 0, ended(60_900, 3)));
+    let id = incidents(&seen.engine, at(61_000))[0].id.clone();
+    let asks = [Ask::Approve(id.clone()), Ask::Reject { incident: id.clone(), because: String::new() }];
+    for (ms, ask) in (62_000..).zip(asks) {
+        let effects = seen.asks(ms, ask.clone());
+        let replies = effects.iter().filter_map(|effect| match effect {
+            Effect::Answer(reply) => Some(reply),
+            Effect::Look { .. } | Effect::Gather { .. } | Effect::Execute(_) | Effect::Send(_) => None,
+        });
+        let replies: Vec<_> = replies.collect();
+        assert!(!replies[0].taken && replies[0].lines[0].failed, "{ask:?}: {replies:?}");
+        assert!(replies[0].lines[0].text.starts_with(&format!("incident {id} asks nothing of you")), "{replies:?}");
+    }
+    let answered = seen.journal.iter().filter(|entry| matches!(entry.event, Event::ApprovalAnswered { .. }));
+    assert_eq!(answered.count(), 0);
+}
