@@ -57,7 +57,11 @@ mod tests {
     }
 
     fn since(events: &[Event], started: i64) -> (bool, Vec<i64>) {
-        let kept = Ring::new(events, |_| Traits::default()).since_start(&Incarnation("a".into()), SourceTime(started), SourceTime(30));
+        let kept = Ring::new(events, |_| Traits::default()).since_start(
+            &Incarnation("a".into()),
+            SourceTime(started),
+            SourceTime(30),
+        );
         (kept.complete, kept.happenings.iter().map(|h| h.at.0).collect())
     }
 

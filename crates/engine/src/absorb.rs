@@ -9,7 +9,7 @@ use model::event::{Event, Refresh};
 use model::fact::{Fact, Incarnation, Observation, Run, SourceTime};
 use model::incident::{Excerpt, IncidentId};
 use model::input::{Effect, Input, Report, SourceState};
-use model::intent::{Author, Wanted};
+use model::intent::{Author, Intent, Wanted};
 
 use crate::intent::{self, Around, Word};
 use crate::{Engine, Shown, detect, world};
@@ -242,7 +242,10 @@ impl Engine {
 
     /// Compares what is seen of a resource with what the journal says is firing.
     pub(crate) fn compare_alerts(&mut self, resource: &ResourceId) {
-        let conditions = detect::conditions(self.world.bodies(resource), self.now.tick);
+        let mut conditions = detect::conditions(self.world.bodies(resource), self.now.tick);
+        if conditions.is_empty() && self.was_never_started(resource) {
+            conditions.push((Name::ServiceDown, "it shall run, and was never started".to_owned()));
+        }
         for name in Name::ALL {
             let alert = Alert { name, resource: resource.clone() };
             let stands = conditions.iter().find(|(standing, _)| *standing == name).map(|(_, because)| because.clone());
@@ -264,6 +267,17 @@ impl Engine {
                 self.emit(Event::AlertJoined { id, alert: name, because });
             }
         }
+    }
+
+    /// Whether a person said to healer that it shall run, and nothing came of it. What somebody has just made at the engine
+    /// is theirs to start.
+    pub(crate) fn was_never_started(&self, resource: &ResourceId) -> bool {
+        let by_person = |intent: &Intent| intent.wanted == Wanted::Running && matches!(intent.by, Author::Person(_));
+        let created = self.world.body(resource).is_some_and(|(_, body)| body.run == Run::Created);
+        created
+            && self.state.intents.get(resource).is_some_and(by_person)
+            && !self.persons_act_under_way(resource)
+            && self.world.deploying_until(resource, self.now.tick).is_none()
     }
 
     /// Whether there is a body to judge by, or a full listing that shows that there is none.

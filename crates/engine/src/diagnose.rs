@@ -9,6 +9,7 @@ mod clean_exit;
 mod crash;
 mod engine_stopped;
 mod killed_by_host;
+mod never_started;
 mod oom_main;
 mod unhealthy;
 
@@ -44,6 +45,7 @@ pub struct Finding {
 pub const CATALOGUE: &[Cause] = &[
     oom_main::CAUSE,
     cannot_start::CAUSE,
+    never_started::CAUSE,
     clean_exit::CAUSE,
     killed_by_host::CAUSE,
     crash::CAUSE,

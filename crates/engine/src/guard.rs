@@ -150,7 +150,7 @@ impl Engine {
 
     fn symptom_and_intent(&self, incident: &Incident, step: &Step) -> Option<Verdict> {
         let stands = self.world.body(&step.resource).is_some_and(|(_, body)| is_ill(body));
-        if !stands || incident.well_since.is_some() {
+        if !(stands || self.was_never_started(&step.resource)) || incident.well_since.is_some() {
             return Some(Verdict::Hold(Hold::Clearing, self.after(self.settings.budgets.stability())));
         }
         self.intent_of_start(step)

@@ -447,8 +447,9 @@ fn said_at(word: &Intent) -> SourceTime {
 /// ours explains it.
 fn found_running(look: &Look, before: &Intent, own: Option<&Own>, by_another: bool) -> Word {
     use model::fact::RestartPolicy as P;
-    // What an act of ours left running after that word, and the engine's policy restarted, tells of nobody's wish.
-    let by_policy = look.restarts > 0 && own.and_then(|own| own.left_running) > Some(said_at(before));
+    // What a stop of ours left running after that word, and the engine's policy restarted, tells of nobody's wish.
+    let left_running = own.and_then(|own| own.left_running);
+    let by_policy = look.restarts > 0 && left_running > Some(said_at(before)) && left_running < look.started;
     let started_since = by_another && !by_policy && look.started.is_some_and(|started| started > said_at(before));
     match (before.wanted, look.definition.restart_policy) {
         (Wanted::Running, _) => Word::None,
@@ -495,6 +496,8 @@ fn judge_unseen_end(look: &Look, by_engine: bool, around: &Around<'_>) -> End {
     }
     match look.manually_stopped {
         Some(false) => End::AsBefore,
+        // Its last start failed: what is down already cannot be stopped (facts/intent.md, L6).
+        None if !exit.error.is_empty() => End::AsBefore,
         // The stop that the engine notes is ours, and nothing that it kept tells of another.
         Some(true) if ours > 0 => End::AsBefore,
         // Found dead after an unclean stop of the engine: nobody stopped it. A program may also end with 255 by itself, so

@@ -298,9 +298,16 @@ impl Engine {
         self.leads
     }
 
-    /// Gives up the lead: nothing is decided any more.
-    pub fn step_down(&mut self) {
+    /// Gives up the lead: nothing is decided any more. Returns what persons who wait are told.
+    pub fn step_down(&mut self) -> Vec<Effect> {
         self.leads = false;
+        let waiting = std::mem::take(&mut self.live.replies).into_iter();
+        let told = waiting.map(|(id, PendingReply { mut lines, .. })| {
+            let text = "another healer has taken the lead, and goes on with what is left".to_owned();
+            lines.push(ReplyLine { resource: None, text, failed: true });
+            Effect::Answer(Reply { id, taken: true, lines })
+        });
+        told.collect()
     }
 
     /// Another healer leads: nothing is decided, not even what came in the same batch; persons are told so.

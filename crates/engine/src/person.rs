@@ -126,6 +126,9 @@ impl Engine {
                 vec![plan::step(Action::Start, resource, definition, Pair::None)]
             }
             (Ask::Restart(_), true) => plan::restart_steps(resource, definition),
+            (Ask::Stop(_), false) if self.faults.owner_stop_forgotten => {
+                return self.reply_line(id, line(Some(resource), "it is down already"));
+            }
             // What is down as far as is known may have been started a moment ago, or is about to be.
             (Ask::Stop(_), _) => vec![plan::step(Action::Stop, resource, definition, Pair::None)],
             (Ask::Start(_), true) => {

@@ -145,7 +145,7 @@ pub struct Own {
     /// Those were over as of this moment.
     #[serde(default)]
     pub stops_before_closed: Option<SourceTime>,
-    /// When the look that settled an act of ours last showed it running.
+    /// When the look that settled our last stop showed that it was not stopped.
     #[serde(default)]
     pub left_running: Option<SourceTime>,
 }
@@ -498,11 +498,9 @@ impl Own {
     /// An order is over: what happens after this moment is somebody else's.
     fn close(&mut self, act: &Act, over: SourceTime, reached: bool) {
         let taken_back = matches!(act.answer, Some(Answer::AlreadySo | Answer::Withheld(_)));
-        if reached == (act.permit.step.action == model::action::Action::Start) {
-            self.left_running = Some(over);
-        }
         match act.permit.step.action {
             model::action::Action::Stop => {
+                self.left_running = if reached { None } else { Some(over) };
                 self.stops_closed = Some(over);
                 self.stops_open = self.stops_open.saturating_sub(u32::from(!taken_back));
             }

@@ -49,6 +49,8 @@ pub struct Source {
     pub listed: bool,
     /// Whether any listing was ever seen by this process: what appears later appeared before our eyes.
     pub ever_listed: bool,
+    /// The last batch told of a listing: if that is not taken, nothing of it was seen.
+    lists: bool,
     /// It is being shut down.
     pub closing: bool,
     /// Why it cannot be reached; empty while it can.
@@ -259,7 +261,7 @@ impl World {
                 *source = Source {
                     generation: Some(*generation),
                     last: Some(*generation),
-                    ever_listed: source.ever_listed,
+                    ever_listed: source.ever_listed || source.lists,
                     out: source.lost.filter(|_| was_out).map(|lost| (lost, now.wall)).or(source.out),
                     ..Source::default()
                 };
@@ -267,7 +269,7 @@ impl World {
             SourceState::Listed { generation, present } => {
                 if source.generation == Some(*generation) {
                     source.listed = true;
-                    source.ever_listed = true;
+                    source.lists = true;
                     return self.sweep(name, *generation, present);
                 }
             }
@@ -320,10 +322,14 @@ impl World {
     /// A batch begins: what the last one told was taken.
     pub fn begin_batch(&mut self) {
         self.unjudged.clear();
+        for source in self.sources.values_mut() {
+            source.ever_listed |= std::mem::take(&mut source.lists);
+        }
     }
 
     /// The last batch was not taken: the starts that it told are news again.
     pub fn forget_starts(&mut self) {
+        self.sources.values_mut().for_each(|source| source.lists = false);
         for (resource, incarnation) in self.unjudged.drain(..) {
             let body = self.bodies.get_mut(&resource).and_then(|bodies| bodies.get_mut(&incarnation));
             if let Some(body) = body {

@@ -235,7 +235,8 @@ impl<J: Journal, P: Perform> Loop<J, P> {
         tracing::warn!(%error, "the journal did not take a batch");
         self.refold = true;
         if let Error::Deposed { .. } = error {
-            self.engine.step_down();
+            let owed = self.engine.step_down();
+            self.perform(owed);
             self.close_gate();
             self.refold = false;
             self.refuse_commands(batch, "another healer has taken the lead");
@@ -289,7 +290,8 @@ impl<J: Journal, P: Perform> Loop<J, P> {
         };
         let epoch = self.engine.state().epoch;
         if state.epoch > epoch {
-            self.engine.step_down();
+            let owed = self.engine.step_down();
+            self.perform(owed);
             self.close_gate();
             return true;
         }

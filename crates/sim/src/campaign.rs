@@ -36,7 +36,7 @@ impl Report {
     /// Whether no promise was broken and everything was reached that should be.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        self.broken.is_empty() && self.counts.faults().is_empty()
+        self.broken.is_empty() && self.counts.faults(self.worlds).is_empty()
     }
 }
 
@@ -100,7 +100,7 @@ impl fmt::Display for Report {
             seconds * 1_000.0 / self.worlds.max(1) as f64,
         )?;
         write!(f, "{}", self.counts)?;
-        for fault in self.counts.faults() {
+        for fault in self.counts.faults(self.worlds) {
             writeln!(f, "NOT GOOD  {fault}")?;
         }
         let mut rules: BTreeMap<&str, Vec<u64>> = BTreeMap::new();

@@ -44,6 +44,8 @@ pub(crate) struct Check {
     /// What remediations under way have taken hold of.
     holds: BTreeMap<u64, BTreeSet<ResourceId>>,
     verifying: BTreeMap<u64, u64>,
+    /// The incidents of which a step took something down that another has still to bring up.
+    pairs_open: BTreeSet<u64>,
     approvals: BTreeMap<u64, u32>,
     pub(crate) threads: BTreeMap<u64, Thread>,
     pub(crate) frozen: bool,
@@ -215,10 +217,13 @@ impl World<'_> {
                     given.answer = Some(answer.clone());
                 }
             }
-            Event::ActionSettled { permit, .. } => {
+            Event::ActionSettled { permit, reached, .. } => {
                 if let Some(given) = self.check.permits.get_mut(permit) {
                     given.settled = Some(now);
                     if let Behalf::Incident(id) = &given.permit.behalf {
+                        if *reached && given.permit.step.pair == Pair::Opens {
+                            self.check.pairs_open.insert(id.number);
+                        }
                         // What the step disturbed is let go: it may need a repair of its own to be well again.
                         let resource = given.permit.step.resource.clone();
                         self.check.holds.insert(id.number, [resource].into());
@@ -274,6 +279,7 @@ impl World<'_> {
             Event::IncidentReopened { id, .. } => self.thread(id.number).reasons += 2,
             Event::IncidentResolved { id, outcome, .. } => {
                 self.check.holds.remove(&id.number);
+                self.check.pairs_open.remove(&id.number);
                 self.count_outcome(outcome);
             }
             Event::MessageQueued { message, .. } => {
@@ -361,6 +367,9 @@ impl World<'_> {
             self.broken("a permit has a number of its own", format!("permit {} was given twice", permit.id.0));
         }
         let resource = &permit.step.resource;
+        if let (Behalf::Incident(id), Pair::Closes) = (&permit.behalf, permit.step.pair) {
+            self.check.pairs_open.remove(&id.number);
+        }
         let ours = matches!(permit.behalf, Behalf::Incident(_));
         let ends_in_start = permit.step.action == Action::Start || permit.step.pair == Pair::Opens;
         if let Some(svc) = self.svc_of(resource) {
@@ -519,6 +528,11 @@ impl World<'_> {
         let resource = self.check.shadow.incidents.get(&number).map(|incident| incident.resource.clone());
         if let Some(resource) = resource {
             self.check.verdicts.insert(resource, now);
+        }
+        let open = self.check.pairs_open.remove(&number);
+        if open && result != Verification::Inconclusive {
+            let says = format!("incident {number} has its verdict, and what its step took down was not brought up");
+            self.broken("a pair is closed before its verdict", says);
         }
         let stability = self.leader().map(|healer| healer.turning.engine().settings().budgets.stability_ms);
         let began = self.check.verifying.remove(&number);

@@ -201,8 +201,10 @@ impl World<'_> {
         let resource = &self.services[svc].resource;
         let ours = |given: &Given| given.permit.step.resource == *resource && given.permit.step.action == Action::Start;
         // Nor whether it was the engine's own, if it came before healer could reach the API again.
-        let unseen = self.leader().is_some_and(|healer| healer.eyes.said_unreachable && healer.eyes.connection.is_none());
-        let word = if unseen || self.check.perhaps_under_way(self.now).any(ours) { Word::Unclear } else { Word::Running };
+        let unseen =
+            self.leader().is_some_and(|healer| healer.eyes.said_unreachable && healer.eyes.connection.is_none());
+        let word =
+            if unseen || self.check.perhaps_under_way(self.now).any(ours) { Word::Unclear } else { Word::Running };
         self.truth_is(svc, word);
     }
 

@@ -42,3 +42,17 @@ fn each_planted_fault_is_found_by_a_world_that_is_clean_without_it() {
     assert!(found.len() >= 20, "{} faults", found.len());
     assert!(found.iter().all(|one| one.by.is_some()), "see the list above");
 }
+
+/// Each of these once broke a promise, and what it taught is in the engine now.
+const ONCE_BROKEN: &[u64] = &[
+    3_180, 3_793, 4_433, 4_509, 4_750, 6_413, 6_562, 6_662, 7_120, 7_615, 7_966, 9_257, 10_550, 10_881, 11_153, 13_331,
+    15_691, 17_276, 26_161, 27_981, 29_977, 30_856,
+];
+
+#[test]
+fn the_worlds_that_once_broke_a_promise_keep_it() {
+    for seed in ONCE_BROKEN {
+        let broken = run(*seed, &Plan::default()).broken;
+        assert!(broken.is_none(), "{}", broken.map(|broken| broken.to_string()).unwrap_or_default());
+    }
+}

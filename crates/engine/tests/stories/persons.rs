@@ -275,3 +275,26 @@ fn a_person_stops_what_is_ill() {
     assert!(!story.is_running("shop/web"), "{story}");
     assert_eq!((story.starts("shop/web"), story.outcome("shop/web")), (0, Some(Outcome::StoppedByOwner)), "{story}");
 }
+
+#[test]
+fn a_persons_order_that_may_never_have_been_heard_is_given_again() {
+    let mut story = Story::of(&["shop/web"]);
+    story.hands_work = false;
+    story.after(5.0).says("ann", Ask::Stop("shop/web".to_owned())).after(60.0);
+    assert!(story.is_running("shop/web") && story.to_string().contains("is tried again"), "{story}");
+    story.hands_work = true;
+    story.after(60.0);
+    assert!(!story.is_running("shop/web"), "{story}");
+    assert_eq!((story.starts("shop/web"), story.wanted("shop/web")), (0, Some(Wanted::Stopped)), "{story}");
+}
+
+#[test]
+fn an_order_is_not_given_again_for_ever() {
+    let mut story = Story::of(&["shop/web"]);
+    story.hands_work = false;
+    story.after(5.0).says("ann", Ask::Stop("shop/web".to_owned())).after_minutes(15.0);
+    story.hands_work = true;
+    story.after_minutes(30.0);
+    assert!(story.is_running("shop/web"), "a word of long ago is not carried out out of the blue: {story}");
+    assert_eq!(story.wanted("shop/web"), Some(Wanted::Stopped), "{story}");
+}

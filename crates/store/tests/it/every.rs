@@ -64,11 +64,7 @@ fn of_the_world() -> Vec<Event> {
             state: SourceState::Listed { generation: Generation(u64::MAX), present },
         },
         Event::IntentChanged { resource: resource.clone(), intent },
-        Event::EndedUnasked {
-            resource: resource.clone(),
-            incarnation: incarnation.clone(),
-            at: SourceTime(i64::MIN),
-        },
+        Event::EndedUnasked { resource: resource.clone(), incarnation: incarnation.clone(), at: SourceTime(i64::MIN) },
         Event::BudgetRefreshed { resource: resource.clone(), because: Refresh::Person(hostile()) },
         Event::BudgetRefreshed { resource: resource.clone(), because: Refresh::DefinitionChanged },
         Event::AlertChanged(story::transition(&resource, State::Resolved)),
