@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::ResourceId;
-use model::action::{Answer, PermitId};
+use model::action::{Action, Answer, PermitId, Step};
 use model::alert::{self, Alert, Name, Transition};
 use model::event::{Event, Refresh};
 use model::fact::{Fact, Incarnation, Observation, Run, SourceTime};
@@ -82,6 +82,7 @@ impl Engine {
             source,
             start_is_news: change.start_is_news,
             end_unasked: self.end_unasked(&seen.resource, &seen.incarnation),
+            stop_waits: self.stop_waits(&seen.resource),
             foreign_is_ours: self.faults.foreign_stop_taken_for_ours,
         };
         let word = self.watch.read(seen, &around);
@@ -91,6 +92,12 @@ impl Engine {
     /// The end of this body that is known to be nobody's wish.
     fn end_unasked(&self, resource: &ResourceId, incarnation: &Incarnation) -> Option<SourceTime> {
         self.state.ends.get(resource).filter(|(of, _)| of == incarnation).map(|(_, at)| *at)
+    }
+
+    fn stop_waits(&self, resource: &ResourceId) -> bool {
+        let is_it = |step: &Step| step.resource == *resource && step.action == Action::Stop;
+        let queued = self.state.queue.iter().flat_map(|queued| &queued.steps).any(is_it);
+        queued || self.state.acts.values().any(|act| is_it(&act.permit.step))
     }
 
     /// Judges an end whose events did not come in time by what a look shows, as one that nobody watched: the engine drops
@@ -109,6 +116,7 @@ impl Engine {
             source,
             start_is_news: false,
             end_unasked: self.end_unasked(resource, incarnation),
+            stop_waits: self.stop_waits(resource),
             foreign_is_ours: self.faults.foreign_stop_taken_for_ours,
         };
         let (incarnation, generation) = (incarnation.clone(), body.generation);
@@ -287,6 +295,11 @@ impl Engine {
 
     fn answered(&mut self, permit: PermitId, answer: &Answer) {
         let waiting = self.state.acts.get(&permit).filter(|act| act.answer.is_none());
+        if let (Some(act), Answer::AlreadySo | Answer::Withheld(_)) = (waiting, answer)
+            && act.permit.step.action == Action::Start
+        {
+            self.watch.take_back_start(&act.permit.incarnation);
+        }
         let (resource, id) = match waiting {
             Some(act) => (act.permit.step.resource.clone(), act.permit.behalf.incident().cloned()),
             // A late answer goes to the timeline only.

@@ -88,6 +88,8 @@ pub(crate) struct Around<'a> {
     pub start_is_news: bool,
     /// The end of this body that was judged to be nobody's wish: a look that shows less does not judge it again.
     pub end_unasked: Option<SourceTime>,
+    /// A stop of it is ordered, and not settled.
+    pub stop_waits: bool,
     /// A fault that the simulator plants: every signal is taken for our own.
     pub foreign_is_ours: bool,
 }
@@ -127,6 +129,13 @@ impl Watch {
     pub(crate) fn a_person_spoke(&mut self, incarnation: &Incarnation) {
         if let Some(signals) = self.bodies.get_mut(incarnation) {
             signals.forget_asks();
+        }
+    }
+
+    /// An order of ours was not carried out: the start that it seemed to explain was somebody else's.
+    pub(crate) fn take_back_start(&mut self, incarnation: &Incarnation) {
+        if let Some(explained) = self.our_starts.get_mut(incarnation) {
+            explained.pop_last();
         }
     }
 
@@ -186,7 +195,9 @@ impl Watch {
             What::Signalled { signal, terminating: true } => {
                 if !signals.explained(*signal, event.at, around) && !around.foreign_is_ours {
                     let api_open = signals.foreign.is_some_and(|foreign| foreign.api_open);
-                    signals.foreign = Some(Foreign { at: event.at, signal: Some(*signal), api_open });
+                    // The kill after a stop's patience is still that stop.
+                    let signal = signals.foreign.map_or(Some(*signal), |foreign| foreign.signal);
+                    signals.foreign = Some(Foreign { at: event.at, signal, api_open });
                 }
                 Word::None
             }
@@ -211,7 +222,7 @@ impl Watch {
             What::Started => {
                 let policys = self.policys_starts.entry(incarnation.clone()).or_default();
                 if !again {
-                    if around.is_restarting() || (signals.ended_by_itself() && around.engine_restarts_it()) {
+                    if around.was_restarting(event.at) || (signals.ended_by_itself() && around.engine_restarts_it()) {
                         policys.insert(event.at);
                     }
                     if policys.len() > POLICYS_STARTS_MAX {
@@ -279,7 +290,7 @@ impl Watch {
             let ours = look.started.zip(around.own).is_some_and(|(at, own)| own.explains_start(at, explained));
             // What runs since before the API's first answer was started by the engine itself.
             let by_engine = look.started.is_some_and(|at| around.source.was_out(at));
-            return found_running(look, before, around.own, around.start_is_news && !ours && !by_engine && !by_policy);
+            return found_running(look, before, around, around.start_is_news && !ours && !by_engine && !by_policy);
         }
         // An end that its events told is judged by them; one that a look alone shows, by evidence.
         if let Some(foreign) = self.bodies.get(incarnation).and_then(|signals| signals.foreign) {
@@ -333,9 +344,9 @@ impl Around<'_> {
         self.end_unasked.is_some_and(|at| exit <= at && at.since(exit) < DIE_LATE_MAX)
     }
 
-    /// Whether the last look showed that the engine is about to start it.
-    fn is_restarting(&self) -> bool {
-        self.body.look.as_ref().is_some_and(|look| look.run == Run::Restarting)
+    /// Whether a look before this start showed that the engine is about to start it.
+    fn was_restarting(&self, started: SourceTime) -> bool {
+        self.body.look.as_ref().is_some_and(|look| look.run == Run::Restarting && look.at < started)
     }
 
     /// Whether the engine's own policy may start it: then a start after an end that nobody asked for is the engine's.
@@ -445,11 +456,12 @@ fn said_at(word: &Intent) -> SourceTime {
 
 /// It runs although the ledger does not say that it shall. `by_another`: nothing was known of its start, and no order of
 /// ours explains it.
-fn found_running(look: &Look, before: &Intent, own: Option<&Own>, by_another: bool) -> Word {
+fn found_running(look: &Look, before: &Intent, around: &Around<'_>, by_another: bool) -> Word {
     use model::fact::RestartPolicy as P;
     // What a stop of ours left running after that word, and the engine's policy restarted, tells of nobody's wish.
-    let left_running = own.and_then(|own| own.left_running);
-    let by_policy = look.restarts > 0 && left_running > Some(said_at(before)) && left_running < look.started;
+    let left_running = around.own.and_then(|own| own.left_running);
+    let left = left_running > Some(said_at(before)) && left_running < look.started;
+    let by_policy = look.restarts > 0 && (left || around.stop_waits);
     let started_since = by_another && !by_policy && look.started.is_some_and(|started| started > said_at(before));
     match (before.wanted, look.definition.restart_policy) {
         (Wanted::Running, _) => Word::None,
@@ -483,7 +495,8 @@ fn judge_unseen_end(look: &Look, by_engine: bool, around: &Around<'_>) -> End {
     // While its API was closed nobody could stop it; a crashed engine stops its survivors itself at its next start.
     // What it started itself before healer could look again is another matter.
     let started_out = look.started.is_some_and(|at| around.source.was_out(at));
-    if around.source.was_out(exit.at) && !started_out {
+    // Unless somebody was stopping it before, as the engine's note told while it still ran.
+    if around.source.was_out(exit.at) && !started_out && !around.body.noted_while_up {
         return End::AsBefore;
     }
     if let Some(kept) = &look.kept {

@@ -110,6 +110,8 @@ pub struct Body {
     pub end_seen: bool,
     /// The last look that showed it ended, with all that an inspect tells of an end.
     pub look_at_end: Option<Look>,
+    /// While it ran, the engine's note of a stop or signal was seen: somebody may be stopping it.
+    pub noted_while_up: bool,
     /// A foreground session was attached before its last start.
     pub attached: bool,
     /// When the engine's own policy was seen to have restarted it, lately.
@@ -359,6 +361,9 @@ impl World {
         body.at = now;
         let overtaken = matches!(&seen.fact, Fact::Looked(look) if body.is_of_the_past(look));
         let start_is_news = matches!(&seen.fact, Fact::Looked(look) if body.is_news_of_a_start(look));
+        if start_is_news || matches!(&seen.fact, Fact::Happened(happening) if happening.what == What::Started) {
+            self.unjudged.push((seen.resource.clone(), seen.incarnation.clone()));
+        }
         match &seen.fact {
             Fact::Looked(look) => {
                 if look.definition.network_parent.is_some() {
@@ -367,12 +372,7 @@ impl World {
                 body.note_restarts(look, now);
                 body.looked(look, seen.generation);
             }
-            Fact::Happened(happening) => {
-                body.happened(happening, seen.generation);
-                if happening.what == What::Started {
-                    self.unjudged.push((seen.resource.clone(), seen.incarnation.clone()));
-                }
-            }
+            Fact::Happened(happening) => body.happened(happening, seen.generation),
             Fact::ApiOpenAfter(_) | Fact::Gone => {}
         }
         let deploy = matches!(&seen.fact, Fact::Happened(Happening { what: What::Renamed { .. }, .. }));
@@ -439,6 +439,7 @@ impl Body {
             watched_since: None,
             end_seen: false,
             look_at_end: None,
+            noted_while_up: false,
             attached: false,
             restarted: VecDeque::new(),
             at: now,
@@ -488,6 +489,9 @@ impl Body {
         // While it runs, the engine's note of a stop or signal means that somebody may be stopping it: how that ends is
         // not for a `die` alone to tell.
         let clean = look.manually_stopped != Some(true);
+        if runs {
+            self.noted_while_up = !clean;
+        }
         if runs && clean && (self.watched_since != Some(generation) || self.started != look.started) {
             self.watched_since = Some(generation);
             self.end_seen = false;
@@ -534,6 +538,7 @@ impl Body {
             What::Started if !covered || self.started.is_none() => {
                 self.run = Run::Running;
                 self.started = Some(happening.at);
+                self.noted_while_up = false;
                 self.watched_since = Some(generation);
                 self.end_seen = false;
                 self.health = match self.health {

@@ -73,6 +73,13 @@ pub(crate) struct Given {
 /// An order that a look did not show may still be carried out within this time.
 const STARTS_LATE_MS: u64 = 5_000;
 
+/// Whether it starts something, or healer by itself takes something down in order to start it. A stop on a person's word is
+/// never against one.
+fn ends_in_start(permit: &Permit) -> bool {
+    let ours = matches!(permit.behalf, Behalf::Incident(_));
+    permit.step.action == Action::Start || (ours && permit.step.pair == Pair::Opens)
+}
+
 /// What was told of one incident.
 #[derive(Default)]
 pub(crate) struct Thread {
@@ -371,7 +378,7 @@ impl World<'_> {
             self.check.pairs_open.remove(&id.number);
         }
         let ours = matches!(permit.behalf, Behalf::Incident(_));
-        let ends_in_start = permit.step.action == Action::Start || permit.step.pair == Pair::Opens;
+        let ends_in_start = ends_in_start(permit);
         if let Some(svc) = self.svc_of(resource) {
             if ends_in_start && self.must_know_stopped(pid, svc) {
                 let says = format!("permit {} to {} {resource}", permit.id.0, permit.step.action);
@@ -646,7 +653,7 @@ impl World<'_> {
         if leads && self.check.frozen && !permit.unhindered {
             self.broken("ACT: nothing new in a freeze", what.clone());
         }
-        let ends_in_start = permit.step.action == Action::Start || permit.step.pair == Pair::Opens;
+        let ends_in_start = ends_in_start(permit);
         let Some(svc) = self.svc_of(&permit.step.resource) else { return };
         if !ends_in_start {
             return;

@@ -157,6 +157,9 @@ pub const UNREACHED: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// So many worlds together reach all that is not rare.
+const ENOUGH: u64 = 3_000;
+
 /// What only so many worlds together can be asked to reach, each with its reason.
 const RARE: &[(&str, &str, u64, &str)] = &[
     (
@@ -217,7 +220,7 @@ impl Counts {
 }
 
 fn is_too_rare(group: &str, kind: &str, worlds: u64) -> bool {
-    RARE.iter().any(|(g, k, needs, _)| *g == group && *k == kind && worlds < *needs)
+    worlds < ENOUGH || RARE.iter().any(|(g, k, needs, _)| *g == group && *k == kind && worlds < *needs)
 }
 
 impl fmt::Display for Counts {

@@ -188,7 +188,9 @@ impl World<'_> {
     /// A person's stop or kill reached a container that was running.
     pub(crate) fn person_stopped(&mut self, key: Key, life: u32) {
         let svc = self.docker.containers[key].svc;
-        if self.services[svc].truth.in_hand {
+        // Another body of the service runs: how this one ended says nothing of what is wanted.
+        let another = self.docker.bodies(svc).any(|(other, body)| other != key && body.is_up());
+        if another || self.services[svc].truth.in_hand {
             return self.truth_is(svc, Word::Unclear);
         }
         self.truth_is(svc, Word::StoppedAtEngine { key, life });

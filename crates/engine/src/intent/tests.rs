@@ -337,3 +337,19 @@ fn a_start_of_ours_does_not_take_an_owners_stop_back() {
         assert_eq!(told.wanted(), STOP, "look first: {look_first}");
     }
 }
+
+#[test]
+fn a_stop_that_ends_in_a_kill_is_told_as_a_stop() {
+    for (name, story, says) in [
+        (
+            "stop of what ignores TERM",
+            vec![K(15), Open, K(9), D(137), S],
+            "somebody stopped it at the engine (signal 15)",
+        ),
+        ("kill", vec![K(9), Open, D(137)], "somebody killed it at the engine"),
+    ] {
+        let mut told = Told::running();
+        story.iter().for_each(|it| told.happens(it));
+        assert_eq!(told.engine.state().intents[&Told::web()].because, says, "{name}");
+    }
+}
