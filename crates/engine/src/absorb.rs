@@ -40,6 +40,10 @@ impl Engine {
                 self.live.all |= self.store_full != *full;
                 self.store_full = *full;
             }
+            Input::StoreReserve { whole } => {
+                self.live.all |= self.reserve_spent == *whole;
+                self.reserve_spent = !*whole;
+            }
             Input::Warned { about, says: Some(says) } => {
                 self.live.warnings.insert(about.clone(), says.clone());
             }

@@ -46,6 +46,7 @@ impl Engine {
         let no = match purpose {
             Purpose::Mend => self
                 .ours_and_seen(&step.resource)
+                .or_else(|| self.reserve(step))
                 .or_else(|| self.symptom_and_intent(incident, step))
                 .or_else(|| self.hindrance(&step.resource))
                 .or_else(|| self.another_owner(&step.resource))
@@ -121,6 +122,12 @@ impl Engine {
 
     fn leader(&self) -> Option<Verdict> {
         (!self.leads).then_some(Verdict::Refuse(Refusal::NotLeader))
+    }
+
+    /// Nothing is taken down that may not be brought up again, for want of room to write it down.
+    fn reserve(&self, step: &Step) -> Option<Verdict> {
+        let risky = self.reserve_spent && step.pair == Pair::Opens;
+        risky.then(|| Verdict::Hold(Hold::StoreFull, self.after(ASK_AGAIN)))
     }
 
     fn ours_and_seen(&self, resource: &ResourceId) -> Option<Verdict> {

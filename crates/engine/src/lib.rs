@@ -56,6 +56,8 @@ pub struct Engine {
     version: String,
     leads: bool,
     store_full: bool,
+    /// The journal has no room in reserve.
+    reserve_spent: bool,
     live: Live,
     /// The moment of the batch that is being handled.
     now: Now,
@@ -197,6 +199,7 @@ impl Engine {
             version: version.to_owned(),
             leads: true,
             store_full: false,
+            reserve_spent: false,
             live: Live::default(),
             entries: Vec::new(),
             effects: Vec::new(),

@@ -301,6 +301,7 @@ impl Life {
                 | Input::Configured(_)
                 | Input::ClockJumped { .. }
                 | Input::StoreRoom { .. }
+                | Input::StoreReserve { .. }
                 | Input::Warned { .. } => {}
             }
         }

@@ -53,6 +53,12 @@ pub enum Input {
         /// Whether healer must only watch.
         full: bool,
     },
+    /// The room that the journal keeps in reserve is there, or is not: without it a full disk could come between a step that
+    /// takes something down and the one that brings it up again.
+    StoreReserve {
+        /// Whether all of it is there.
+        whole: bool,
+    },
     /// Something outside of the loop keeps healer from its work, or does so no longer: shown until it is withdrawn.
     Warned {
         /// What it is about: a later word on the same replaces this one.

@@ -46,7 +46,8 @@ fn each_planted_fault_is_found_by_a_world_that_is_clean_without_it() {
 /// Each of these once broke a promise, and what it taught is in the engine now.
 const ONCE_BROKEN: &[u64] = &[
     3_180, 3_793, 4_433, 4_509, 4_750, 6_413, 6_562, 6_662, 7_120, 7_615, 7_966, 9_257, 10_550, 10_881, 11_153, 13_331,
-    15_691, 17_276, 26_161, 27_981, 29_977, 30_856,
+    15_691, 17_276, 26_161, 27_981, 29_977, 30_856, 41_646, 46_765, 48_015, 53_371, 59_913, 61_465, 63_001, 63_090,
+    64_605,
 ];
 
 #[test]

@@ -1,6 +1,6 @@
 //! What must stay bounded, whatever happens: words in the journal, and the work that one batch makes.
 
-use model::fact::RestartPolicy;
+use model::fact::{Health, RestartPolicy};
 use model::incident::Outcome;
 use model::message::Kind;
 use model::settings::Mode;
@@ -15,6 +15,16 @@ fn a_quiet_house_writes_nothing() {
         story.after_minutes(5.0).relists();
     }
     assert_eq!(story.events().count(), before, "{story}");
+}
+
+#[test]
+fn without_room_in_reserve_nothing_is_taken_down_and_what_is_down_is_started() {
+    let mut story = Story::new();
+    story.runs("shop/web").has_check("shop/web").runs("shop/db").begins().reserve(false).after(5.0);
+    story.turns("shop/web", Health::Unhealthy).crashes("shop/db", 3).after(200.0);
+    assert_eq!((story.stops("shop/web"), story.starts("shop/db")), (0, 1), "{story}");
+    story.reserve(true).after(30.0);
+    assert_eq!(story.stops("shop/web"), 1, "{story}");
 }
 
 #[test]

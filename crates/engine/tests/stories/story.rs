@@ -298,6 +298,11 @@ impl Story {
         self
     }
 
+    pub(crate) fn reserve(&mut self, whole: bool) -> &mut Story {
+        self.inbox.push(Input::StoreReserve { whole });
+        self
+    }
+
     // ---- what people say to healer
 
     pub(crate) fn says(&mut self, who: &str, ask: Ask) -> &mut Story {
