@@ -9,7 +9,7 @@ use model::event::{Event, Refresh};
 use model::incident::{Escalation, IncidentId, Phase};
 use model::input::Effect;
 use model::intent::{Author, Wanted};
-use model::verdict::{Hold, Verdict};
+use model::verdict::{Hold, Refusal, Verdict};
 use model::{ResourceId, Tick};
 
 use crate::incident::Incident;
@@ -81,18 +81,30 @@ impl Engine {
         }
         let mut lines = Vec::new();
         let mut allowed = Vec::new();
+        let by_name = matches!(meant.as_slice(), [only] if only.as_str() == words || only.short() == words);
         for resource in meant {
-            match self.not_touchable(&resource).or_else(|| self.frozen_for(wanted)) {
+            let untouchable = self.not_touchable(&resource);
+            if untouchable.is_none()
+                && !by_name
+                && let Some(text) = self.left_as_it_is(ask, &resource)
+            {
+                lines.push(line(Some(&resource), &text));
+                continue;
+            }
+            match untouchable.or_else(|| self.frozen_for(wanted)) {
                 Some(Verdict::Hold(hold, _)) => lines.push(failed(Some(&resource), &format!("refused: {hold}"))),
                 Some(Verdict::Refuse(refusal)) => lines.push(failed(Some(&resource), &format!("refused: {refusal}"))),
                 Some(Verdict::Allow(_) | Verdict::Ask(_)) | None => allowed.push(resource),
             }
         }
-        if allowed.is_empty() {
+        if allowed.is_empty() && lines.iter().any(|line| line.failed) {
             // A refused command sets no intent.
             return self.reply(id, false, lines);
         }
         self.take(id, who, ask);
+        if allowed.is_empty() {
+            return self.reply(id, true, lines);
+        }
         for resource in &allowed {
             let because = format!("{who} said so: `healer {}`", verb(ask));
             let intent = intent::entry(wanted, Author::Person(who.to_owned()), because, None, self.now);
@@ -111,6 +123,28 @@ impl Engine {
         for resource in allowed {
             self.queue_steps(id, who, ask, &resource);
         }
+    }
+
+    /// Why a resource that was not named by itself, but with its deployment, is left as it is: a restart does not start
+    /// what was stopped on purpose, and a job that is done is run again by its name alone.
+    fn left_as_it_is(&self, ask: &Ask, resource: &ResourceId) -> Option<String> {
+        if !matches!(ask, Ask::Start(_) | Ask::Restart(_)) {
+            return None;
+        }
+        let intent = self.state.intents.get(resource);
+        // What nobody awaits may have ended with 0 because it was stopped: it is a job if it ended while it was to run.
+        let is_job =
+            self.world.is_awaited_job(resource) || intent.is_some_and(|intent| intent.wanted == Wanted::Running);
+        if is_job && !self.is_up(resource) && self.is_done_job(resource) {
+            return Some("left as it is: a job that is done".to_owned());
+        }
+        let intent = intent.filter(|intent| intent.wanted == Wanted::Stopped && matches!(ask, Ask::Restart(_)))?;
+        let by = match &intent.by {
+            Author::Person(who) => who,
+            Author::SomebodyAtTheEngine => "somebody at the engine",
+            Author::FirstSight | Author::Evidence => &intent.because,
+        };
+        Some(format!("left as it is: stopped on purpose by {by}: name it to start it"))
     }
 
     /// During a freeze only a stop passes.
@@ -152,9 +186,19 @@ impl Engine {
         if meant.is_empty() {
             return self.not_known(id, words);
         }
-        self.take(id, who, ask);
         let mut lines = Vec::new();
+        let mut adopted = Vec::new();
         for resource in meant {
+            match self.not_ours(&resource).filter(|refusal| *refusal != Refusal::NotAdopted) {
+                Some(refusal) => lines.push(failed(Some(&resource), &format!("refused: {refusal}"))),
+                None => adopted.push(resource),
+            }
+        }
+        if adopted.is_empty() {
+            return self.reply(id, false, lines);
+        }
+        self.take(id, who, ask);
+        for resource in adopted {
             let wanted = if self.is_up(&resource) { Wanted::Running } else { Wanted::Stopped };
             let because = format!("{who} said that it is as it shall be: `healer adopt`");
             let intent = intent::entry(wanted, Author::Person(who.to_owned()), because, None, self.now);

@@ -215,7 +215,7 @@ fn waiting(engine: &Engine) -> Vec<String> {
 }
 
 /// The alerts that fire, without those that the intent explains: what somebody stopped on purpose, and a job that is
-/// done, are down because they shall be, and nobody is to be told of an alert about them. They are in the history.
+/// done, are down because they shall be, and nobody is to be told of an alert about them. The journal has them.
 #[must_use]
 pub fn alerts(engine: &Engine) -> Vec<model::view::Alert> {
     engine

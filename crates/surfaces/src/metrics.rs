@@ -180,7 +180,8 @@ impl Counters {
         to.register("escalations", "Incidents handed to a person, by reason", self.escalations.clone());
         to.register("actions", "Permits given, by action", self.actions.clone());
         to.register("action_answers", "Answers of performers", self.answers.clone());
-        to.register("alert_transitions", "Alerts that began or ended to stand", self.alerts.clone());
+        let alerts = "Alerts that began or ended to stand, also of what is down because it shall be";
+        to.register("alert_transitions", alerts, self.alerts.clone());
         to.register("commands", "Commands taken from people", self.commands.clone());
         to.register("message_tries", "Tries to deliver a message, by channel", self.messages.clone());
         to.register("journal_events", "Events written to the journal", self.events.clone());
@@ -305,5 +306,28 @@ fn of_ask(ask: &Ask) -> &'static str {
         Ask::Approve(_) => "approve",
         Ask::Reject { .. } => "reject",
         Ask::Acknowledge(_) => "acknowledge",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::ResourceId;
+    use model::alert::{Alert, Name, State, Transition};
+
+    use super::*;
+
+    #[test]
+    fn what_is_down_because_it_shall_be_is_counted_and_the_help_says_so() {
+        let counters = Counters::default();
+        let alert = Alert { name: Name::ServiceDown, resource: ResourceId::docker("web-1", "shop", "mail", 1) };
+        let because = "it ended with exit code 0".to_owned();
+        counters.count(&Event::AlertChanged(Transition { alert, to: State::Firing, because }));
+        let mut registry = Registry::with_prefix("healer");
+        counters.register(&mut registry);
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        let help = text.lines().find(|line| line.starts_with("# HELP healer_alert_transitions ")).unwrap();
+        assert!(help.contains("also of what is down because it shall be"), "{help}");
+        assert!(text.contains("healer_alert_transitions_total{alert=\"service_down\",state=\"firing\"} 1\n"), "{text}");
     }
 }

@@ -1,6 +1,6 @@
 //! The journal in words: one line an entry, for `why` and `history`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use model::ResourceId;
@@ -23,9 +23,13 @@ pub fn lines(entries: &[Entry]) -> Vec<Line> {
     let mut told = Vec::new();
     // Of an incident's events only the first names its resource.
     let mut resources: BTreeMap<&IncidentId, &ResourceId> = BTreeMap::new();
+    let silent = ends_without_beginning(entries);
     for entry in entries {
         if let Event::IncidentOpened { id, resource, .. } = &entry.event {
             resources.insert(id, resource);
+        }
+        if silent.contains(&entry.seq) {
+            continue;
         }
         if let Event::Diagnosed { id, diagnosis, .. } = &entry.event {
             let named = Some((id, &diagnosis.cause, diagnosis.confidence));
@@ -38,6 +42,43 @@ pub fn lines(entries: &[Entry]) -> Vec<Line> {
         told.extend(line(entry, resource));
     }
     told
+}
+
+/// The ends of alerts whose beginning no incident told, since what was down was down because it should be. An entry that
+/// is read alone tells nothing of what came before it.
+fn ends_without_beginning(entries: &[Entry]) -> BTreeSet<u64> {
+    if entries.len() < 2 {
+        return BTreeSet::new();
+    }
+    let mut ordered: Vec<&Entry> = entries.iter().collect();
+    ordered.sort_by_key(|entry| entry.seq);
+    let named = ordered.iter().rev().filter_map(|entry| Some((entry.event.incident()?, entry.event.resource()?)));
+    let of: BTreeMap<&IncidentId, &ResourceId> = named.collect();
+    // Whether an incident of the resource is open at this point; nothing where none was spoken of yet.
+    let mut open: BTreeMap<&ResourceId, bool> = BTreeMap::new();
+    let mut silent: BTreeMap<u64, &ResourceId> = BTreeMap::new();
+    for entry in ordered {
+        if let Event::AlertChanged(alert::Transition { to: alert::State::Resolved, alert, .. }) = &entry.event
+            && open.get(&alert.resource) != Some(&true)
+        {
+            silent.insert(entry.seq, &alert.resource);
+        }
+        // The last message of an incident comes after its end.
+        let is_message = matches!(entry.event, Event::MessageQueued { .. });
+        let incident = entry.event.incident().filter(|_| !is_message);
+        let Some(resource) = incident.and_then(|id| of.get(id).copied()) else { continue };
+        let begins = matches!(entry.event, Event::IncidentOpened { .. } | Event::IncidentReopened { .. });
+        let ends = matches!(entry.event, Event::IncidentResolved { .. });
+        let first = !open.contains_key(resource);
+        if first && !begins {
+            // It was open before the first of these entries.
+            silent.retain(|_, of| *of != resource);
+        }
+        if first || begins || ends {
+            open.insert(resource, !ends);
+        }
+    }
+    silent.into_keys().collect()
 }
 
 fn line(entry: &Entry, resource: Option<&ResourceId>) -> Option<Line> {
@@ -144,7 +185,10 @@ fn words(entry: &Entry) -> Option<(Tone, String)> {
         Event::Frozen { by, because } if because.is_empty() => (Waiting, format!("frozen by {by}")),
         Event::Frozen { by, because } => (Waiting, format!("frozen by {by}: {because}")),
         Event::Thawed { by } => (Good, format!("thawed by {by}")),
-        Event::MessageQueued { message, .. } => {
+        Event::MessageQueued { channels, .. } if channels.is_empty() => {
+            (Plain, "nobody to tell: no channel is configured".to_owned())
+        }
+        Event::MessageQueued { message, channels } => {
             let kind = match message.kind {
                 Kind::Healed => "healed",
                 Kind::Opened => "opened",
@@ -152,13 +196,11 @@ fn words(entry: &Entry) -> Option<(Tone, String)> {
                 Kind::Escalated => "escalated",
                 Kind::Resolved => "resolved",
             };
-            (Plain, format!("told ({kind}): {}", message.title))
+            (Plain, format!("queued for {} ({kind}): {}", channels.join(", "), message.title))
         }
-        Event::MessageDelivered { channel, .. } => (Plain, format!("delivered by {channel}")),
-        Event::MessageDelayed { channel, because, .. } => {
-            (Waiting, format!("not delivered by {channel} yet: {because}"))
-        }
-        Event::MessageGivenUp { channel, because, .. } => (Bad, format!("never delivered by {channel}: {because}")),
+        Event::MessageDelivered { channel, .. } => (Plain, format!("told by {channel}")),
+        Event::MessageDelayed { channel, because, .. } => (Waiting, format!("not told by {channel} yet: {because}")),
+        Event::MessageGivenUp { channel, because, .. } => (Bad, format!("never told by {channel}: {because}")),
         Event::ResourceGone { .. } => (Plain, "it was removed".to_owned()),
     })
 }

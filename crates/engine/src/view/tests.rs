@@ -7,7 +7,8 @@ use model::action::Answer;
 use model::command::{Ask, Command, CommandId};
 use model::event::Event;
 use model::fact::{
-    Belongs, Definition, Exit, Fact, Generation, Health, Incarnation, Look, Observation, RestartPolicy, Run, SourceTime,
+    Belongs, Definition, Exit, Fact, Generation, Happening, Health, Incarnation, Look, Observation, RestartPolicy, Run,
+    SourceTime, What,
 };
 use model::input::{Effect, Input, Report, SourceState};
 use model::settings::Settings;
@@ -146,6 +147,58 @@ fn an_alert_of_what_shall_run_is_one() {
     seen.takes(61_000, looked(61_000, Run::Exited, 0, ended(60_900, 3)));
     let shown = alerts(&seen.engine);
     assert_eq!(shown.len(), 1, "{shown:?}");
+}
+
+#[test]
+fn the_end_of_an_alert_is_told_where_an_incident_told_its_beginning() {
+    let told = |entries: &[Entry]| {
+        let is_end = |line: &&model::view::Line| line.text == "service_down no longer stands";
+        lines(entries).iter().filter(is_end).count()
+    };
+    let mut seen = Seen::running();
+    seen.asks(60_000, Ask::Stop("shop/web".to_owned()));
+    seen.takes(61_000, looked(61_000, Run::Exited, 0, ended(60_900, 0)));
+    seen.takes(67_000, Input::ClockJumped { by_ms: 0 });
+    seen.takes(200_000, looked(200_000, Run::Running, 199_000, None));
+    let is_alert = |entry: &&Entry| matches!(entry.event, Event::AlertChanged(_));
+    assert_eq!(seen.journal.iter().filter(is_alert).count(), 2, "it began and ended to stand");
+    assert_eq!(told(&seen.journal), 0, "it was down because it should be");
+
+    let mut seen = Seen::running();
+    let died = Happening { at: source_at(60_900), what: What::Died { code: 3 } };
+    let fact = Fact::Happened(died);
+    let died = Observation { resource: web(), incarnation: body(), generation: Generation(1), fact };
+    seen.takes(61_000, Input::Observed(died));
+    seen.takes(61_010, looked(61_010, Run::Exited, 0, ended(60_900, 3)));
+    seen.takes(66_000, Input::ClockJumped { by_ms: 0 });
+    seen.takes(67_000, looked(67_000, Run::Running, 66_000, None));
+    assert_eq!(told(&seen.journal), 1);
+    let mut newest_first = seen.journal.clone();
+    newest_first.reverse();
+    assert_eq!(told(&newest_first), 1);
+    let is_begin = |entry: &Entry| matches!(entry.event, Event::IncidentOpened { .. });
+    let began = seen.journal.iter().position(is_begin).unwrap();
+    assert_eq!(told(&seen.journal[began..]), 1);
+    assert_eq!(told(&seen.journal[began + 1..]), 1, "a page that begins in the midst of it");
+}
+
+#[test]
+fn a_message_that_no_channel_takes_is_not_said_to_be_told() {
+    for (channels, said) in
+        [(vec![], "nobody to tell: no channel is configured"), (vec!["ops", "hook"], "queued for ops, hook (")]
+    {
+        let settings = Settings { channels: channels.into_iter().map(str::to_owned).collect(), ..Settings::default() };
+        let mut seen = Seen::running();
+        seen.takes(1_000, Input::Configured(Arc::new(Settings { instance: "h".to_owned(), ..settings })));
+        seen.takes(61_000, looked(61_000, Run::Exited, 0, ended(60_900, 3)));
+        for minute in 2..10 {
+            seen.takes(minute * 60_000, Input::ClockJumped { by_ms: 0 });
+        }
+        let queued: Vec<Entry> =
+            seen.journal.iter().filter(|e| matches!(e.event, Event::MessageQueued { .. })).cloned().collect();
+        assert!(!queued.is_empty());
+        assert!(lines(&queued).iter().all(|line| line.text.starts_with(said)), "{:?}", lines(&queued));
+    }
 }
 
 #[test]

@@ -2,11 +2,11 @@
 
 use model::action::Action;
 use model::command::Ask;
-use model::fact::{Condition, Health};
+use model::fact::{Belongs, Condition, Health};
 use model::incident::Outcome;
 use model::intent::Wanted;
 use model::message::Kind;
-use model::settings::{Mode, Policy};
+use model::settings::{Exclusion, Mode, Policy};
 
 use crate::story::{Story, needs};
 
@@ -81,6 +81,89 @@ fn a_whole_deployment_is_restarted_though_its_services_need_each_other() {
         assert_eq!((story.stops(name), story.starts(name)), (1, 1), "{name}:\n{story}");
         assert!(story.is_running(name), "{name}:\n{story}");
     }
+}
+
+/// job ← web, and a worker; the job is done.
+fn shop_with_a_job() -> Story {
+    let mut story = Story::new();
+    story.runs("shop/job");
+    story.runs_as("shop/web", |d| d.depends_on = vec![needs("job", Condition::CompletedSuccessfully)]);
+    story.runs("shop/worker");
+    story.begins().crashes("shop/job", 0).after(10.0);
+    story
+}
+
+#[test]
+fn a_restart_of_a_deployment_leaves_what_was_stopped_on_purpose_and_a_job_that_is_done() {
+    let mut story = shop_with_a_job();
+    story.says("ann", stop("shop/worker")).after(10.0).says("bob", Ask::Restart("shop".to_owned())).after(60.0);
+    assert_eq!((story.stops("shop/web"), story.starts("shop/web")), (1, 1), "{story}");
+    assert_eq!((story.starts("shop/worker"), story.starts("shop/job")), (0, 0), "{story}");
+    assert_eq!(story.wanted("shop/worker"), Some(Wanted::Stopped), "{story}");
+    let told = story.to_string();
+    assert!(told.contains("→ answer: left as it is: stopped on purpose by ann: name it to start it"), "{story}");
+    assert!(told.contains("→ answer: left as it is: a job that is done"), "{story}");
+
+    // Its name is a word for it.
+    story.says("bob", Ask::Restart("shop/worker".to_owned())).says("bob", Ask::Restart("shop/job".to_owned()));
+    story.after(60.0);
+    assert_eq!((story.starts("shop/worker"), story.starts("shop/job")), (1, 1), "{story}");
+}
+
+#[test]
+fn a_start_of_a_deployment_starts_what_was_stopped_and_runs_no_job_again() {
+    let mut story = shop_with_a_job();
+    story.says("ann", stop("shop")).after(30.0).says("ann", start("shop")).after(60.0);
+    assert_eq!((story.starts("shop/web"), story.starts("shop/worker"), story.starts("shop/job")), (1, 1, 0), "{story}");
+    story.says("ann", start("shop/job")).after(60.0);
+    assert_eq!(story.starts("shop/job"), 1, "{story}");
+}
+
+#[test]
+fn what_ended_with_0_when_it_was_stopped_is_started_with_its_deployment() {
+    let mut story = Story::new();
+    story.runs("shop/web").is_down("shop/web", 0).runs("shop/worker").begins();
+    story.says("ann", start("shop")).after(60.0);
+    assert_eq!(story.starts("shop/web"), 1, "nobody knows that it is a job:\n{story}");
+}
+
+#[test]
+fn a_restart_of_what_is_stopped_on_purpose_altogether_is_taken_and_does_nothing() {
+    let mut story = shop();
+    story.says("ann", stop("shop")).after(30.0);
+    let changes = story.count("intent_changed");
+    story.says("bob", Ask::Restart("shop".to_owned())).after(60.0);
+    assert_eq!((story.starts("shop/web"), story.count("intent_changed")), (0, changes), "{story}");
+    assert_eq!(story.count("command_taken"), 2, "{story}");
+    assert!(!story.to_string().contains("(not taken)"), "{story}");
+}
+
+#[test]
+fn what_healer_never_touches_is_not_adopted() {
+    let mut story = Story::new();
+    story.settings.exclude.push(Exclusion::Deployment("backup".to_owned()));
+    story.runs("backup/dump");
+    story.runs_as("shop/run", |d| d.belongs = Belongs::OneOff);
+    story.runs_as("shop/rm", |d| d.removed_at_end = true);
+    story.runs_as("task", |d| d.belongs = Belongs::Owned("Swarm".to_owned()));
+    story.runs_as("healer", |d| d.healers_own = Some("healer's own container".to_owned()));
+    story.runs_as("nginx", |d| d.belongs = Belongs::Unclaimed);
+    story.begins();
+    let changes = story.count("intent_changed");
+    for words in ["backup/dump", "shop", "shop/run", "shop/rm", "task", "healer"] {
+        story.says("ann", Ask::Adopt(words.to_owned())).after(1.0);
+        let last = story.transcript.last().unwrap();
+        assert!(last.contains("→ answer (not taken): refused: "), "{words}:\n{story}");
+    }
+    assert_eq!((story.count("command_taken"), story.count("intent_changed")), (0, changes), "{story}");
+    story.says("ann", Ask::Adopt("nginx".to_owned())).after(1.0);
+    assert!(story.transcript.last().unwrap().contains("→ answer: adopted: it shall be running"), "{story}");
+
+    story.runs("shop/web").relists().after(1.0);
+    story.says("ann", Ask::Adopt("shop".to_owned())).after(1.0);
+    let told = story.to_string();
+    assert!(told.contains("shop/web   → answer: adopted: it shall be running"), "{story}");
+    assert!(told.contains("shop/run   → answer: refused: it is a one-off run of a service"), "{story}");
 }
 
 #[test]

@@ -9,8 +9,8 @@ use crate::house::House;
 use crate::query::{LIST, Query};
 use crate::schema;
 
-/// The alerts that fire. What is down because it shall be (stopped on purpose, or a job that is done) is no alert; the
-/// history has it.
+/// The alerts that fire. What is down because it shall be (stopped on purpose, or a job that is done) is left out;
+/// the journal, and `healer_alert_transitions_total`, count it all the same.
 #[utoipa::path(get, path = "/api/v1/alerts",
     params(
         ("limit" = Option<usize>, Query, description = "items on a page, 1 to 1000; 100 if left out"),
