@@ -123,7 +123,7 @@ impl Desk {
     }
 
     fn daemon(&self, once: bool) -> ExitCode {
-        match config::load(&self.flags) {
+        match config::load_to_run(&self.flags) {
             Ok(config) => self.ended(daemon::run(config, once)),
             Err(wrong) => {
                 self.tell_wrong(&wrong);
@@ -140,7 +140,7 @@ impl Desk {
     }
 
     fn check(&self) -> Exit {
-        match config::load(&self.flags) {
+        match config::load_to_run(&self.flags) {
             Ok(config) => {
                 self.show(&checked(Some(&config), &[], &config.warnings), || render::check(&config, &self.page));
                 Exit::Fine

@@ -16,6 +16,7 @@ mod schema;
 mod tree;
 mod value;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read as _;
 use std::net::SocketAddr;
@@ -85,6 +86,22 @@ pub(crate) struct Channel {
     pub(crate) url: String,
     /// The file with the secret that signs each message; read by the channel.
     pub(crate) secret_file: Option<PathBuf>,
+}
+
+impl Channel {
+    /// Opens it, which reads its secret.
+    ///
+    /// # Errors
+    /// When a setting is wrong or the secret cannot be read.
+    pub(crate) fn opened(&self) -> Result<notify::Channel, notify::Error> {
+        let settings = notify::channel::webhook::Config {
+            url: self.url.clone(),
+            secret: None,
+            secret_file: self.secret_file.clone(),
+            headers: BTreeMap::new(),
+        };
+        notify::Channel::open(&self.name, &notify::channel::Config::Webhook(settings))
+    }
 }
 
 impl fmt::Debug for Channel {
@@ -164,13 +181,25 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) variable: &'a dyn Fn(&str) -> Option<String>,
     /// The host's name.
     pub(crate) host_name: &'a str,
+    /// Whether what the configuration names is tried as well: the files of secrets, and the engine that the docker command
+    /// would use.
+    pub(crate) tried: bool,
 }
 
-/// Reads the configuration in the real surroundings.
+/// Reads the configuration in the real surroundings, for those who only look: they need not be able to read its secrets.
 pub(crate) fn load(flags: &Flags) -> Result<Config, Errors> {
+    load_here(flags, false)
+}
+
+/// Reads the configuration in the real surroundings, and refuses what healer could not run with.
+pub(crate) fn load_to_run(flags: &Flags) -> Result<Config, Errors> {
+    load_here(flags, true)
+}
+
+fn load_here(flags: &Flags, tried: bool) -> Result<Config, Errors> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let host_name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    load_in(flags, Surroundings { variable: &variable, host_name: &host_name })
+    load_in(flags, Surroundings { variable: &variable, host_name: &host_name, tried })
 }
 
 /// Reads the configuration in given surroundings.
@@ -199,13 +228,14 @@ fn find(variable: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
     places(variable).find(|path| path.exists())
 }
 
-/// What has to be watched for changes: the files that were read, where one could appear, and the folder beside.
+/// What has to be watched for changes: the files that were read, where one could appear, the folder beside, and secrets.
 pub(crate) fn watched(config: &Config) -> Vec<PathBuf> {
     let mut watched = config.files.clone();
     if config.file.is_none() {
         watched.extend(places(&|name| std::env::var(name).ok().filter(|value| !value.is_empty())));
     }
     watched.extend(config.file.as_ref().and_then(|file| Some(file.parent()?.join("conf.d"))));
+    watched.extend(config.channels.iter().filter_map(|channel| channel.secret_file.clone()));
     watched
 }
 

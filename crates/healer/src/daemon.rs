@@ -10,6 +10,7 @@ mod journal;
 mod once;
 mod performers;
 mod story;
+mod waiting;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -26,7 +27,7 @@ use surfaces::House;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::config::{Config, DockerHost};
 use journal::Kept;
 use performers::{Channels, Performers};
 
@@ -34,8 +35,6 @@ use performers::{Channels, Performers};
 const GRACE: Duration = Duration::from_secs(2);
 /// An engine whose address cannot be told is looked for again after this long.
 const LOOK_FOR_ENGINE_EVERY: Duration = Duration::from_secs(5);
-/// A full disk is looked at again after this long.
-const LOOK_FOR_ROOM_EVERY: Duration = Duration::from_secs(2);
 const WORKERS: usize = 2;
 
 /// Runs the daemon, or one pass of it.
@@ -44,27 +43,27 @@ pub(crate) fn run(config: Config, once: bool) -> anyhow::Result<ExitCode> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let (mut kept, room) = Kept::open(&config.state_dir).context("the journal cannot be used")?;
-    wait_for_room(&mut kept, &config, once)?;
     let tasks = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
-    let ended = tasks.block_on(live(config, once, kept, room));
+    let ended = tasks.block_on(async {
+        let (kept, room) = waiting::for_room(&config, once).await?;
+        live(config, once, kept, room).await
+    });
     tasks.shutdown_timeout(GRACE);
     ended
 }
 
-/// A host whose disk is full when it boots needs its watchman as soon as there is room, and nobody to start it by hand.
-fn wait_for_room(kept: &mut Kept, config: &Config, once: bool) -> anyhow::Result<()> {
-    let mut waits = false;
-    while kept.room() == store::Room::Full {
-        let dir = config.state_dir.display();
-        anyhow::ensure!(!once, "the disk of {dir} is full: nothing can be written down, so nothing is done");
-        if !waits {
-            tracing::warn!("the disk of {dir} is full: healer begins as soon as there is room for its journal");
+/// Where HTTP is served.
+async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(config.listen).await.map_err(|error| {
+        if error.kind() == std::io::ErrorKind::AddrInUse {
+            anyhow::anyhow!(
+                "another program listens on {} already: end it, or set `listen` to another port",
+                config.listen
+            )
+        } else {
+            anyhow::Error::new(error).context(format!("cannot listen on {} (`listen`)", config.listen))
         }
-        waits = true;
-        std::thread::sleep(LOOK_FOR_ROOM_EVERY);
-    }
-    Ok(())
+    })
 }
 
 async fn live(
@@ -74,17 +73,11 @@ async fn live(
     room: tokio::sync::watch::Receiver<store::Room>,
 ) -> anyhow::Result<ExitCode> {
     let socket = surfaces::Socket::bind(&config.state_dir).await.context("the socket cannot be made")?;
-    let listener = match TcpListener::bind(config.listen).await {
+    let listener = match listen(&config).await {
         Ok(listener) => Some(listener),
         // `--once` may run beside anything.
         Err(_) if once => None,
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-            anyhow::bail!(
-                "another program listens on {} already: end it, or set `listen` to another port",
-                config.listen
-            )
-        }
-        Err(error) => return Err(error).with_context(|| format!("cannot listen on {} (`listen`)", config.listen)),
+        Err(error) => return Err(error),
     };
     let channels = Channels::open(&config)?;
     let (handle, inbox) = runtime::inbox();
@@ -115,7 +108,9 @@ async fn live(
     tokio::spawn(watch::room(room.clone(), handle.clone(), stop.clone()));
     let house = House::new(handle.clone(), config.state_dir.clone(), room);
     if let Some(listener) = listener {
-        tracing::info!(at = %config.listen, "serving HTTP, read-only");
+        // Port 0 in the configuration is any free one.
+        let at = listener.local_addr().unwrap_or(config.listen);
+        tracing::info!(%at, "serving HTTP, read-only");
         let (house, stop) = (house.clone(), stop.clone());
         tokio::spawn(async move {
             if let Err(error) = surfaces::serve(listener, house, stop).await {
@@ -139,26 +134,26 @@ async fn live(
     Ok(code)
 }
 
-/// The engines by name. One whose address cannot be told yet has no host.
-fn hosts(config: &Config) -> BTreeMap<String, Option<Host>> {
-    let find = |url: Option<&str>| Endpoint::find(url).ok();
-    config
-        .docker_hosts
-        .iter()
-        .map(|engine| {
-            let host = find(engine.url.as_deref()).map(|endpoint| Host::new(&engine.name, endpoint));
-            if host.is_none()
-                && let Err(error) = Endpoint::find(engine.url.as_deref())
-            {
-                tracing::error!(engine = engine.name, %error, "this engine cannot be watched");
-            }
-            (engine.name.clone(), host)
-        })
-        .collect()
+/// The engines by name. The configuration was held against the same; one whose address changed since then has no host.
+fn hosts(config: &Config) -> BTreeMap<String, Result<Host, docker::Error>> {
+    let host = |engine: &DockerHost| {
+        let found = Endpoint::find(engine.url.as_deref());
+        if let Err(error) = &found {
+            tracing::error!(engine = engine.name, %error, "this engine cannot be watched");
+        }
+        (engine.name.clone(), found.map(|endpoint| Host::new(&engine.name, endpoint)))
+    };
+    config.docker_hosts.iter().map(host).collect()
 }
 
 /// Watches one engine until the daemon ends.
-async fn watch_engine(name: String, host: Option<Host>, relist: Duration, handle: Handle, stop: CancellationToken) {
+async fn watch_engine(
+    name: String,
+    host: Result<Host, docker::Error>,
+    relist: Duration,
+    handle: Handle,
+    stop: CancellationToken,
+) {
     let first = AtomicBool::new(true);
     let sink = move |input: Input| {
         // The journal tells of changes: what was out of reach before this process began, too, would not be said.
@@ -170,13 +165,16 @@ async fn watch_engine(name: String, host: Option<Host>, relist: Duration, handle
         }
         handle.observe(input).map_err(|_| docker::Overflow)
     };
-    let Some(host) = host else {
-        let because = "its address in the configuration cannot be used: `healer check` says why".to_owned();
-        let report = Report { source: name, state: SourceState::Unreachable { because, down: false } };
-        while sink(Input::Source(report.clone())).is_err() {
-            tokio::time::sleep(LOOK_FOR_ENGINE_EVERY).await;
+    let host = match host {
+        Ok(host) => host,
+        Err(error) => {
+            let because = format!("{error}; start healer anew after that");
+            let report = Report { source: name, state: SourceState::Unreachable { because, down: false } };
+            while sink(Input::Source(report.clone())).is_err() {
+                tokio::time::sleep(LOOK_FOR_ENGINE_EVERY).await;
+            }
+            return;
         }
-        return;
     };
     Eyes::new(host, relist).run(sink, stop).await;
 }

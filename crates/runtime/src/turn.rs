@@ -31,6 +31,8 @@ pub struct Loop<J, P> {
     snapshot: (u64, Tick),
     /// The store did not take the last batch: it is tried again at this tick.
     try_again: Option<Tick>,
+    /// Why the store does not take anything, as far as it was said already.
+    said: Option<&'static str>,
     refold: bool,
     faults: LoopFaults,
 }
@@ -88,6 +90,7 @@ impl<J: Journal, P: Perform> Loop<J, P> {
             waiting: VecDeque::new(),
             snapshot,
             try_again: None,
+            said: None,
             refold: false,
             faults: LoopFaults::default(),
         })
@@ -191,6 +194,9 @@ impl<J: Journal, P: Perform> Loop<J, P> {
             }
             return self.not_appended(&error, batch, now);
         }
+        if !entries.is_empty() && self.said.take().is_some() {
+            tracing::info!("the journal takes batches again");
+        }
         if !self.engine.leads() {
             self.close_gate();
         } else if !self.faults.gate_not_told {
@@ -232,7 +238,10 @@ impl<J: Journal, P: Perform> Loop<J, P> {
     /// The batch was not committed, or nobody knows: its effects never run, and its inputs are handled again after the
     /// state was folded anew.
     fn not_appended(&mut self, error: &Error, batch: Vec<Input>, now: Now) -> Stepped {
-        tracing::warn!(%error, "the journal did not take a batch");
+        // It is tried each second: what is said is the change.
+        if self.said.replace(error.reason()) != Some(error.reason()) {
+            tracing::warn!(%error, "the journal did not take a batch, and is tried until it does");
+        }
         self.refold = true;
         if let Error::Deposed { .. } = error {
             let owed = self.engine.step_down();

@@ -8,7 +8,8 @@
 //!
 //! `body` is the event as JSON, byte by byte as it is stored; the rest are its columns as big-endian integers of 8, 4, 8,
 //! 8 and 8 bytes. Whatever else is stored beside an entry (its name, incident and resource) is read out of the body.
-//! A chain cannot show by itself that its end was cut off: who wants to know that keeps the last hash elsewhere.
+//! A chain cannot show by itself that its end was cut off: the last number and hash are noted beside it, in `meta`. Who
+//! does not trust the file as a whole keeps them elsewhere.
 
 use std::fmt;
 

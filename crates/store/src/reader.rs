@@ -136,6 +136,7 @@ impl Reader {
                 let what = format!("{entries} entries stand where the chain has {}", head.seq);
                 return Err(Error::Damaged(what).into());
             }
+            tables::check_head(conn)?;
             Ok(head)
         })
     }

@@ -21,7 +21,9 @@ const SCHEMA: &str = "
         one       INTEGER PRIMARY KEY CHECK (one = 1),
         format    INTEGER NOT NULL,
         instance  TEXT,               -- of the last healer that started here
-        epoch     INTEGER NOT NULL    -- of the present leader
+        epoch     INTEGER NOT NULL,   -- of the present leader
+        head_seq  INTEGER,            -- the last entry that was written, and its hash: a chain does not show by itself
+        head_hash BLOB                -- that its end was cut off. An older journal gets these at its next append.
     ) STRICT;
     -- `name`, `incident` and `resource` repeat what stands in `body`, for the readers; the hash covers all the others.
     CREATE TABLE events (
@@ -112,6 +114,46 @@ pub(crate) fn hash_at(conn: &Connection, seq: u64) -> Result<Option<Hash>, Fault
     Ok(statement.query_row([seq.cast_signed()], |row| row.get(0).map(Hash)).optional()?)
 }
 
+/// Whether this journal notes its end; one that an older program made does not.
+fn notes_head(conn: &Connection) -> Result<bool, Fault> {
+    let mut statement =
+        conn.prepare_cached("SELECT count(*) FROM pragma_table_info('meta') WHERE name = 'head_hash'")?;
+    Ok(statement.query_row([], |row| row.get::<_, i64>(0))? > 0)
+}
+
+/// Notes where the journal ends.
+fn note_head(conn: &Connection, head: Head) -> Result<(), Fault> {
+    if !notes_head(conn)? {
+        conn.execute_batch(
+            "ALTER TABLE meta ADD COLUMN head_seq INTEGER; ALTER TABLE meta ADD COLUMN head_hash BLOB;",
+        )?;
+    }
+    let mut statement = conn.prepare_cached("UPDATE meta SET head_seq = ?1, head_hash = ?2")?;
+    statement.execute(params![head.seq.cast_signed(), head.hash.0])?;
+    Ok(())
+}
+
+/// Refuses a journal whose end was cut off. It may have more entries than were noted: an older program wrote them.
+pub(crate) fn check_head(conn: &Connection) -> Result<(), Fault> {
+    if !notes_head(conn)? {
+        return Ok(());
+    }
+    let noted = conn.query_row("SELECT head_seq, head_hash FROM meta", [], |row| {
+        Ok(row.get::<_, Option<i64>>(0)?.zip(row.get::<_, Option<[u8; 32]>>(1)?))
+    })?;
+    let Some((seq, hash)) = noted else { return Ok(()) };
+    let seq = seq.cast_unsigned();
+    match hash_at(conn, seq)? {
+        Some(found) if found == Hash(hash) => Ok(()),
+        Some(_) => Err(Error::Damaged(format!("entry {seq} is not what was written last")).into()),
+        None => {
+            let last = head(conn)?.seq;
+            Err(Error::Damaged(format!("it ends at entry {last}, but entry {seq} was written: its end was cut off"))
+                .into())
+        }
+    }
+}
+
 /// Adds entries after `head`. The caller has begun a transaction and has asked whether they may follow.
 pub(crate) fn insert(conn: &Connection, mut head: Head, entries: &[Entry]) -> Result<(), Fault> {
     let mut statement = conn.prepare_cached(
@@ -134,7 +176,7 @@ pub(crate) fn insert(conn: &Connection, mut head: Head, entries: &[Entry]) -> Re
             str::from_utf8(&body).map_err(rusqlite::Error::from)?,
         ])?;
     }
-    Ok(())
+    if entries.is_empty() { Ok(()) } else { note_head(conn, head) }
 }
 
 /// Puts a snapshot in the place of the one before it.
@@ -163,6 +205,7 @@ pub(crate) fn recover(conn: &Connection, fold: &mut Fold<'_>) -> Result<u64, Fau
         let (record, hash) = record_of(row)?;
         head = fold_entry(head, &record, &hash, fold)?;
     }
+    check_head(&tx)?;
     Ok(head.seq)
 }
 

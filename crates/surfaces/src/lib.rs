@@ -29,7 +29,7 @@ pub use answer::Items;
 pub use error::Error;
 pub use house::House;
 pub use router::document;
-pub use server::{serve, serve_socket};
+pub use server::{Waiting, serve, serve_socket, serve_waiting};
 pub use socket::{SOCKET_FILE, Socket};
 
 #[cfg(test)]

@@ -9,14 +9,19 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::from_fn;
 use axum::response::Response;
+use axum::routing::get;
+use axum::{Json, Router};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use model::view::Status;
+use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -24,16 +29,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service as _;
 
+use crate::answer::Problem;
 use crate::error::Error;
-use crate::guard::Peer;
+use crate::guard::{Peer, guard};
 use crate::house::House;
 use crate::router::router;
+use crate::routes::life::healthz;
 use crate::socket::{Socket, user};
 
 /// Connections at the same time, on each surface; others wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 256;
-/// Until a request's headers are complete; also how long an idle connection is kept.
-const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+/// Until a request's headers are complete; also how long an idle connection is kept. Whoever sends them drop by drop
+/// holds a place until then.
+const HEADERS_WITHIN: Duration = Duration::from_secs(2);
 /// A request's headers, in bytes and in number.
 const HEADER_BYTES_MAX: usize = 32 * 1024;
 const HEADERS_MAX: usize = 64;
@@ -78,18 +86,69 @@ impl Door for Socket {
 /// # Errors
 /// When the listener can be reached from other hosts, since nobody would be asked for a token.
 pub async fn serve(listener: TcpListener, house: House, shutdown: CancellationToken) -> Result<(), Error> {
-    let local =
-        listener.local_addr().map_err(|error| Error::Io { what: "read the listener's address".to_owned(), error })?;
-    if !local.ip().to_canonical().is_loopback() {
-        return Err(Error::Exposed(local));
-    }
+    local_only(&listener)?;
     accept_all(listener, router(house), shutdown).await;
     Ok(())
+}
+
+fn local_only(listener: &TcpListener) -> Result<(), Error> {
+    let local =
+        listener.local_addr().map_err(|error| Error::Io { what: "read the listener's address".to_owned(), error })?;
+    if local.ip().to_canonical().is_loopback() { Ok(()) } else { Err(Error::Exposed(local)) }
 }
 
 /// Serves everything over the unix socket until the shutdown; then the socket's file is removed.
 pub async fn serve_socket(socket: Socket, house: House, shutdown: CancellationToken) {
     accept_all(socket, router(house), shutdown).await;
+}
+
+/// What is served while healer cannot begin.
+#[derive(Clone)]
+pub struct Waiting {
+    /// How everything stands, at the moment of the question.
+    pub status: Arc<dyn Fn() -> Status + Send + Sync>,
+    /// What healer waits for, with the remedy.
+    pub because: String,
+}
+
+/// Says over TCP and the unix socket, as far as there are such, what healer waits for, until the shutdown. The listeners
+/// are closed then.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_waiting(
+    listener: Option<TcpListener>,
+    socket: Option<Socket>,
+    waiting: Waiting,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
+    listener.as_ref().map_or(Ok(()), local_only)?;
+    let over_tcp = async {
+        if let Some(listener) = listener {
+            accept_all(listener, waits(waiting.clone()), shutdown.clone()).await;
+        }
+    };
+    let over_socket = async {
+        if let Some(socket) = socket {
+            accept_all(socket, waits(waiting.clone()), shutdown.clone()).await;
+        }
+    };
+    tokio::join!(over_tcp, over_socket);
+    Ok(())
+}
+
+/// Few routes are true without a loop; of any other one it is said why there is no answer.
+fn waits(waiting: Waiting) -> Router {
+    let Waiting { status, because } = waiting;
+    let error = format!("not ready: {because}");
+    let unready = Json(json!({ "ready": false, "reasons": [because], "error": error }));
+    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, error);
+    Router::new()
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(move || async move { (StatusCode::SERVICE_UNAVAILABLE, unready.clone()) }))
+        .route("/api/v1/status", get(move || async move { Json(status()) }))
+        .fallback(move || async move { problem.clone() })
+        .layer(from_fn(guard))
 }
 
 async fn accept_all(door: impl Door, router: Router, shutdown: CancellationToken) {

@@ -8,6 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use docker::Endpoint;
 use model::settings::{Budgets, Exclusion, Mode, Policy, Settings};
 use model::verdict::Limit;
 
@@ -158,6 +159,7 @@ impl<'a> Reader<'a> {
         let Some(list) = self.at("docker.hosts").filter(|node| node.value != Value::Empty) else {
             let value = "the engine that the docker command would use".to_owned();
             self.note("docker.hosts", value, Origin::Default);
+            self.try_docker_command(None);
             return vec![DockerHost { name: host.to_owned(), url: None }];
         };
         if matches!(&list.value, Value::List(items) if items.is_empty()) {
@@ -178,11 +180,48 @@ impl<'a> Reader<'a> {
                 self.findings.errors.push(Finding::at(&item.place, &path, says));
             }
             let url = text(item, "url");
+            match item.get("url").filter(|node| node.value != Value::Empty) {
+                Some(node) => self.try_engine(node, &format!("{path}.url")),
+                None => self.try_docker_command(Some(item)),
+            }
             let shown = url.as_deref().map_or_else(|| "as the docker command finds it".to_owned(), value::url_shown);
             self.note(&path, format!("{name} at {shown}"), from(item));
             hosts.push(DockerHost { name, url });
         }
         hosts
+    }
+
+    /// What the checker found wrong already is not told twice.
+    fn try_engine(&mut self, node: &Node, key: &str) {
+        let told = self.findings.errors.iter().any(|error| error.key == key);
+        if !told && let Some(Err(error)) = node.text().map(Endpoint::parse) {
+            self.findings.errors.push(Finding::at(&node.place, key, error.to_string()));
+        }
+    }
+
+    /// The engine that the docker command would use, asked for by the file's entry or by none.
+    fn try_docker_command(&mut self, asked: Option<&Node>) {
+        if !self.surroundings.tried {
+            return;
+        }
+        if let Err(error) = Endpoint::find(None) {
+            let says =
+                format!("the engine that the docker command would use: {error}; or set `url` under `docker.hosts`");
+            self.findings.errors.push(match asked {
+                Some(item) => Finding::at(&item.place, "docker.hosts", says),
+                None => Finding::nowhere("docker.hosts", says),
+            });
+        }
+    }
+
+    fn try_channel(&mut self, channel: &Channel, section: &Node, path: &str) {
+        let Err(error) = channel.opened() else { return };
+        let (key, says) = match error {
+            notify::Error::Setting { key, why, .. } => (key, why),
+            notify::Error::SecretFile { key, path, why, .. } => (key, format!("{}: {why}", path.display())),
+        };
+        let place = section.get(key).map_or(&section.place, |node| &node.place);
+        self.findings.errors.push(Finding::at(place, &format!("{path}.{key}"), says));
     }
 
     fn budgets(&mut self) -> Budgets {
@@ -278,7 +317,12 @@ impl<'a> Reader<'a> {
             let secret_file = text(&entry.node, "secret_file").map(|file| self.base.join(file));
             let signed = if secret_file.is_some() { ", signed" } else { "" };
             self.note(&path, format!("webhook to {}{signed}", value::url_shown(&url)), from(&entry.node));
-            out.push(Channel { name: entry.key.clone(), url, secret_file });
+            let channel = Channel { name: entry.key.clone(), url, secret_file };
+            let told = self.findings.errors.iter().any(|error| error.key.starts_with(&path));
+            if self.surroundings.tried && !told {
+                self.try_channel(&channel, &entry.node, &path);
+            }
+            out.push(channel);
         }
         out
     }

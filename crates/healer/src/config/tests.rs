@@ -35,7 +35,7 @@ impl Given {
 
     fn read_with(&self, flags: &Flags) -> Result<Config, Errors> {
         let variable = |name: &str| self.variables.get(name).cloned();
-        load_in(flags, Surroundings { variable: &variable, host_name: "box-7" })
+        load_in(flags, Surroundings { variable: &variable, host_name: "box-7", tried: false })
     }
 
     fn read(&self) -> Result<Config, Errors> {
@@ -287,4 +287,36 @@ fn what_the_parser_says_is_for_the_files_writer() {
         assert!(errors.len() == 1 && errors[0].contains(expect), "{errors:?}");
         assert!(errors[0].len() < 300, "{}", errors[0].len());
     }
+}
+
+#[test]
+fn what_healer_could_not_run_with_is_told_with_its_line_and_key() {
+    let hosts = "docker:\n  hosts:\n    - {url: \"http://x:99999\"}\n    - {name: b, url: \"tcp://h\"}\n";
+    let errors = Given::file(hosts).errors();
+    assert_eq!(errors.len(), 2, "{errors:?}");
+    for (error, begins, remedy) in [
+        (&errors[0], "healer.yaml:3:13: docker.hosts[0].url: ", "`http://x:99999` names no host and port"),
+        (&errors[1], "healer.yaml:4:22: docker.hosts[1].url: ", "expected tcp://host:2375"),
+    ] {
+        assert!(error.starts_with(begins) && error.contains(remedy), "{error}");
+    }
+}
+
+#[test]
+fn a_secret_that_cannot_be_read_is_an_error_for_who_runs_and_none_for_who_looks() {
+    let text = "channels:\n  hook:\n    type: webhook\n    url: http://h/\n    secret_file: s3cret\ndocker: {hosts: [{url: \"unix:///s\"}]}\n";
+    let given = Given::file(text);
+    assert!(given.read().is_ok());
+    let tried = || {
+        let flags = Flags { config: Some(given.dir.path().join("healer.yaml")), state_dir: None };
+        let variable = |name: &str| given.variables.get(name).cloned();
+        load_in(&flags, Surroundings { variable: &variable, host_name: "box-7", tried: true })
+    };
+    let wrong = tried().unwrap_err();
+    let [error] = wrong.errors.as_slice() else { panic!("{wrong}") };
+    assert_eq!((error.at, error.key.as_str()), (Some((5, 18)), "channels.hook.secret_file"), "{wrong}");
+    assert!(error.says.contains("there is no such file"), "{wrong}");
+    std::fs::write(given.dir.path().join("s3cret"), "0123456789abcdef").unwrap();
+    let config = tried().unwrap();
+    assert!(watched(&config).contains(&given.dir.path().join("s3cret")), "its change is noticed");
 }

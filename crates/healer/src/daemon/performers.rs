@@ -66,14 +66,7 @@ impl Channels {
     pub(crate) fn change(&self, config: &Config) -> anyhow::Result<()> {
         let mut open = BTreeMap::new();
         for channel in &config.channels {
-            let settings = notify::channel::Config::Webhook(notify::channel::webhook::Config {
-                url: channel.url.clone(),
-                secret: None,
-                secret_file: channel.secret_file.clone(),
-                headers: BTreeMap::new(),
-            });
-            let opened = Channel::open(&channel.name, &settings)
-                .with_context(|| format!("the channel `{}` cannot be used", channel.name))?;
+            let opened = channel.opened().with_context(|| format!("the channel `{}` cannot be used", channel.name))?;
             open.insert(channel.name.clone(), Arc::new(opened));
         }
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = open;
@@ -90,7 +83,7 @@ impl Performers {
         back: Handle,
         gate: Gate,
         clock: Clock,
-        hosts: &BTreeMap<String, Option<Host>>,
+        hosts: &BTreeMap<String, Result<Host, docker::Error>>,
         channels: Channels,
     ) -> Performers {
         let engine = |host: &Host| Engine {
@@ -104,7 +97,10 @@ impl Performers {
             back,
             gate,
             clock,
-            engines: hosts.iter().filter_map(|(name, host)| Some((name.clone(), engine(host.as_ref()?)))).collect(),
+            engines: hosts
+                .iter()
+                .filter_map(|(name, host)| Some((name.clone(), engine(host.as_ref().ok()?))))
+                .collect(),
             channels,
             sends: Arc::new(Semaphore::new(SENDS_MAX)),
         }

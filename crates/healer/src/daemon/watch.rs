@@ -34,8 +34,15 @@ pub(crate) async fn signals() -> ExitCode {
 pub(crate) async fn room(mut room: tokio::sync::watch::Receiver<Room>, handle: Handle, stop: CancellationToken) {
     const ABOUT: &str = "room";
     let mut said = None;
+    let mut whole = true;
     loop {
-        let says = hindrance(*room.borrow_and_update());
+        let now = *room.borrow_and_update();
+        let is_whole = now == Room::Ample;
+        if is_whole != whole {
+            handle.tell(Input::StoreReserve { whole: is_whole });
+            whole = is_whole;
+        }
+        let says = hindrance(now);
         if says != said {
             match says {
                 Some(says) => tracing::warn!("{says}"),
@@ -70,6 +77,8 @@ pub(crate) async fn configuration(mut config: Config, handle: Handle, channels: 
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     let mut seen = stamps(&config);
     let mut said = Vec::new();
+    // What was not taken up is tried until it is: what it names besides may be mended without any change of the files.
+    let mut failed = false;
     loop {
         let asked = tokio::select! {
             () = stop.cancelled() => return,
@@ -77,16 +86,23 @@ pub(crate) async fn configuration(mut config: Config, handle: Handle, channels: 
             () = tokio::time::sleep(LOOK_EVERY) => false,
         };
         let now = stamps(&config);
-        if now == seen && !asked {
+        if now == seen && !asked && !failed {
             continue;
         }
         seen = now;
         let flags = Flags { config: config.file.clone(), state_dir: Some(config.state_dir.clone()) };
-        match config::reload(&config, config::load(&flags)) {
+        match config::reload(&config, config::load_to_run(&flags)) {
             Reload::Same => {
+                // Its words are the same, but a secret may be another one.
+                if let Err(error) = channels.change(&config) {
+                    tell_not_in_force(&error, failed, &handle);
+                    failed = true;
+                    continue;
+                }
                 said.clear();
+                failed = false;
                 handle.tell(Input::Warned { about: TOPIC.to_owned(), says: None });
-                tracing::info!("the configuration says what it said before");
+                tracing::info!("the configuration says what it said before; its secrets were read anew");
             }
             Reload::KeptLastGood { errors } => {
                 if said != errors {
@@ -97,15 +113,16 @@ pub(crate) async fn configuration(mut config: Config, handle: Handle, channels: 
                 }
                 handle.tell(Input::Warned { about: TOPIC.to_owned(), says: Some(kept_last_good(&errors)) });
                 said = errors;
+                failed = true;
             }
             Reload::Changed { config: new, at_next_start } => {
                 if let Err(error) = channels.change(&new) {
-                    tracing::error!("the last good configuration stays in force: {error:#}");
-                    let says = Some(format!("the changed configuration is not in force: {error:#}"));
-                    handle.tell(Input::Warned { about: TOPIC.to_owned(), says });
+                    tell_not_in_force(&error, failed, &handle);
+                    failed = true;
                     continue;
                 }
                 said.clear();
+                failed = false;
                 for key in at_next_start {
                     tracing::warn!(key, "takes effect at the next start");
                 }
@@ -120,6 +137,15 @@ pub(crate) async fn configuration(mut config: Config, handle: Handle, channels: 
             }
         }
     }
+}
+
+/// Said when it begins; as long as it lasts, it stands in the status.
+fn tell_not_in_force(error: &anyhow::Error, again: bool, handle: &Handle) {
+    if !again {
+        tracing::error!("the last good configuration stays in force: {error:#}");
+    }
+    let says = Some(format!("the changed configuration is not in force: {error:#}"));
+    handle.tell(Input::Warned { about: TOPIC.to_owned(), says });
 }
 
 fn kept_last_good(errors: &[config::Finding]) -> String {

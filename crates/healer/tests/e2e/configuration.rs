@@ -3,6 +3,7 @@
 
 use std::process::{Command, Output, Stdio};
 
+use crate::daemon::Healer;
 use crate::rig::{Rig, SOON, Service, wait_for};
 
 fn check(words: &[&str], text: &str) -> Output {
@@ -32,6 +33,64 @@ fn every_error_is_told_at_once_with_its_line_its_key_and_the_nearest_one() {
         }
         assert!(said.contains("stability"), "{words:?}: {said}");
     }
+}
+
+#[test]
+fn what_run_refuses_check_refuses_with_the_same_words() {
+    let engine = "docker: {hosts: [{url: \"unix:///nowhere.sock\"}]}\n";
+    let hook = "channels:\n  hook: {type: webhook, url: \"http://127.0.0.1:9/\", secret_file: /no/such/secret}\n";
+    for (text, line, key) in [
+        (format!("{engine}{hook}"), 3, "channels.hook.secret_file"),
+        ("docker: {hosts: [{url: \"http://x:99999\"}]}\n".to_owned(), 1, "docker.hosts[0].url"),
+        ("docker: {hosts: [{url: \"tcp://h\"}]}\n".to_owned(), 1, "docker.hosts[0].url"),
+    ] {
+        for words in ["check", "run"] {
+            let out = check(&[words], &text);
+            let said = all(&out);
+            assert_eq!(out.status.code(), Some(2), "{words}: {said}");
+            assert!(said.contains(key) && said.contains(&format!("{line}")), "{words}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_secret_that_appears_later_puts_the_configuration_in_force() {
+    let folder = tempfile::tempdir().expect("there is a temporary folder");
+    let mut healer = Healer::install(folder.path(), "unix:///nowhere.sock", "http://127.0.0.1:9/", "");
+    healer.start();
+    let file = folder.path().join("healer.yaml");
+    let good = std::fs::read_to_string(&file).expect("healer was installed there");
+    let later = folder.path().join("later");
+    let text = good
+        .replace("mode: auto", "mode: observe")
+        .replace(&format!("{}/secret}}", folder.path().display()), &format!("{}}}", later.display()));
+    assert!(text.contains("/later}"), "{text}");
+    std::fs::write(&file, text).expect("the folder is ours");
+    let told = wait_for("the status tells of the missing secret", SOON, || {
+        healer.status().warnings.into_iter().find(|warning| warning.contains("last good"))
+    });
+    assert!(told.contains("later"), "{told}");
+    std::fs::write(&later, crate::hook::SECRET).expect("the folder is ours");
+    wait_for("the file is in force", SOON, || (healer.status().mode == model::settings::Mode::Observe).then_some(()));
+    // A rotated secret is read anew, too.
+    std::fs::write(&later, [crate::hook::SECRET, "2"].concat()).expect("the folder is ours");
+    wait_for("the new secret is read", SOON, || healer.log().contains("secrets were read anew").then_some(()));
+}
+
+#[test]
+fn any_free_port_is_named_in_the_log() {
+    let folder = tempfile::tempdir().expect("there is a temporary folder");
+    let mut healer = Healer::install(folder.path(), "unix:///nowhere.sock", "http://127.0.0.1:9/", "");
+    let file = folder.path().join("healer.yaml");
+    let text = std::fs::read_to_string(&file).expect("healer was installed there");
+    let (_, rest) = text.split_once('\n').expect("it has lines");
+    std::fs::write(&file, format!("listen: 127.0.0.1:0\n{rest}")).expect("the folder is ours");
+    healer.start_without_waiting();
+    let said = wait_for("healer says where it serves", SOON, || {
+        healer.log().lines().find(|line| line.contains("serving HTTP")).map(str::to_owned)
+    });
+    let port = said.split("127.0.0.1:").nth(1).and_then(|port| port.trim().parse::<u16>().ok());
+    assert!(port.is_some_and(|port| port != 0), "{said}");
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! healer, the engine's socket or the webhook is away for a while: what happened meanwhile is settled afterwards.
 
+use std::fs::File;
 use std::os::unix::fs::symlink;
+use std::process::{Child, Command};
 
 use model::view::Standing;
 
 use crate::daemon::Healer;
-use crate::rig::{Rig, SOON, Service, wait_for};
+use crate::rig::{Rig, SOON, Service, skip, wait_for};
 
 #[test]
 fn what_crashed_while_healer_was_away_is_healed_when_it_comes_back() {
@@ -90,6 +92,108 @@ fn an_absent_socket_is_one_sentence_with_a_remedy_and_is_tried_again_until_it_is
     wait_for("it is ready", SOON, || rig.healer.get("/readyz").filter(|answer| answer.status == 200));
     rig.tell("web", "crash");
     rig.wait_until_healed("web");
+}
+
+/// A healer whose state lives on a small disk of its own, in a mount namespace that ends with it.
+struct OnASmallDisk {
+    healer: Healer,
+    child: Child,
+    folder: tempfile::TempDir,
+}
+
+impl OnASmallDisk {
+    /// `first` is run in the state directory before the disk is filled, with an old journal as `$JOURNAL`. `None` where
+    /// no disk can be mounted.
+    fn full(first: &str) -> Option<OnASmallDisk> {
+        let folder = tempfile::Builder::new().prefix("hlr").tempdir_in("/tmp").expect("there is a temporary folder");
+        let healer = Healer::install(folder.path(), "unix:///nowhere.sock", "http://127.0.0.1:9/", "");
+        let state = folder.path().join("state");
+        std::fs::create_dir(&state).expect("the folder is ours");
+        let words = ["--user", "--map-root-user", "--mount"];
+        if !Command::new("unshare").args(words).args(["mount", "-t", "tmpfs", "none", "/mnt"]).status().ok()?.success()
+        {
+            skip("mount-namespace");
+            return None;
+        }
+        let script = format!(
+            "mount -t tmpfs -o size=32m,mode=0700 none \"$STATE\" && cd \"$STATE\" && {{ {first}; }} && \
+             {{ cat /dev/zero > filler; cd /; exec \"$@\"; }}"
+        );
+        let run = healer.command(&["run"]);
+        let log = File::create(folder.path().join("healer.log")).expect("the folder is ours");
+        let child = Command::new("unshare")
+            .args(words)
+            .args(["sh", "-c", &script, "sh"])
+            .arg(run.get_program())
+            .args(run.get_args())
+            .envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))))
+            .env("STATE", &state)
+            .env("JOURNAL", concat!(env!("CARGO_MANIFEST_DIR"), "/../store/tests/fixtures/journal-v1.sqlite"))
+            .stdout(log.try_clone().expect("a file can be shared"))
+            .stderr(log)
+            .spawn()
+            .expect("unshare was found above");
+        Some(OnASmallDisk { healer, child, folder })
+    }
+
+    /// The state directory, from outside of the namespace.
+    fn state(&self) -> String {
+        format!("/proc/{}/root{}/state", self.child.id(), self.folder.path().display())
+    }
+
+    fn ready_reasons(&self) -> Option<String> {
+        self.healer.get("/readyz").filter(|answer| answer.status == 503).map(|answer| answer.body)
+    }
+}
+
+impl Drop for OnASmallDisk {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_full_disk_at_the_start_is_said_wherever_somebody_asks_and_healer_begins_when_there_is_room() {
+    for first in ["true", "cp \"$JOURNAL\" journal.sqlite"] {
+        let Some(mut on) = OnASmallDisk::full(first) else { return };
+        let said = wait_for("healer says that it is not ready", SOON, || {
+            if let Some(status) = on.child.try_wait().expect("it is our child") {
+                panic!("{first}: healer ended with {status}:\n{}", on.healer.log());
+            }
+            on.ready_reasons()
+        });
+        assert!(said.contains("is full since") && said.contains("make room"), "{first}: {said}");
+        assert_eq!(on.healer.get("/healthz").map(|answer| answer.status), Some(200), "{first}");
+        assert_eq!(on.healer.get("/api/v1/incidents").map(|answer| answer.status), Some(503), "{first}");
+
+        let status = on.healer.run(&["--state-dir", &on.state(), "status", "--check"]);
+        let text = String::from_utf8_lossy(&status.stdout).into_owned();
+        assert_eq!(status.status.code(), Some(1), "{first}: {status:?}");
+        assert!(text.contains("is full since") && !text.contains("not running"), "{first}: {text}");
+
+        std::fs::remove_file(format!("{}/filler", on.state())).expect("it fills the disk");
+        wait_for("healer begins", SOON, || {
+            let status = on.healer.get("/api/v1/status")?.body;
+            (!status.contains("is full") && on.healer.get("/api/v1/incidents")?.status == 200).then_some(())
+        });
+        assert!(on.ready_reasons().is_some_and(|said| !said.contains("is full")), "{first}");
+
+        // It becomes full again under a running healer, reserve and all. Each command that is refused is another try.
+        let state = on.state();
+        let refused = || {
+            let out = on.healer.run(&["--state-dir", &state, "freeze", "--reason", "a full disk"]);
+            String::from_utf8_lossy(&out.stdout).contains("no room left for the journal")
+        };
+        wait_for("nothing is taken any more", SOON, || {
+            // It ends for want of room.
+            let _ = Command::new("sh").args(["-c", &format!("cat /dev/zero >> {state}/filler")]).output();
+            refused().then_some(())
+        });
+        assert!(refused() && refused(), "{first}");
+        assert_eq!(on.healer.log().matches("did not take a batch").count(), 1, "{first}: {}", on.healer.log());
+    }
 }
 
 #[test]

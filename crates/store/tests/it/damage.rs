@@ -142,8 +142,44 @@ fn a_snapshot_that_does_not_fit_is_ignored_and_everything_is_folded() {
 }
 
 #[test]
-fn a_journal_whose_end_was_cut_off_is_folded_without_the_snapshot_that_knew_more() {
-    let dir = harmed(sql("DELETE FROM events WHERE seq > 15"));
+fn a_journal_whose_last_entries_were_taken_out_or_replaced_is_refused_by_writer_and_reader() {
+    for (statement, expect) in [
+        ("DELETE FROM events WHERE seq = 30", "entry 30 was written: its end was cut off"),
+        ("DELETE FROM events", "it ends at entry 0"),
+    ] {
+        let dir = harmed(sql(statement));
+        for refused in [start(dir.path()).map(drop), Reader::open(dir.path()).unwrap().verify().map(drop)] {
+            let Err(Error::Damaged(why)) = refused else { panic!("{statement}: {refused:?}") };
+            assert!(why.contains(expect), "{statement}: {why}");
+        }
+    }
+}
+
+#[test]
+fn an_older_journal_notes_its_end_from_its_next_append_on() {
+    let older = "ALTER TABLE meta DROP COLUMN head_seq; ALTER TABLE meta DROP COLUMN head_hash;";
+    let dir = harmed(sql(older));
+    let mut journal = Sqlite::open(dir.path()).unwrap();
+    assert_eq!(recovered(&mut journal).unwrap().last, 30);
+    let epoch = journal.lead().unwrap();
+    journal.append(epoch, 30, &story::entries(epoch, [31])).unwrap();
+    drop(journal);
+    assert_eq!(start(dir.path()).unwrap().last, 31);
+    sql("DELETE FROM events WHERE seq = 31")(&dir.path().join("journal.sqlite"));
+    assert!(matches!(start(dir.path()), Err(Error::Damaged(_))));
+}
+
+#[test]
+fn what_an_older_program_appended_behind_the_noted_end_is_taken() {
+    let dir = harmed(sql("UPDATE meta SET head_seq = 29, head_hash = (SELECT hash FROM events WHERE seq = 29)"));
+    assert_eq!(start(dir.path()).unwrap().last, 30);
+}
+
+#[test]
+fn an_older_journal_whose_end_was_cut_off_is_folded_without_the_snapshot_that_knew_more() {
+    let dir = harmed(sql(
+        "ALTER TABLE meta DROP COLUMN head_seq; ALTER TABLE meta DROP COLUMN head_hash; DELETE FROM events WHERE seq > 15",
+    ));
     let all = start(dir.path()).unwrap();
     assert_eq!((all.snapshot, all.last), (None, 15));
 }

@@ -123,10 +123,7 @@ async fn a_client_that_never_ends_its_headers_is_cut_off() {
     // The clock of this test runs on by itself while everybody waits.
     let answer = served.tcp("GET /healthz HTTP/1.1\r\nhost: localhost\r\nx: ").await;
     let waited = begun.elapsed();
-    assert!(
-        answer.status != 200 && waited >= Duration::from_secs(10) && waited < Duration::from_secs(60),
-        "{waited:?}"
-    );
+    assert!(answer.status != 200 && waited >= Duration::from_secs(2) && waited < Duration::from_secs(3), "{waited:?}");
 }
 
 #[tokio::test(start_paused = true)]
