@@ -35,22 +35,34 @@ pub(crate) fn run() -> Result<()> {
     let mut tables = Vec::new();
     let mut failed = Vec::new();
     for bench in benches {
-        let mut cargo = shell::cargo();
-        cargo.args(["bench", "--package", bench.package, "--bench", bench.name]).envs(environment.iter().cloned());
-        let (well, lines) = shell::aloud_and_heard(&mut cargo)?;
+        let (well, table) = bench.measure(&environment)?;
         if !well {
             failed.push(bench.name);
         }
-        tables.push((bench, closing_table(&lines).join("\n")));
+        tables.push((bench, table));
     }
     drop(engine);
     for (bench, table) in tables {
-        shell::say(&format!("\n== {} {}\n{table}", bench.package, bench.name));
+        shell::say(&format!("\n== {} {}\n{}", bench.package, bench.name, table.join("\n")));
     }
     if failed.is_empty() { Ok(()) } else { bail!("over its limit, or broken: {}", failed.join(", ")) }
 }
 
+/// The one benchmark that is part of the tests: memory and idle processor time have limits, and do not depend on how busy
+/// the machine is. Returns whether they hold, and the closing table.
+pub(crate) fn footprint(engine: &Engine) -> Result<(bool, Vec<String>)> {
+    Bench { package: "healer", name: "footprint", needs_engine: true }.measure(&engine.environment()?)
+}
+
 impl Bench {
+    /// Whether all its limits hold, and its closing table.
+    fn measure(&self, environment: &[(&str, String)]) -> Result<(bool, Vec<String>)> {
+        let mut cargo = shell::cargo();
+        cargo.args(["bench", "--package", self.package, "--bench", self.name]).envs(environment.iter().cloned());
+        let (well, lines) = shell::aloud_and_heard(&mut cargo)?;
+        Ok((well, closing_table(&lines).to_vec()))
+    }
+
     fn file(&self) -> std::path::PathBuf {
         Path::new("crates").join(self.package).join("benches").join(format!("{}.rs", self.name))
     }

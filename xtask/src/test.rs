@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Result, bail};
 
 use crate::engine::Engine;
-use crate::{packages, shell, tidy};
+use crate::{bench, packages, shell, tidy};
 
 /// Where tests write the name of what they had to skip, a line each.
 const SKIPS: &str = "HEALER_SKIPS";
@@ -73,6 +73,14 @@ fn everything(report: &mut Report) -> Result<()> {
     let rest: &[&str] = &["--workspace", "--exclude", "sim", "--color", "never"];
     for args in [rest, &["--release", "--package", "sim", "--color", "never", "--", "--nocapture"]] {
         tests(report, engine.as_ref().ok(), args)?;
+    }
+    if let Ok(engine) = &engine {
+        shell::say("footprint …");
+        let (holds, table) = bench::footprint(engine)?;
+        report.closing.extend(table);
+        if !holds {
+            report.failures.push("the footprint is over its limits, or could not be measured".to_owned());
+        }
     }
     drop(engine);
     judge_skips(report);

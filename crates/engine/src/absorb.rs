@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::ResourceId;
-use model::action::{Action, Answer, PermitId, Step};
+use model::action::{Action, Answer, PermitId};
 use model::alert::{self, Alert, Name, Transition};
 use model::event::{Event, Refresh};
 use model::fact::{Fact, Incarnation, Observation, Run, SourceTime};
@@ -12,7 +12,7 @@ use model::input::{Effect, Input, Report, SourceState};
 use model::intent::{Author, Intent, Wanted};
 
 use crate::intent::{self, Around, Word};
-use crate::{Engine, Shown, detect, world};
+use crate::{Engine, Found, Shown, detect, world};
 
 /// Acts that are settled are remembered this far back, for answers that come late.
 const SETTLED_KEPT_MAX: usize = 256;
@@ -86,7 +86,6 @@ impl Engine {
             source,
             start_is_news: change.start_is_news,
             end_unasked: self.end_unasked(&seen.resource, &seen.incarnation),
-            stop_waits: self.stop_waits(&seen.resource),
             foreign_is_ours: self.faults.foreign_stop_taken_for_ours,
         };
         let word = self.watch.read(seen, &around);
@@ -96,12 +95,6 @@ impl Engine {
     /// The end of this body that is known to be nobody's wish.
     fn end_unasked(&self, resource: &ResourceId, incarnation: &Incarnation) -> Option<SourceTime> {
         self.state.ends.get(resource).filter(|(of, _)| of == incarnation).map(|(_, at)| *at)
-    }
-
-    fn stop_waits(&self, resource: &ResourceId) -> bool {
-        let is_it = |step: &Step| step.resource == *resource && step.action == Action::Stop;
-        let queued = self.state.queue.iter().flat_map(|queued| &queued.steps).any(is_it);
-        queued || self.state.acts.values().any(|act| is_it(&act.permit.step))
     }
 
     /// Judges an end whose events did not come in time by what a look shows, as one that nobody watched: the engine drops
@@ -120,7 +113,6 @@ impl Engine {
             source,
             start_is_news: false,
             end_unasked: self.end_unasked(resource, incarnation),
-            stop_waits: self.stop_waits(resource),
             foreign_is_ours: self.faults.foreign_stop_taken_for_ours,
         };
         let (incarnation, generation) = (incarnation.clone(), body.generation);
@@ -193,8 +185,8 @@ impl Engine {
     fn looked(&mut self, ticket: PermitId, seen: &Observation) {
         self.observed(seen);
         let shown = match &seen.fact {
-            Fact::Looked(look) => Shown { run: Some(look.run), source_at: Some(look.at) },
-            Fact::Gone => Shown { run: None, source_at: None },
+            Fact::Looked(look) => Shown { found: Found::Is(look.run), source_at: Some(look.at) },
+            Fact::Gone => Shown { found: Found::Gone, source_at: None },
             Fact::Happened(_) | Fact::ApiOpenAfter(_) => return,
         };
         // Only an act whose answer is in may be settled by it: the look was taken after that.
@@ -243,6 +235,7 @@ impl Engine {
         if self.world.source(source).is_none_or(|source| source.generation != Some(*generation)) {
             return;
         }
+        self.watch.keep_only(&self.world.incarnations());
         let is_gone = |resource: &&ResourceId| resource.host() == source && self.world.body(resource).is_none();
         let gone: Vec<ResourceId> = self.state.intents.keys().filter(is_gone).cloned().collect();
         for resource in gone {

@@ -73,7 +73,8 @@ impl Engine {
     /// a freeze only what stops passes, and what closes a pair.
     pub(crate) fn guard_person(&self, who: &str, step: &Step) -> Verdict {
         let opens = matches!((step.action, step.pair), (Action::Start, Pair::None) | (Action::Stop, Pair::Opens));
-        let unseen = self.world.body(&step.resource).is_none() && self.may_be_there(&step.resource);
+        let away = self.world.source(step.resource.host()).is_none_or(|source| source.generation.is_none());
+        let unseen = away || self.world.body(&step.resource).is_none() && self.may_be_there(&step.resource);
         let no = self
             .leader()
             .or_else(|| unseen.then(|| Verdict::Hold(Hold::NotSeen, self.after(ASK_AGAIN_SOON))))

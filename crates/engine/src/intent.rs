@@ -30,6 +30,8 @@ pub(crate) struct Watch {
     policys_starts: BTreeMap<Incarnation, BTreeSet<SourceTime>>,
     /// The starts that an order of ours explains. Sets, not counters: after a failed append the same events come again.
     our_starts: BTreeMap<Incarnation, BTreeSet<SourceTime>>,
+    /// What was watched of a body before a person's word in this batch, for when that is not taken.
+    before_words: Vec<(Incarnation, Signals)>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -56,6 +58,8 @@ struct Foreign {
     at: SourceTime,
     signal: Option<u8>,
     api_open: bool,
+    /// It came again: an engine that shuts down asks once, so that at least one of them was a person's.
+    asked_again: bool,
 }
 
 /// What an observation says about intent.
@@ -88,8 +92,6 @@ pub(crate) struct Around<'a> {
     pub start_is_news: bool,
     /// The end of this body that was judged to be nobody's wish: a look that shows less does not judge it again.
     pub end_unasked: Option<SourceTime>,
-    /// A stop of it is ordered, and not settled.
-    pub stop_waits: bool,
     /// A fault that the simulator plants: every signal is taken for our own.
     pub foreign_is_ours: bool,
 }
@@ -115,7 +117,9 @@ impl Watch {
     fn unsettle_signal(&mut self, incarnation: &Incarnation, body: &Body, closing: bool) {
         let Some(signals) = self.bodies.get_mut(incarnation) else { return };
         let Some(foreign) = signals.foreign.as_mut().filter(|foreign| !foreign.api_open) else { return };
-        if closing {
+        if closing && foreign.asked_again {
+            foreign.api_open = true;
+        } else if closing {
             signals.by_engine = true;
             signals.foreign = None;
         } else if body.is_up() {
@@ -128,8 +132,19 @@ impl Watch {
     /// A person told healer what they want: whatever somebody asked of the engine before is the past.
     pub(crate) fn a_person_spoke(&mut self, incarnation: &Incarnation) {
         if let Some(signals) = self.bodies.get_mut(incarnation) {
+            self.before_words.push((incarnation.clone(), signals.clone()));
             signals.forget_asks();
         }
+    }
+
+    /// What was said until now is kept.
+    pub(crate) fn begin_batch(&mut self) {
+        self.before_words.clear();
+    }
+
+    /// The last batch was not taken: nobody said anything in it. What came before comes again, if it was in it too.
+    pub(crate) fn take_words_back(&mut self) {
+        self.bodies.extend(std::mem::take(&mut self.before_words).into_iter().rev());
     }
 
     /// An order of ours was not carried out: the start that it seemed to explain was somebody else's.
@@ -144,6 +159,13 @@ impl Watch {
         self.bodies.remove(incarnation);
         self.our_starts.remove(incarnation);
         self.policys_starts.remove(incarnation);
+    }
+
+    /// Forgets the bodies that are not known any more: of some a listing alone tells that they went.
+    pub(crate) fn keep_only(&mut self, known: &BTreeSet<&Incarnation>) {
+        self.bodies.retain(|incarnation, _| known.contains(incarnation));
+        self.our_starts.retain(|incarnation, _| known.contains(incarnation));
+        self.policys_starts.retain(|incarnation, _| known.contains(incarnation));
     }
 
     /// Reads an observation.
@@ -180,7 +202,7 @@ impl Watch {
         let ours = around.own.map_or(0, |own| signals.stops_at(own, at));
         if signals.asks.len() > usize_of(ours) {
             let api_open = signals.open_after >= Some(at);
-            signals.foreign = Some(Foreign { at, signal: None, api_open });
+            signals.foreign = Some(Foreign { at, signal: None, api_open, asked_again: false });
         }
     }
 
@@ -194,10 +216,13 @@ impl Watch {
         match &event.what {
             What::Signalled { signal, terminating: true } => {
                 if !signals.explained(*signal, event.at, around) && !around.foreign_is_ours {
-                    let api_open = signals.foreign.is_some_and(|foreign| foreign.api_open);
+                    let before = signals.foreign;
+                    let api_open = before.is_some_and(|foreign| foreign.api_open);
+                    let asks = |foreign: Foreign| foreign.asked_again || (*signal != SIGKILL && foreign.at < event.at);
+                    let asked_again = before.is_some_and(asks);
                     // The kill after a stop's patience is still that stop.
-                    let signal = signals.foreign.map_or(Some(*signal), |foreign| foreign.signal);
-                    signals.foreign = Some(Foreign { at: event.at, signal, api_open });
+                    let signal = before.map_or(Some(*signal), |foreign| foreign.signal);
+                    signals.foreign = Some(Foreign { at: event.at, signal, api_open, asked_again });
                 }
                 Word::None
             }
@@ -215,14 +240,16 @@ impl Watch {
                 if signals.stops.len() > usize_of(ours) && signals.foreign.is_none() && !around.source.closing {
                     // A stop without a signal: it was waiting to be restarted, or two stops overlapped.
                     let api_open = signals.open_after >= Some(event.at);
-                    signals.foreign = Some(Foreign { at: event.at, signal: None, api_open });
+                    signals.foreign = Some(Foreign { at: event.at, signal: None, api_open, asked_again: false });
                 }
                 signals.foreign.map_or(Word::None, |foreign| stopped_if_down(foreign, around))
             }
             What::Started => {
                 let policys = self.policys_starts.entry(incarnation.clone()).or_default();
                 if !again {
-                    if around.was_restarting(event.at) || (signals.ended_by_itself() && around.engine_restarts_it()) {
+                    if around.was_restarting(signals.since, event.at)
+                        || (signals.ended_by_itself() && around.engine_restarts_it())
+                    {
                         policys.insert(event.at);
                     }
                     if policys.len() > POLICYS_STARTS_MAX {
@@ -264,7 +291,7 @@ impl Watch {
     /// Somebody stopped it, as the engine's kept events tell: the next start is no work of the engine's own policy.
     fn note_stopped(&mut self, incarnation: &Incarnation, at: SourceTime) {
         let signals = self.bodies.entry(incarnation.clone()).or_default();
-        signals.foreign = Some(Foreign { at, signal: None, api_open: true });
+        signals.foreign = Some(Foreign { at, signal: None, api_open: true, asked_again: false });
     }
 
     fn read_look(&mut self, incarnation: &Incarnation, look: &Look, around: &Around<'_>) -> Word {
@@ -276,10 +303,8 @@ impl Watch {
         };
         if matches!(look.run, Run::Running | Run::Paused) {
             let signals = self.bodies.get(incarnation);
-            let told = self.policys_starts.get(incarnation).zip(look.started);
-            let policys = told.and_then(|(starts, at)| starts.range(at..).next().map(|start| start.since(at)));
-            let by_policy = policys.is_some_and(|late| late < DIE_LATE_MAX)
-                || signals.is_some_and(Signals::ended_by_itself) && around.engine_restarts_it();
+            // Every other start begins that count anew.
+            let by_policy = look.restarts > 0;
             let of_before = signals.is_some_and(|signals| signals.last_at() < look.started);
             if around.start_is_news && of_before && !by_policy {
                 // What was asked of its life before says nothing of this one.
@@ -290,7 +315,7 @@ impl Watch {
             let ours = look.started.zip(around.own).is_some_and(|(at, own)| own.explains_start(at, explained));
             // What runs since before the API's first answer was started by the engine itself.
             let by_engine = look.started.is_some_and(|at| around.source.was_out(at));
-            return found_running(look, before, around, around.start_is_news && !ours && !by_engine && !by_policy);
+            return found_running(look, before, around.start_is_news && !ours && !by_engine && !by_policy);
         }
         // An end that its events told is judged by them; one that a look alone shows, by evidence.
         if let Some(foreign) = self.bodies.get(incarnation).and_then(|signals| signals.foreign) {
@@ -344,9 +369,10 @@ impl Around<'_> {
         self.end_unasked.is_some_and(|at| exit <= at && at.since(exit) < DIE_LATE_MAX)
     }
 
-    /// Whether a look before this start showed that the engine is about to start it.
-    fn was_restarting(&self, started: SourceTime) -> bool {
-        self.body.look.as_ref().is_some_and(|look| look.run == Run::Restarting && look.at < started)
+    /// Whether a look between its last start and this one showed that the engine is about to start it.
+    fn was_restarting(&self, before: Option<SourceTime>, started: SourceTime) -> bool {
+        let between = |look: &Look| before < Some(look.at) && look.at < started;
+        self.body.look.as_ref().is_some_and(|look| look.run == Run::Restarting && between(look))
     }
 
     /// Whether the engine's own policy may start it: then a start after an end that nobody asked for is the engine's.
@@ -456,13 +482,9 @@ fn said_at(word: &Intent) -> SourceTime {
 
 /// It runs although the ledger does not say that it shall. `by_another`: nothing was known of its start, and no order of
 /// ours explains it.
-fn found_running(look: &Look, before: &Intent, around: &Around<'_>, by_another: bool) -> Word {
+fn found_running(look: &Look, before: &Intent, by_another: bool) -> Word {
     use model::fact::RestartPolicy as P;
-    // What a stop of ours left running after that word, and the engine's policy restarted, tells of nobody's wish.
-    let left_running = around.own.and_then(|own| own.left_running);
-    let left = left_running > Some(said_at(before)) && left_running < look.started;
-    let by_policy = look.restarts > 0 && (left || around.stop_waits);
-    let started_since = by_another && !by_policy && look.started.is_some_and(|started| started > said_at(before));
+    let started_since = by_another && look.started.is_some_and(|started| started > said_at(before));
     match (before.wanted, look.definition.restart_policy) {
         (Wanted::Running, _) => Word::None,
         // The engine starts these at its own start although somebody stopped them: no evidence of a new wish.

@@ -118,9 +118,17 @@ struct Live {
 /// What a look showed of a body that was acted on.
 #[derive(Debug, Clone)]
 struct Shown {
-    /// `None`: it is no more.
-    run: Option<Run>,
+    found: Found,
     source_at: Option<SourceTime>,
+}
+
+/// What is known of a body that was acted on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Is(Run),
+    Gone,
+    /// Its source cannot be reached, and this process has not seen it.
+    Unseen,
 }
 
 #[derive(Default)]
@@ -252,6 +260,7 @@ impl Engine {
         self.now = now;
         self.live.replied.clear();
         self.world.begin_batch();
+        self.watch.begin_batch();
         self.settle_what_was_never_handed();
         if self.leads {
             inputs.iter().for_each(|input| self.absorb(input));
@@ -269,6 +278,7 @@ impl Engine {
         self.state = state;
         self.now = now;
         self.world.forget_starts();
+        self.watch.take_words_back();
         self.entries.clear();
         self.effects.clear();
         self.live.in_flight.clear();

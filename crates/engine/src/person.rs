@@ -199,13 +199,26 @@ impl Engine {
         }
         self.take(id, who, ask);
         for resource in adopted {
-            let wanted = if self.is_up(&resource) { Wanted::Running } else { Wanted::Stopped };
+            let wanted = self.as_it_is(&resource);
             let because = format!("{who} said that it is as it shall be: `healer adopt`");
             let intent = intent::entry(wanted, Author::Person(who.to_owned()), because, None, self.now);
             self.emit(Event::IntentChanged { resource: resource.clone(), intent });
             lines.push(line(Some(&resource), &format!("adopted: it shall be {}", wanted.word())));
         }
         self.reply(id, true, lines);
+    }
+
+    /// What a resource is, for whoever says that it is as it shall be: what an order of ours is about to make of it.
+    fn as_it_is(&self, resource: &ResourceId) -> Wanted {
+        let steps = self.state.acts.values().map(|act| &act.permit.step);
+        let ordered = steps.filter(|step| step.resource == *resource).map(|step| (step.action, step.pair)).next_back();
+        let pair_is_open = self.state.open_incident(resource).is_some_and(|incident| self.pair_is_open(incident));
+        match ordered {
+            Some((Action::Start, _) | (Action::Stop, Pair::Opens)) => Wanted::Running,
+            Some((Action::Stop, Pair::None | Pair::Closes)) => Wanted::Stopped,
+            None if pair_is_open || self.is_up(resource) => Wanted::Running,
+            None => Wanted::Stopped,
+        }
     }
 
     fn decide_on(&mut self, id: &CommandId, who: &str, ask: &Ask, of: &IncidentId, turn: Turn, because: &str) {

@@ -13,7 +13,7 @@ use model::{ResourceId, Tick};
 use crate::guard::Purpose;
 use crate::incident::{Incident, LOOK_WAIT};
 use crate::state::Act;
-use crate::{Engine, Shown};
+use crate::{Engine, Found, Shown};
 
 /// After so long without a look an act is settled without one.
 const LOOK_GIVE_UP: Duration = Duration::from_secs(60);
@@ -133,7 +133,17 @@ impl Engine {
             self.look_at_act(id);
             return None;
         }
-        Some(Shown { run: self.world.body(&act.permit.step.resource).map(|(_, body)| body.run), source_at: None })
+        Some(self.shown_without_look(&act.permit.step.resource))
+    }
+
+    /// What was seen last of a resource, where no look came.
+    fn shown_without_look(&self, resource: &ResourceId) -> Shown {
+        let found = match self.world.body(resource) {
+            Some((_, body)) => Found::Is(body.run),
+            None if self.world.source(resource.host()).is_some_and(|source| source.listed) => Found::Gone,
+            None => Found::Unseen,
+        };
+        Shown { found, source_at: None }
     }
 
     /// Whether a stop may be under way though nobody waits for its answer any longer: it takes as long as the service needs
@@ -154,14 +164,14 @@ impl Engine {
             (Some(at), Some(ended)) => at.since(ended) < STOPPING_AGAIN,
             (None, _) | (_, None) => body.is_none(),
         };
-        is_up(shown) || (shown.run == Some(Run::Exited) && just_ended)
+        is_up(shown) || (shown.found == Found::Is(Run::Exited) && just_ended)
     }
 
     fn emit_settled(&mut self, id: PermitId, act: &Act, shown: &Shown) -> bool {
         let reached = match act.permit.step.action {
             Action::Start => is_up(shown),
             // What the engine is about to start again is not stopped.
-            Action::Stop => !is_up(shown) && shown.run != Some(Run::Restarting),
+            Action::Stop => !is_up(shown) && !matches!(shown.found, Found::Is(Run::Restarting) | Found::Unseen),
         };
         let incident = act.permit.behalf.incident().cloned();
         let resource = act.permit.step.resource.clone();
@@ -169,7 +179,7 @@ impl Engine {
             permit: id,
             resource: resource.clone(),
             id: incident.clone(),
-            shown: shown.run.map_or("it is not there", run_in_words).to_owned(),
+            shown: found_in_words(shown.found).to_owned(),
             source_at: shown.source_at,
             reached,
         });
@@ -195,7 +205,7 @@ impl Engine {
             return self.stop_ours(number);
         }
         let opens = act.permit.step.pair == Pair::Opens;
-        let without_look = shown.source_at.is_none() && shown.run.is_some();
+        let without_look = shown.source_at.is_none() && shown.found != Found::Gone;
         match (reached, opens) {
             (true, true) => self.close_pair(number, step),
             (true, false) => self.begin_verification(number, step),
@@ -373,8 +383,7 @@ impl Engine {
         }
         if let (Some(answered), false) = (act.answered, self.live.shown.contains_key(&id)) {
             // Overdue: it is settled by what is seen, and if nothing is, without.
-            let shown =
-                Shown { run: self.world.body(&act.permit.step.resource).map(|(_, body)| body.run), source_at: None };
+            let shown = self.shown_without_look(&act.permit.step.resource);
             return (self.now.tick.since(answered) >= LOOK_WAIT).then(|| self.emit_settled(id, &act, &shown));
         }
         let shown = self.settlement(id, &act)?;
@@ -383,16 +392,18 @@ impl Engine {
 }
 
 fn is_up(shown: &Shown) -> bool {
-    matches!(shown.run, Some(Run::Running | Run::Paused))
+    matches!(shown.found, Found::Is(Run::Running | Run::Paused))
 }
 
-fn run_in_words(run: Run) -> &'static str {
-    match run {
-        Run::Created => "it was never started",
-        Run::Running => "it runs",
-        Run::Paused => "it runs, paused",
-        Run::Restarting => "the engine restarts it",
-        Run::Exited => "it is down",
-        Run::Removing => "it is being removed",
+fn found_in_words(found: Found) -> &'static str {
+    match found {
+        Found::Is(Run::Created) => "it was never started",
+        Found::Is(Run::Running) => "it runs",
+        Found::Is(Run::Paused) => "it runs, paused",
+        Found::Is(Run::Restarting) => "the engine restarts it",
+        Found::Is(Run::Exited) => "it is down",
+        Found::Is(Run::Removing) => "it is being removed",
+        Found::Gone => "it is not there",
+        Found::Unseen => "it cannot be seen",
     }
 }

@@ -145,9 +145,6 @@ pub struct Own {
     /// Those were over as of this moment.
     #[serde(default)]
     pub stops_before_closed: Option<SourceTime>,
-    /// When the look that settled our last stop showed that it was not stopped.
-    #[serde(default)]
-    pub left_running: Option<SourceTime>,
 }
 
 /// A message on its way.
@@ -276,7 +273,7 @@ impl State {
                     let own = self.own.entry(act.permit.incarnation.clone()).or_default();
                     // Without a look it is over all the same: our time stands for the source's, which on a local engine is one.
                     let over = source_at.unwrap_or(SourceTime(now.wall.0.saturating_mul(1_000_000)));
-                    own.close(&act, over, *reached);
+                    own.close(&act, over, *reached, now.tick);
                 }
             }
             Event::CommandTaken { id, .. } => {
@@ -496,17 +493,16 @@ impl Own {
     }
 
     /// An order is over: what happens after this moment is somebody else's.
-    fn close(&mut self, act: &Act, over: SourceTime, reached: bool) {
+    fn close(&mut self, act: &Act, over: SourceTime, reached: bool, now: Tick) {
         let taken_back = matches!(act.answer, Some(Answer::AlreadySo | Answer::Withheld(_)));
         match act.permit.step.action {
             model::action::Action::Stop => {
-                self.left_running = if reached { None } else { Some(over) };
                 self.stops_closed = Some(over);
                 self.stops_open = self.stops_open.saturating_sub(u32::from(!taken_back));
             }
             model::action::Action::Start if taken_back => {}
             model::action::Action::Start => {
-                let late_ns = if reached { 0 } else { START_LATE_NS };
+                let late_ns = if reached { 0 } else { may_come_ns(act, now) };
                 self.starts_open = self.starts_open.saturating_sub(1);
                 self.starts_closed = self.starts_closed.max(Some(SourceTime(over.0.saturating_add(late_ns))));
             }
@@ -521,6 +517,18 @@ impl Own {
             None => (self.starts, explained.len()),
         };
         u32::try_from(so_far).is_ok_and(|so_far| so_far < ours)
+    }
+}
+
+/// For how long a start that a look did not show may still be carried out, in nanoseconds: one that nobody answered for as
+/// long as its order allows.
+fn may_come_ns(act: &Act, now: Tick) -> i64 {
+    match act.answer {
+        Some(Answer::Unknown(_)) => {
+            let allowed = i64::try_from(act.permit.until.since(now).as_nanos()).unwrap_or(i64::MAX);
+            allowed.max(START_LATE_NS)
+        }
+        Some(Answer::Done | Answer::AlreadySo | Answer::Failed(_) | Answer::Withheld(_)) | None => START_LATE_NS,
     }
 }
 

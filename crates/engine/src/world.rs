@@ -129,8 +129,6 @@ pub struct Change {
     pub stale: bool,
     /// It is a look that was overtaken by what it does not show.
     pub overtaken: bool,
-    /// The body was not known before.
-    pub appeared: bool,
     /// It is no more, and no other body of the resource is left.
     pub vanished: bool,
     /// It is made of something else than the resource's body was before.
@@ -166,6 +164,12 @@ impl World {
     #[must_use]
     pub fn body_of(&self, resource: &ResourceId, incarnation: &Incarnation) -> Option<&Body> {
         self.bodies.get(resource)?.get(incarnation)
+    }
+
+    /// All bodies, of whatever they are.
+    #[must_use]
+    pub fn incarnations(&self) -> BTreeSet<&Incarnation> {
+        self.bodies.values().flat_map(BTreeMap::keys).collect()
     }
 
     /// All bodies of a resource.
@@ -354,7 +358,6 @@ impl World {
         if is_for_good(&seen.fact) {
             return self.forget(seen, now);
         }
-        let appeared = self.body_of(&seen.resource, &seen.incarnation).is_none();
         let bodies = self.bodies.entry(seen.resource.clone()).or_default();
         let body = bodies.entry(seen.incarnation.clone()).or_insert_with(|| Body::unseen(seen.generation, now));
         body.generation = body.generation.max(seen.generation);
@@ -381,7 +384,7 @@ impl World {
         }
         let after = self.body(&seen.resource).and_then(|(_, body)| body.definition.clone());
         let redefined = matches!((before, after), (Some(old), Some(new)) if !old.same_thing(&new));
-        Change { appeared, overtaken, redefined, start_is_news, ..Change::default() }
+        Change { overtaken, redefined, start_is_news, ..Change::default() }
     }
 
     fn forget(&mut self, seen: &Observation, now: Tick) -> Change {
@@ -458,7 +461,9 @@ impl Body {
     }
 
     fn note_restarts(&mut self, look: &Look, now: Tick) {
-        let new = self.look.as_ref().map_or(0, |before| look.restarts.saturating_sub(before.restarts));
+        // A start that is not the policy's begins the count anew.
+        let since = |before: &Look| look.restarts.checked_sub(before.restarts).unwrap_or(look.restarts);
+        let new = self.look.as_ref().map_or(0, since);
         self.restarted.extend(std::iter::repeat_n(now, usize::try_from(new).unwrap_or(0).min(RESTARTS_MAX)));
         while self.restarted.front().is_some_and(|then| now.since(*then) > RESTARTS_WINDOW)
             || self.restarted.len() > RESTARTS_MAX

@@ -21,6 +21,8 @@ use crate::world::World;
 
 /// The least waits before the second, third … attempt; the last repeats.
 const WAITS_MS: [u64; 4] = [10_000, 40_000, 160_000, 300_000];
+/// Two words so close to each other may reach healer in either order.
+const CROSSED_MS: u64 = 3_000;
 /// Somebody else's start gives a fresh budget at most this often.
 const FOREIGN_REFRESH_MS: u64 = 30 * 60_000;
 /// What has been well for so long, and was watched all the time, needs no repair.
@@ -363,8 +365,12 @@ impl World<'_> {
         let Some(svc) = self.services.iter().position(|s| s.resource.answers_to(words)) else { return };
         self.check.spoken_of.insert(self.services[svc].resource.clone());
         // A `start` at the engine that healer has not heard of yet will seem to be the later word.
-        let crossed = self.services[svc].truth.started_at + 3_000 > self.now && word == Word::StoppedByCommand;
-        self.truth_is(svc, if crossed { Word::Unclear } else { word });
+        let truth = self.services[svc].truth;
+        let started = truth.started_at + CROSSED_MS > self.now && word == Word::StoppedByCommand;
+        // Nor is it known which was the later of a stop there and a command to start it.
+        let stopped_there = matches!(truth.word, Word::StoppedAtEngine { .. });
+        let stopped = truth.since + CROSSED_MS > self.now && word == Word::Running && stopped_there;
+        self.truth_is(svc, if started || stopped { Word::Unclear } else { word });
     }
 
     // ---- permits

@@ -238,10 +238,13 @@ impl World<'_> {
         let Some(healer) = self.healers.iter().find(|healer| healer.pid == pid && healer.epoch == epoch) else {
             return;
         };
-        let state = healer.turning.engine().state();
+        let (state, illegal) = (healer.turning.engine().state(), healer.turning.engine().illegal_turns());
         self.check.compare_quickly(state, now);
         if steps % 64 == 0 {
             self.check.compare_whole(state, now, "the live state");
+        }
+        if illegal > 0 {
+            self.broken("the life of an incident knows every turn", format!("{illegal} turns that it does not know"));
         }
     }
 

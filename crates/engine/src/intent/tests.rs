@@ -280,6 +280,12 @@ fn what_people_and_compose_do_before_our_eyes_is_told_by_its_events() {
         ("a signal whose sender is not known yet", vec![K(15), D(143), S], RUN),
         ("engine stop", vec![K(15), Closing, D(143), S, Lost], RUN),
         ("a person's stop moments before", vec![K(15), Open, D(143), S, Closing, Lost], STOP),
+        (
+            "a stop, and the engine's own a moment later",
+            vec![K(15), K(15), D(143), S, Closing, Lost, Back(None, None)],
+            STOP,
+        ),
+        ("engine stop that ends in a kill", vec![K(15), K(9), Closing, D(137), S, Lost, Back(None, None)], RUN),
         ("engine stop, and back", vec![K(15), Closing, D(143), S, Lost, Back(Some(false), None)], RUN),
     ]);
 }
@@ -336,6 +342,37 @@ fn a_start_of_ours_does_not_take_an_owners_stop_back() {
         told.fact(Fact::Looked(Box::new(look)));
         assert_eq!(told.wanted(), STOP, "look first: {look_first}");
     }
+}
+
+#[test]
+fn found_running_after_a_stop_it_was_started_by_somebody_unless_the_engine_counts_a_restart() {
+    for (restarts, expect) in [(0, RUN), (1, STOP)] {
+        let mut told = Told::running();
+        for it in [K(15), Open, D(143), S, Lost] {
+            told.happens(&it);
+        }
+        (told.run, told.started, told.at) = (Run::Running, told.at + 1, told.at + 2);
+        let mut look = cases::look(Run::Running, 0);
+        (look.at, look.started, look.exit) = (source(told.at), Some(source(told.started)), None);
+        look.restarts = restarts;
+        told.fact(Fact::Looked(Box::new(look)));
+        assert_eq!(told.wanted(), expect, "after {restarts} restarts by the engine's own policy");
+    }
+}
+
+#[test]
+fn a_look_of_an_earlier_life_does_not_make_a_start_the_policys() {
+    let mut told = Told::running();
+    told.happens(&D(3));
+    let mut look = cases::look(Run::Restarting, 0);
+    (look.at, look.started) = (source(told.at), Some(source(told.started)));
+    look.exit = Some(Exit { at: source(told.at), code: 3, oom: false, error: String::new() });
+    told.fact(Fact::Looked(Box::new(look)));
+    // The policy starts it; no look tells. Then somebody restarts it.
+    for it in [Start, K(15), Open, D(143), S, Start] {
+        told.happens(&it);
+    }
+    assert_eq!(told.wanted(), RUN);
 }
 
 #[test]

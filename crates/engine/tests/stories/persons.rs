@@ -167,6 +167,35 @@ fn what_healer_never_touches_is_not_adopted() {
 }
 
 #[test]
+fn what_healer_itself_holds_down_for_a_moment_is_adopted_as_running() {
+    let mut story = Story::new();
+    story.runs("shop/web").has_check("shop/web").begins().after(1.0);
+    story.turns("shop/web", Health::Unhealthy);
+    while story.is_running("shop/web") {
+        story.after(0.01);
+    }
+    assert_eq!((story.stops("shop/web"), story.starts("shop/web")), (1, 0), "{story}");
+    story.says("ann", Ask::Adopt("shop/web".to_owned())).after(5.0);
+    story.turns("shop/web", Health::Healthy).after(300.0);
+    assert!(story.to_string().contains("adopted: it shall be running"), "{story}");
+    assert!(story.is_running("shop/web"), "{story}");
+    assert_eq!(story.phase("shop/web"), "resolved", "{story}");
+}
+
+#[test]
+fn a_stop_that_was_not_carried_out_is_not_taken_for_done_because_nothing_is_seen() {
+    let mut story = shop();
+    story.hands_work = false;
+    story.after(1.0).says("ann", stop("shop/web")).after(0.1);
+    assert_eq!(story.stops("shop/web"), 1, "{story}");
+    // It dies with its order, and finds the engine away when it is back.
+    story.hands_work = true;
+    story.is_killed().process_starts().unreachable().after(120.0);
+    story.connects().after(60.0);
+    assert!(!story.is_running("shop/web"), "{story}");
+}
+
+#[test]
 fn the_same_command_handled_twice_acts_once() {
     let mut story = shop();
     let command = model::command::Command {

@@ -7,7 +7,9 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::schema::{self, Key, Shape};
+use model::settings::matches;
+
+use super::schema::{self, Key, Shape, Words};
 use super::tree::{Entry, Node, Place, Value};
 use super::value;
 
@@ -133,7 +135,7 @@ impl Checker<'_> {
             Shape::Named(item) => return self.named(node, item, path),
             Shape::Typed { kinds, later } => return self.typed(node, place, kinds, later, path),
             Shape::Text | Shape::Name | Shape::Path | Shape::Flag | Shape::Whole(..) | Shape::Duration(..) => {}
-            Shape::Limit | Shape::Address | Shape::Url(_) | Shape::OneOf(_) => {}
+            Shape::Limit | Shape::Address | Shape::Url(_) | Shape::OneOf(_) | Shape::Words(_) => {}
         }
         if let Value::Text(text) = &node.value {
             match value::interpolated(text, self.variable) {
@@ -142,8 +144,27 @@ impl Checker<'_> {
             }
         }
         if let Err(expected) = scalar(&node.value, shape) {
-            self.expected(node, path, &expected);
+            return self.expected(node, path, &expected);
         }
+        if let Shape::Words(words) = shape {
+            self.words(node, words, path);
+        }
+    }
+
+    /// A later version may know the word: the file of that version is no wrong one for this.
+    fn words(&mut self, node: &Node, words: &Words, path: &str) {
+        let Some(pattern) = node.text() else { return };
+        let known = (words.known)();
+        if known.iter().any(|word| matches(pattern, word)) {
+            return;
+        }
+        let hint = match nearest(pattern, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known are {}, and * for all", known.into_iter().collect::<Vec<_>>().join(", ")),
+        };
+        let found = node.value.described();
+        let says = format!("{found} is no {} of this version, so the policy applies to nothing; {hint}", words.is);
+        self.warn(&node.place, path, says);
     }
 
     fn list(&mut self, node: &mut Node, item: &'static Shape, path: &str) {
@@ -209,7 +230,8 @@ fn retyped(text: String, shape: &Shape) -> Value {
         Shape::Whole(..) => text.parse().ok().map(Value::Whole),
         Shape::Flag => text.parse().ok().map(Value::Flag),
         Shape::Text | Shape::Name | Shape::Path | Shape::Duration(..) | Shape::Limit | Shape::Address => None,
-        Shape::Url(_) | Shape::OneOf(_) | Shape::Section(_) | Shape::List(_) | Shape::Named(_) => None,
+        Shape::Url(_) | Shape::OneOf(_) | Shape::Words(_) => None,
+        Shape::Section(_) | Shape::List(_) | Shape::Named(_) => None,
         Shape::Typed { .. } | Shape::Later | Shape::LaterNarrowing => None,
     };
     typed.unwrap_or(Value::Text(text))
@@ -220,10 +242,14 @@ fn scalar(found: &Value, shape: &Shape) -> Result<(), String> {
     match (shape, found) {
         (Shape::Flag, Value::Flag(_)) => Ok(()),
         (Shape::Whole(from, to), Value::Whole(number)) if (from..=to).contains(&number) => Ok(()),
-        (Shape::Text | Shape::Path, Value::Text(text)) if !text.is_empty() && !text.contains(char::is_control) => {
+        (Shape::Text | Shape::Words(_) | Shape::Path, Value::Text(text))
+            if !text.is_empty() && !text.contains(char::is_control) =>
+        {
             Ok(())
         }
-        (Shape::Text, Value::Whole(_) | Value::Real(_) | Value::Flag(_)) => Err("a text: put it in quotes".to_owned()),
+        (Shape::Text | Shape::Words(_), Value::Whole(_) | Value::Real(_) | Value::Flag(_)) => {
+            Err("a text: put it in quotes".to_owned())
+        }
         (Shape::Name, Value::Text(text)) => value::name(text),
         (Shape::Duration(from, to), Value::Text(text)) => {
             let duration = value::duration(text)?;
@@ -272,7 +298,7 @@ fn unknown_key(name: &str, here: &'static [Key]) -> String {
 fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase().replace('-', "_");
     known
-        .map(|name| (strsim::damerau_levenshtein(&lower, name), name))
+        .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
         .filter(|(distance, name)| *distance <= name.len().div_ceil(3).min(4))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
@@ -371,6 +397,48 @@ mod tests {
                 "h.yaml:4:11: `budgets.per_cluster` is understood but not acted on by this version",
             ]
         );
+    }
+
+    #[test]
+    fn a_word_that_this_version_does_not_know_warns_with_its_line_and_the_nearest_one_that_it_knows() {
+        let text = "policies:\n  - issue_type: servce_down\n  - {resource_kind: deployment}\n  - {resource_kind: Database, issue_type: replication_lag}\n";
+        let (errors, warnings) = found(text);
+        assert_eq!(errors, Vec::<String>::new());
+        let begins = [
+            "h.yaml:2:17: policies[0].issue_type: `servce_down` is no issue type of this version, so the policy applies to nothing; did you mean `service_down`?",
+            "h.yaml:3:21: policies[1].resource_kind: `deployment` is no kind of resource of this version, so the policy applies to nothing; did you mean `Deployment`?",
+            "h.yaml:4:21: policies[2].resource_kind: `Database` is no kind of resource of this version, so the policy applies to nothing; known are Deployment",
+            "h.yaml:4:43: policies[2].issue_type: `replication_lag` is no issue type of this version, so the policy applies to nothing; known are ",
+        ];
+        assert_eq!(warnings.len(), begins.len(), "{warnings:#?}");
+        for (warning, begins) in warnings.iter().zip(begins) {
+            assert!(warning.starts_with(begins), "{warning}\n{begins}");
+        }
+        for cause in engine::diagnose::CATALOGUE {
+            assert!(warnings[3].contains(cause.issue_type), "{} is not named: {}", cause.issue_type, warnings[3]);
+        }
+    }
+
+    #[test]
+    fn every_issue_type_of_the_catalogue_and_every_pattern_that_fits_one_is_known() {
+        for cause in engine::diagnose::CATALOGUE {
+            let text = format!("policies: [{{resource_kind: Deployment, issue_type: {}}}]", cause.issue_type);
+            assert_eq!(found(&text), (Vec::new(), Vec::new()), "{text}");
+        }
+        for (pattern, warned_of) in [("\"*\"", false), ("\"service_*\"", false), ("\"disk_*\"", true)] {
+            let (errors, warnings) = found(&format!("policies: [{{issue_type: {pattern}}}]"));
+            assert_eq!((errors.len(), warnings.len()), (0, usize::from(warned_of)), "{pattern}: {warnings:?}");
+        }
+    }
+
+    #[test]
+    fn a_word_is_looked_at_with_its_variables_in_place_and_must_be_a_text() {
+        let (errors, warnings) = found("policies: [{issue_type: \"down_${THREE}\"}, {issue_type: 3}]");
+        assert_eq!(
+            errors,
+            ["h.yaml:1:55: policies[1].issue_type: expected a text: put it in quotes, found the number 3"]
+        );
+        assert!(warnings.len() == 1 && warnings[0].contains("`down_3` is no issue type"), "{warnings:?}");
     }
 
     #[test]

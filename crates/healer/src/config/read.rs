@@ -9,18 +9,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use docker::Endpoint;
-use model::settings::{Budgets, Exclusion, Mode, Policy, Settings};
+use model::settings::{Budgets, Exclusion, Mode, Policy, Settings, matches};
 use model::verdict::Limit;
 
 use super::check::{Finding, Findings};
 use super::schema::MODES;
-use super::tree::{Node, Value};
+use super::tree::{Node, Place, Value};
 use super::{Channel, Config, DockerHost, Flags, Origin, Setting, Surroundings, value};
 
 /// Where HTTP is served unless something else is set: "HEAL" on a phone's keys.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 4325);
 /// How often everything is looked at, unless something else is set.
 const RELIST: Duration = Duration::from_secs(60);
+/// With so many earlier policies each one is compared.
+const COMPARED_MAX: usize = 500;
 
 /// Reads one tree.
 pub(crate) struct Reader<'a> {
@@ -285,7 +287,9 @@ impl<'a> Reader<'a> {
     }
 
     fn policies(&mut self) -> Vec<Policy> {
-        let mut out = Vec::new();
+        let mut out: Vec<(&Place, Policy)> = Vec::new();
+        // A policy with a default in the place of what is wrong may seem wider than it is meant.
+        let right = !self.findings.errors.iter().any(|error| error.key.starts_with("policies"));
         for (at, item) in self.items("policies").iter().enumerate() {
             let path = format!("policies[{at}]");
             if let Some(namespace) = item.get("namespace").filter(|node| node.value != Value::Empty) {
@@ -295,9 +299,13 @@ impl<'a> Reader<'a> {
             }
             let policy = policy(item);
             self.note(&path, policy_written(&policy), from(item));
-            out.push(policy);
+            let mut earlier = out.iter().take(if right { COMPARED_MAX } else { 0 });
+            if let Some((first, _)) = earlier.find(|(_, earlier)| covers(earlier, &policy)) {
+                self.findings.warnings.push(Finding::at(&item.place, &path, never_reached(first, &item.place)));
+            }
+            out.push((&item.place, policy));
         }
-        out
+        out.into_iter().map(|(_, policy)| policy).collect()
     }
 
     fn channels(&mut self) -> Vec<Channel> {
@@ -404,6 +412,22 @@ fn policy(item: &Node) -> Policy {
         max_retries: item.get("max_retries").and_then(whole),
         window_ms: window.map(|window| u64::try_from(window.as_millis()).unwrap_or(u64::MAX)),
     }
+}
+
+/// Whether whatever `policy` fits, `earlier` fits as well, for sure: a pattern that fits another one, its stars taken as
+/// text, fits all that the other fits.
+fn covers(earlier: &Policy, policy: &Policy) -> bool {
+    let in_all = "*";
+    let pattern = earlier.deployment.as_deref().unwrap_or(in_all);
+    matches(pattern, policy.deployment.as_deref().unwrap_or(in_all))
+        && matches(&earlier.issue_type, &policy.issue_type)
+        && matches(&earlier.resource_kind, &policy.resource_kind)
+}
+
+fn never_reached(first: &Place, here: &Place) -> String {
+    let file = if first.file == here.file { String::new() } else { format!(" of {}", first.file.display()) };
+    let line = first.line;
+    format!("never applies: the policy in line {line}{file} fits whatever this one fits, and the first match wins")
 }
 
 fn policy_written(policy: &Policy) -> String {

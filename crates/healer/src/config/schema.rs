@@ -1,7 +1,11 @@
 //! The table of all keys: the one place that says which keys there are, what they mean, what they may hold, and which
 //! of them this version acts on. The checker and the reference of all keys are made from it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
+
+use engine::diagnose::CATALOGUE;
+use model::settings::RESOURCE_KIND;
 
 /// A key.
 pub(crate) struct Key {
@@ -35,6 +39,8 @@ pub(crate) enum Shape {
     Url(&'static [&'static str]),
     /// One of these words.
     OneOf(&'static [&'static str]),
+    /// A pattern of words that become more with the versions: one that fits none is warned of, and stays.
+    Words(&'static Words),
     /// A section with these keys.
     Section(&'static [Key]),
     /// A list.
@@ -52,6 +58,14 @@ pub(crate) enum Shape {
     Later,
     /// Understood, and it would narrow something: leaving it out would widen what healer may do, so it is an error.
     LaterNarrowing,
+}
+
+/// Words that others coin, and a policy names.
+pub(crate) struct Words {
+    /// What one of them is, for a complaint; continues "is no".
+    pub(crate) is: &'static str,
+    /// Those of this version.
+    pub(crate) known: fn() -> BTreeSet<&'static str>,
 }
 
 const fn key(name: &'static str, shape: Shape, says: &'static str) -> Key {
@@ -136,8 +150,8 @@ static HOST: &[Key] = &[
 ];
 
 static POLICY: &[Key] = &[
-    key("resource_kind", Shape::Text, "`Deployment` for a Compose service, or *"),
-    key("issue_type", Shape::Text, "such as service_down, or *"),
+    key("resource_kind", Shape::Words(&RESOURCE_KINDS), "`Deployment` for a Compose service, or *"),
+    key("issue_type", Shape::Words(&ISSUE_TYPES), "such as service_down, or *"),
     key("deployment", Shape::Text, "only there: a name, or a pattern with *"),
     key("namespace", Shape::Text, "only in this Kubernetes namespace: such a policy never fits a Docker resource"),
     key("labels", Shape::LaterNarrowing, "only what carries these labels"),
@@ -145,6 +159,11 @@ static POLICY: &[Key] = &[
     key("max_retries", Shape::Whole(0, 1_000), "attempts within the window; default: budgets.per_resource"),
     key("window", Shape::Duration(SECOND, WEEK), "the window; default: that of budgets.per_resource"),
 ];
+
+static RESOURCE_KINDS: Words = Words { is: "kind of resource", known: || BTreeSet::from([RESOURCE_KIND]) };
+
+static ISSUE_TYPES: Words =
+    Words { is: "issue type", known: || CATALOGUE.iter().map(|cause| cause.issue_type).collect() };
 
 static BUDGETS: &[Key] = &[
     key("concurrent", Shape::Whole(1, 1_000), "remediations at the same time"),
@@ -174,7 +193,7 @@ impl Shape {
     /// What would be right, for a complaint; continues "expected".
     pub(crate) fn expected(&self) -> String {
         match self {
-            Shape::Text => "a text".to_owned(),
+            Shape::Text | Shape::Words(_) => "a text".to_owned(),
             Shape::Name => "a name of letters, digits, `.`, `_` and `-`".to_owned(),
             Shape::Path => "a path".to_owned(),
             Shape::Flag => "true or false".to_owned(),
@@ -212,7 +231,8 @@ pub(crate) fn every_key() -> Vec<(String, &'static Key)> {
             Shape::Named(item) => inside(&format!("{path}.NAME"), item, out),
             Shape::Typed { kinds, .. } => kinds.iter().for_each(|(_, keys)| of(path, keys, out)),
             Shape::Text | Shape::Name | Shape::Path | Shape::Flag | Shape::Whole(..) | Shape::Duration(..) => {}
-            Shape::Limit | Shape::Address | Shape::Url(_) | Shape::OneOf(_) | Shape::Later | Shape::LaterNarrowing => {}
+            Shape::Limit | Shape::Address | Shape::Url(_) | Shape::OneOf(_) | Shape::Words(_) => {}
+            Shape::Later | Shape::LaterNarrowing => {}
         }
     }
     let mut out = Vec::new();

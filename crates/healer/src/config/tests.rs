@@ -67,6 +67,8 @@ fn the_example_passes_with_warnings_alone() {
             "alertmanager",
             "probes",
             "rules",
+            "policies[1].resource_kind",
+            "policies[1].issue_type",
             "budgets.per_cluster",
             "agents",
             "actions",
@@ -84,7 +86,11 @@ fn the_example_passes_with_warnings_alone() {
             "webhooks",
         ]
     );
-    assert!(config.warnings.iter().all(|warning| warning.says.contains("understood but not acted on")));
+    for warning in &config.warnings {
+        let expect =
+            if warning.key.starts_with("policies") { "of this version" } else { "understood but not acted on" };
+        assert!(warning.says.contains(expect), "{warning}");
+    }
     assert_eq!(config.listen.to_string(), "127.0.0.1:4325");
     assert_eq!(config.external_url.as_deref(), Some("https://healer.example.org"));
     assert_eq!(config.state_dir, Path::new("/var/lib/healer"));
@@ -234,6 +240,54 @@ fn budgets_and_policies_reach_the_engine_as_they_were_written() {
         ("*", Some("shop"), false)
     );
     assert!(config.warnings[0].says.contains("fits nothing that this version watches"));
+}
+
+#[test]
+fn a_policy_with_an_unknown_word_is_kept_and_warned_of() {
+    let config = Given::file("policies:\n  - {issue_type: servce_down, auto_heal: false}\n").read().unwrap();
+    assert_eq!(config.settings.policies[0].issue_type, "servce_down");
+    let [warning] = config.warnings.as_slice() else { panic!("{:?}", config.warnings) };
+    assert_eq!((warning.at, warning.key.as_str()), (Some((2, 18)), "policies[0].issue_type"));
+    assert!(warning.says.ends_with("did you mean `service_down`?"), "{warning}");
+}
+
+#[test]
+fn a_policy_that_an_earlier_one_leaves_nothing_is_warned_of_with_both_lines() {
+    let given = Given::files(&[
+        ("healer.yaml", "policies:\n  - {deployment: \"shop-*\"}\n  - {deployment: shop-eu, auto_heal: false}\n"),
+        ("conf.d/a.yaml", "policies:\n  - {deployment: \"shop-*-db\", issue_type: service_down}\n"),
+    ]);
+    let config = given.read().unwrap();
+    let dir = format!("{}/", given.dir.path().display());
+    let told: Vec<String> = config.warnings.iter().map(|warning| warning.to_string().replace(&dir, "")).collect();
+    let why = "fits whatever this one fits, and the first match wins";
+    assert_eq!(
+        told,
+        [
+            format!("healer.yaml:3:5: policies[1]: never applies: the policy in line 2 {why}"),
+            format!("conf.d/a.yaml:2:5: policies[2]: never applies: the policy in line 2 of healer.yaml {why}"),
+        ]
+    );
+    assert_eq!(config.settings.policies.len(), 3);
+}
+
+#[test]
+fn a_policy_that_something_is_left_to_is_not_warned_of() {
+    for (earlier, later) in [
+        ("deployment: shop", "deployment: shop-eu"),
+        ("deployment: \"shop-*\"", "auto_heal: false"),
+        ("deployment: \"shop-*\"", "deployment: \"*-eu\""),
+        ("deployment: \"shop-*-db\"", "deployment: \"shop-*\""),
+        ("issue_type: service_down", "issue_type: unknown"),
+        ("issue_type: service_down", "deployment: shop"),
+        ("resource_kind: Deployment", "resource_kind: \"*\""),
+    ] {
+        let text = format!("policies:\n  - {{{earlier}}}\n  - {{{later}}}\n");
+        assert_eq!(Given::file(&text).read().unwrap().warnings, [], "{text}");
+    }
+    // What is wrong reads as if it were left out, which is wider than it is meant.
+    let wrong = Given::file("policies:\n  - {labels: {tier: db}}\n  - {deployment: shop}\n").read().unwrap_err();
+    assert_eq!((wrong.errors.len(), wrong.warnings), (1, Vec::new()));
 }
 
 #[test]

@@ -218,13 +218,15 @@ impl World<'_> {
             container.starts_at_boot = true;
             return;
         }
-        self.docker.containers[key].restarts += 1;
+        let restarts = self.docker.containers[key].restarts + 1;
+        self.docker.containers[key].restarts = restarts;
         if let Some((code, error)) = self.why_unstartable(key) {
             // A restart by the policy that fails has no event.
             self.docker.containers[key].run = Run::Exited;
             return self.note_failed_start(key, code, error);
         }
         self.begin_life(key, By::Engine);
+        self.docker.containers[key].restarts = restarts;
     }
 
     /// `docker rm -f`, or the removal at the end of a deploy.

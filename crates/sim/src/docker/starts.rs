@@ -87,6 +87,7 @@ impl World<'_> {
         (!joined).then_some((128, "cannot join network of a non running container"))
     }
 
+    /// Every start but one by its own policy begins the count of restarts anew (facts/docker.md).
     pub(super) fn begin_life(&mut self, key: Key, by: By) {
         let at = self.docker.stamp(self.now);
         let now = self.now;
@@ -98,6 +99,7 @@ impl World<'_> {
         let container = &mut self.docker.containers[key];
         container.run = Run::Running;
         container.started = Some(at);
+        container.restarts = 0;
         container.life += 1;
         container.health = if checked { Health::Starting } else { Health::Unchecked };
         container.exit = None;
