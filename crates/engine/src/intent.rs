@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use model::Now;
+use model::command::CommandId;
 use model::fact::{Fact, Happening, Incarnation, Kept, Look, Observation, Run, SourceTime, What};
 use model::intent::{Author, Intent, Wanted};
 
@@ -31,7 +32,7 @@ pub(crate) struct Watch {
     /// The starts that an order of ours explains. Sets, not counters: after a failed append the same events come again.
     our_starts: BTreeMap<Incarnation, BTreeSet<SourceTime>>,
     /// What was watched of a body before a person's word in this batch, for when that is not taken.
-    before_words: Vec<(Incarnation, Signals)>,
+    before_words: Vec<(CommandId, Incarnation, Signals)>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -130,9 +131,9 @@ impl Watch {
     }
 
     /// A person told healer what they want: whatever somebody asked of the engine before is the past.
-    pub(crate) fn a_person_spoke(&mut self, incarnation: &Incarnation) {
+    pub(crate) fn a_person_spoke(&mut self, command: &CommandId, incarnation: &Incarnation) {
         if let Some(signals) = self.bodies.get_mut(incarnation) {
-            self.before_words.push((incarnation.clone(), signals.clone()));
+            self.before_words.push((command.clone(), incarnation.clone(), signals.clone()));
             signals.forget_asks();
         }
     }
@@ -142,9 +143,10 @@ impl Watch {
         self.before_words.clear();
     }
 
-    /// The last batch was not taken: nobody said anything in it. What came before comes again, if it was in it too.
-    pub(crate) fn take_words_back(&mut self) {
-        self.bodies.extend(std::mem::take(&mut self.before_words).into_iter().rev());
+    /// Nobody knew whether the last batch was taken: a command that was not has said nothing. What came with it comes again.
+    pub(crate) fn take_words_back(&mut self, taken: impl Fn(&CommandId) -> bool) {
+        let unsaid = std::mem::take(&mut self.before_words).into_iter().rev().filter(|(command, ..)| !taken(command));
+        self.bodies.extend(unsaid.map(|(_, incarnation, signals)| (incarnation, signals)));
     }
 
     /// An order of ours was not carried out: the start that it seemed to explain was somebody else's.

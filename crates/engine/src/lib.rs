@@ -278,7 +278,7 @@ impl Engine {
         self.state = state;
         self.now = now;
         self.world.forget_starts();
-        self.watch.take_words_back();
+        self.watch.take_words_back(|command| self.state.commands.contains(command));
         self.entries.clear();
         self.effects.clear();
         self.live.in_flight.clear();

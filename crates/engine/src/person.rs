@@ -111,7 +111,7 @@ impl Engine {
             self.emit(Event::IntentChanged { resource: resource.clone(), intent });
             if wanted == Wanted::Running {
                 if let Some((incarnation, _)) = self.world.body(resource) {
-                    self.watch.a_person_spoke(incarnation);
+                    self.watch.a_person_spoke(id, incarnation);
                 }
                 self.refresh(resource, Refresh::Person(who.to_owned()));
                 self.live.wanted.insert(resource.clone());

@@ -40,9 +40,7 @@ const WORKERS: usize = 2;
 /// Runs the daemon, or one pass of it.
 pub(crate) fn run(config: Config, once: bool) -> anyhow::Result<ExitCode> {
     story::begin();
-    for warning in &config.warnings {
-        tracing::warn!("{warning}");
-    }
+    tell_warnings(&config);
     let tasks = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
     let ended = tasks.block_on(async {
         let (kept, room) = waiting::for_room(&config, once).await?;
@@ -64,6 +62,12 @@ async fn listen(config: &Config) -> anyhow::Result<TcpListener> {
             anyhow::Error::new(error).context(format!("cannot listen on {} (`listen`)", config.listen))
         }
     })
+}
+
+fn tell_warnings(config: &Config) {
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
 }
 
 async fn live(

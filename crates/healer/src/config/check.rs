@@ -436,7 +436,7 @@ mod tests {
         let (errors, warnings) = found("policies: [{issue_type: \"down_${THREE}\"}, {issue_type: 3}]");
         assert_eq!(
             errors,
-            ["h.yaml:1:55: policies[1].issue_type: expected a text: put it in quotes, found the number 3"]
+            ["h.yaml:1:56: policies[1].issue_type: expected a text: put it in quotes, found the number 3"]
         );
         assert!(warnings.len() == 1 && warnings[0].contains("`down_3` is no issue type"), "{warnings:?}");
     }

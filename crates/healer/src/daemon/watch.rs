@@ -126,6 +126,7 @@ pub(crate) async fn configuration(mut config: Config, handle: Handle, channels: 
                 for key in at_next_start {
                     tracing::warn!(key, "takes effect at the next start");
                 }
+                super::tell_warnings(&new);
                 handle.tell(Input::Warned { about: TOPIC.to_owned(), says: None });
                 for channel in config.channels.iter().chain(&new.channels) {
                     handle.tell(Input::Warned { about: performers::topic(&channel.name), says: None });
