@@ -5,15 +5,24 @@
 //! the socket itself has to answer.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
 
 use crate::endpoint::Endpoint;
+
+/// How long systemd may take to answer. It is asked after signals and stops: a host that is so slow shall not be asked
+/// more and more.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// How the engine's unit stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Unit {
-    /// The engine is not started by its socket, or nobody can tell.
+    /// The engine is not started by its socket, or there is nobody to ask.
     NotActivated,
+    /// systemd was asked, and did not answer in time. That says nothing about the engine.
+    Untold,
     /// It runs, or is about to.
     Up,
     /// Connecting would start it, or it is on its way down; systemd's word for its state.
@@ -27,16 +36,16 @@ pub(crate) async fn unit(endpoint: &Endpoint) -> Unit {
     if !of_system || !Path::new("/run/systemd/system").exists() {
         return Unit::NotActivated;
     }
-    let asked = tokio::task::spawn_blocking(|| {
-        Command::new("systemctl")
-            .args(["show", "--property=Id,ActiveState", "docker.socket", "docker.service"])
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .output()
-    });
-    match asked.await {
+    ask(Command::new("systemctl").args(["show", "--property=Id,ActiveState", "docker.socket", "docker.service"])).await
+}
+
+/// Puts the question. It ends with its asker, or when its time is over.
+async fn ask(command: &mut Command) -> Unit {
+    let asked = command.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).output();
+    match tokio::time::timeout(ANSWER_WITHIN, asked).await {
         Ok(Ok(output)) => judge(&String::from_utf8_lossy(&output.stdout)),
-        Ok(Err(_)) | Err(_) => Unit::NotActivated,
+        Ok(Err(_)) => Unit::NotActivated,
+        Err(_) => Unit::Untold,
     }
 }
 
@@ -59,6 +68,16 @@ fn judge(shown: &str) -> Unit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_systemd_that_does_not_answer_says_nothing_about_the_engine() {
+        let asked = std::time::Instant::now();
+        assert_eq!(ask(Command::new("sleep").arg("60")).await, Unit::Untold);
+        assert!(asked.elapsed() < ANSWER_WITHIN * 2, "{:?}", asked.elapsed());
+        assert_eq!(ask(&mut Command::new("no-such-program-as-this")).await, Unit::NotActivated);
+        let says = "printf 'Id=docker.socket\\nActiveState=active\\n\\nId=docker.service\\nActiveState=failed\\n'";
+        assert_eq!(ask(Command::new("sh").args(["-c", says])).await, Unit::Down("failed".to_owned()));
+    }
 
     #[test]
     fn an_engine_that_its_owner_stopped_is_not_woken() {

@@ -1,14 +1,21 @@
 //! Watches one engine for as long as the process lives, and says what it sees.
 //!
 //! ```text
-//! connect, agree on a version → subscribe → Opened → list, look at each → Listed → events, looks, listings …
-//!      ↑                                                                                        │
-//!      └──────────── wait 100 ms … 5 s ←────────── Lost ←── the stream ended, or events were lost ──┘
+//! connect, agree on a version → subscribe → list → Opened → look at each → Listed → events, looks, listings …
+//!      ↑                           │ no list: Unreachable                                      │
+//!      └─────── wait 100 ms … ←────┴───────────── Lost ←── the stream ended, or events were lost ──┘
 //! ```
+//!
+//! A connection that cannot list is none: it is never said to be open. Only where nobody was there before is that said as
+//! soon as the events are subscribed, since it marks the end of the outage: from the API's first answer on somebody may
+//! stop things. Looks are not waited for longer than two seconds: what is there and was not seen by then is told as such.
 //!
 //! A source never waits for the loop: the sink takes an input or says that it is full. Then facts are lost, which is
 //! the same as a broken stream: a new connection begins with a full listing.
 
+mod checks;
+mod late;
+mod looks;
 mod reader;
 mod session;
 
@@ -19,9 +26,11 @@ use model::fact::Generation;
 use model::input::{Input, Report, SourceState};
 use tokio_util::sync::CancellationToken;
 
+use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::host::Host;
-use session::Session;
+use crate::http::Reply;
+use session::{End, Session};
 
 /// The sink took nothing: it is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +45,8 @@ pub struct Eyes {
 /// The first and the longest wait before connecting again.
 const WAIT_MIN: Duration = Duration::from_millis(100);
 const WAIT_MAX: Duration = Duration::from_secs(5);
+/// The longest, while the engine answers and does not list: nobody waits for the moment at which it does.
+const UNLISTED_WAIT_MAX: Duration = Duration::from_secs(30);
 /// An engine that takes a connection and does not answer is said to be starting after this time.
 const SLOW: Duration = Duration::from_secs(5);
 /// How long a report that must not be lost waits before it is offered to a full sink again.
@@ -67,58 +78,111 @@ impl Eyes {
     where
         S: Fn(Input) -> Result<(), Overflow> + Send + Sync,
     {
-        let voice = Voice { source: self.host.name(), sink };
-        let mut said = None;
+        let voice = Voice { host: &self.host, sink };
+        let mut said = Told::default();
         let mut wait = WAIT_MIN;
         loop {
-            match self.open(&voice, &mut said).await {
-                Ok((generation, events)) => {
-                    said = None;
-                    let session = Session::new(&self.host, generation, self.relist, &voice);
-                    let end = Box::pin(session.run(events)).await;
-                    tracing::info!(host = self.host.name(), because = %end.because, "the engine's event stream ended");
-                    voice.insist(SourceState::Lost { generation }).await;
-                    if end.listed {
+            let mut longest = WAIT_MAX;
+            match self.subscribe(&voice, &mut said).await {
+                Ok((events, opened)) => {
+                    let session = Session::new(&self.host, self.relist, &voice, &mut said, opened);
+                    let End { opened, listed, because, down } = Box::pin(session.run(events)).await;
+                    tracing::info!(host = self.host.name(), because, "the connection to the engine ended");
+                    match opened {
+                        Some(generation) => voice.lost(&mut said, generation, because).await,
+                        None => {
+                            said.answered = true;
+                            voice.unreachable(&mut said, because, down).await;
+                        }
+                    }
+                    if listed {
                         wait = WAIT_MIN;
+                    } else {
+                        longest = UNLISTED_WAIT_MAX;
                     }
                 }
-                Err(e) => voice.unreachable(&mut said, e.to_string(), matches!(e, Error::Down(_))).await,
+                Err((because, down)) => voice.unreachable(&mut said, because, down).await,
             }
             tokio::time::sleep(jittered(wait)).await;
-            wait = (wait * 2).min(WAIT_MAX);
+            wait = (wait * 2).min(longest);
         }
     }
 
-    async fn open<S>(
+    /// Subscribes to the engine's events; or why it cannot, and whether nobody is there. Where nobody was there before, it
+    /// is said at once that somebody is again, and under which number.
+    async fn subscribe<S>(
         &self,
         voice: &Voice<'_, S>,
-        said: &mut Option<String>,
-    ) -> Result<(Generation, crate::http::Reply), Error>
+        said: &mut Told,
+    ) -> Result<(Reply, Option<Generation>), (String, bool)>
     where
         S: Fn(Input) -> Result<(), Overflow>,
     {
+        let endpoint = self.host.endpoint();
+        let unheard = |what: &str, e: &Error| (unheard(endpoint, what, e), matches!(e, Error::Down(_)));
         let mut connecting = Box::pin(self.host.connect());
-        match tokio::time::timeout(SLOW, &mut connecting).await {
-            Ok(result) => result?,
+        let connected = match tokio::time::timeout(SLOW, &mut connecting).await {
+            Ok(result) => result,
             Err(_) => {
-                let because = format!(
-                    "{} takes connections and does not answer yet: it is starting, or stuck",
-                    self.host.endpoint()
-                );
-                voice.unreachable(said, because, false).await;
-                connecting.await?;
+                let (because, down) = unheard("tell its version", &slow());
+                voice.unreachable(said, because, down).await;
+                connecting.await
             }
+        };
+        connected.map_err(|e| unheard("tell its version", &e))?;
+        let events = self.host.events().await.map_err(|e| unheard("tell its events", &e))?;
+        if !said.down {
+            return Ok((events, None));
         }
-        let events = self.host.events().await?;
         let generation = self.host.next_generation();
-        voice.insist(SourceState::Opened { generation }).await;
-        Ok((generation, events))
+        voice.open(said, generation).await;
+        Ok((events, Some(generation)))
+    }
+}
+
+/// What was said of the connection last.
+#[derive(Debug, Default)]
+struct Told {
+    /// Why there is none.
+    because: Option<String>,
+    /// That nobody is there.
+    down: bool,
+    /// The engine answered since, which was not told as a connection: it could not list.
+    answered: bool,
+}
+
+/// The engine was asked, and has not answered for [`SLOW`].
+fn slow() -> Error {
+    Error::Lost(format!("within {} s", SLOW.as_secs()))
+}
+
+/// Why the engine cannot be watched, and what to do about it: it was asked to `what`.
+fn unheard(endpoint: &Endpoint, what: &str, error: &Error) -> String {
+    match error {
+        Error::Down(_) | Error::Unreachable(_) | Error::Unsupported(_) | Error::Unfit(_) | Error::Nonsense(_) => {
+            error.to_string()
+        }
+        // The same words for "not yet" and "not in time": told in turns, they would be news each time.
+        Error::Lost(_) => format!(
+            "{endpoint} takes connections and gives no answer when asked to {what}: it is starting, overloaded or stuck; \
+             see whether `docker ps` answers"
+        ),
+        Error::Refused { status: 404, .. } | Error::NotFound => format!(
+            "{endpoint} cannot {what} ({error}): it may be no Docker engine, check docker.hosts or DOCKER_HOST; a socket \
+             proxy has to allow VERSION, INFO, EVENTS and CONTAINERS"
+        ),
+        Error::Refused { status: 400..=499, .. } => format!(
+            "{endpoint} refuses to {what} ({error}): a socket proxy has to allow VERSION, INFO, EVENTS and CONTAINERS"
+        ),
+        Error::Refused { .. } => {
+            format!("{endpoint} fails to {what} ({error}): see whether `docker ps` works, and the engine's own log")
+        }
     }
 }
 
 /// Speaks into the sink in the source's name.
 struct Voice<'a, S> {
-    source: &'a str,
+    host: &'a Host,
     sink: &'a S,
 }
 
@@ -131,7 +195,7 @@ where
     }
 
     fn report(&self, state: SourceState) -> Input {
-        Input::Source(Report { source: self.source.to_owned(), state })
+        Input::Source(Report { source: self.host.name().to_owned(), state })
     }
 
     /// Says what must not be lost, again and again until it is taken.
@@ -142,12 +206,32 @@ where
         }
     }
 
-    /// Says why the engine cannot be reached, if that was not said already.
-    async fn unreachable(&self, said: &mut Option<String>, because: String, down: bool) {
-        if said.as_ref() != Some(&because) {
-            self.insist(SourceState::Unreachable { because: because.clone(), down }).await;
-            *said = Some(because);
+    /// Says why the engine cannot be watched, if that was not said already.
+    async fn unreachable(&self, said: &mut Told, because: String, down: bool) {
+        if down && said.answered {
+            // The outage begins now, and not with the connection that was told last: in between somebody may have
+            // stopped things.
+            let generation = self.host.next_generation();
+            self.open(said, generation).await;
+            self.lost(said, generation, String::new()).await;
         }
+        if said.because.as_ref() != Some(&because) {
+            self.insist(SourceState::Unreachable { because: because.clone(), down }).await;
+            said.because = Some(because);
+        }
+        said.down |= down;
+    }
+
+    /// Says that a connection opened.
+    async fn open(&self, said: &mut Told, generation: Generation) {
+        *said = Told::default();
+        self.insist(SourceState::Opened { generation }).await;
+    }
+
+    /// Says that it was lost.
+    async fn lost(&self, said: &mut Told, generation: Generation, because: String) {
+        *said = Told { because: Some(because.clone()), ..Told::default() };
+        self.insist(SourceState::Lost { generation, because }).await;
     }
 }
 
@@ -160,7 +244,6 @@ fn jittered(wait: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::endpoint::Endpoint;
 
     #[test]
     fn waits_differ_and_stay_near_what_is_meant() {

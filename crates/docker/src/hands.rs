@@ -8,7 +8,7 @@ use model::incident::Excerpt;
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::Error;
-use crate::host::Host;
+use crate::host::{ANSWER_WITHIN, Host};
 use crate::log;
 
 /// Hands on one engine. Cheap to clone.
@@ -61,26 +61,43 @@ impl Hands {
         }
     }
 
-    /// Looks at every body of a resource: a look at each that is there, and that it is gone of each that is not. Empty if
-    /// the engine knows nothing of this name.
+    /// Looks at every body of a resource: a look at each that is there, that it is gone of each that is not, and why of each
+    /// that cannot be looked at. Empty if the engine knows nothing of this name.
     ///
     /// # Errors
     /// When the engine cannot be asked; then nothing is known.
     pub async fn look(&self, resource: &ResourceId) -> Result<Vec<Observation>, Error> {
         let mut bodies = self.host.registry().bodies(resource);
         if bodies.is_empty() {
-            let summaries = self.host.list().await?;
+            let containers = self.host.list(ANSWER_WITHIN).await?;
             let mut registry = self.host.registry();
-            for summary in &summaries {
+            for summary in &containers.named {
                 registry.listed(self.host.name(), summary);
             }
             bodies = registry.bodies(resource);
+            if bodies.is_empty() && containers.unread > 0 {
+                return Err(Error::Nonsense(format!(
+                    "{} containers of its list have no readable id",
+                    containers.unread
+                )));
+            }
         }
         let mut seen = Vec::new();
+        let mut asked = None;
         for id in bodies {
-            seen.extend(self.look_at(resource, &id).await?);
+            match self.look_at(resource, &id).await {
+                Ok(found) => {
+                    asked = Some(Ok(()));
+                    seen.extend(found);
+                }
+                Err(e) => {
+                    let unlooked = Fact::Unlooked(e.to_string());
+                    seen.push(self.host.observation(resource.clone(), id, unlooked));
+                    asked.get_or_insert(if is_of_engine(&e) { Err(e) } else { Ok(()) });
+                }
+            }
         }
-        Ok(seen)
+        asked.unwrap_or(Ok(())).map(|()| seen)
     }
 
     async fn look_at(&self, resource: &ResourceId, id: &Incarnation) -> Result<Vec<Observation>, Error> {
@@ -105,6 +122,14 @@ impl Hands {
     /// In words, when the log cannot be read.
     pub async fn read_log(&self, incarnation: &Incarnation) -> Result<Excerpt, String> {
         log::read(&self.host, incarnation).await.map_err(|e| e.to_string())
+    }
+}
+
+/// Whether it was the engine that could not be asked, rather than one container that could not be looked at.
+fn is_of_engine(error: &Error) -> bool {
+    match error {
+        Error::Down(_) | Error::Unreachable(_) | Error::Unsupported(_) | Error::Unfit(_) => true,
+        Error::Lost(_) | Error::NotFound | Error::Refused { .. } | Error::Nonsense(_) => false,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What eyes and hands share of one engine: the negotiated connection, its clock, who is who, and the requests.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -29,7 +29,7 @@ pub const API_VERSION_MIN: (u32, u32) = (1, 25);
 pub const API_VERSION_MAX: (u32, u32) = (1, 52);
 
 /// How long a plain question may take.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// How long an engine that is starting may keep its first caller waiting; it is waited for rather than polled, so that its
 /// answer marks the very end of the outage.
 const FIRST_ANSWER_WITHIN: Duration = Duration::from_secs(60);
@@ -52,6 +52,8 @@ struct Inner {
     generation: AtomicU64,
     /// The engine's clock minus ours.
     offset_ns: AtomicI64,
+    /// How much of the last list could not be read: it is logged when that changes.
+    unread: AtomicUsize,
 }
 
 /// What was agreed on at the last connect.
@@ -64,6 +66,13 @@ struct Session {
     /// The engine's folder, if it is on this machine.
     root: Option<PathBuf>,
     podman: bool,
+}
+
+/// The list of containers.
+pub(crate) struct Containers {
+    pub(crate) named: Vec<Summary>,
+    /// How many elements of the list could not be read: each is some container.
+    pub(crate) unread: usize,
 }
 
 /// A look, with what the registry learnt from it.
@@ -86,6 +95,7 @@ impl Host {
             session: Mutex::default(),
             generation: AtomicU64::new(0),
             offset_ns: AtomicI64::new(0),
+            unread: AtomicUsize::new(0),
         }))
     }
 
@@ -193,9 +203,7 @@ impl Host {
         let answer = async {
             http::request(&self.0.endpoint, Method::GET, path, within).await?.accepted().await?.json(bytes_max).await
         };
-        tokio::time::timeout(within, answer)
-            .await
-            .unwrap_or_else(|_| Err(Error::Lost(format!("within {} s", within.as_secs()))))
+        in_time(within, path, answer).await
     }
 
     /// Subscribes to the events that decide something.
@@ -207,12 +215,11 @@ impl Host {
     }
 
     /// All events that the engine still holds.
-    pub(crate) async fn ring(&self) -> Result<Vec<Event>, Error> {
+    pub(crate) async fn ring(&self, within: Duration) -> Result<Vec<Event>, Error> {
         let prefix = &self.agreed().await?.prefix;
         let path = format!("{prefix}/events?since=1&until={}", wire::stamp(self.now()));
         let read = async {
-            let mut reply =
-                http::request(&self.0.endpoint, Method::GET, &path, ANSWER_WITHIN).await?.accepted().await?;
+            let mut reply = http::request(&self.0.endpoint, Method::GET, &path, within).await?.accepted().await?;
             let mut text = Vec::new();
             while let Some(piece) = reply.piece().await? {
                 text.extend_from_slice(&piece);
@@ -222,22 +229,37 @@ impl Host {
             }
             Ok(text.split(|b| *b == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect())
         };
-        tokio::time::timeout(ANSWER_WITHIN, read).await.unwrap_or_else(|_| Err(Error::Lost("kept events".to_owned())))
+        in_time(within, "the kept events", read).await
     }
 
-    /// All containers, running or not.
-    pub(crate) async fn list(&self) -> Result<Vec<Summary>, Error> {
+    /// All containers, running or not. What cannot be read of the list is counted, and loses nobody else.
+    pub(crate) async fn list(&self, within: Duration) -> Result<Containers, Error> {
         let prefix = &self.agreed().await?.prefix;
-        self.ask(&format!("{prefix}/containers/json?all=true"), LIST_BYTES_MAX, ANSWER_WITHIN).await
+        let elements: Vec<serde_json::Value> =
+            self.ask(&format!("{prefix}/containers/json?all=true"), LIST_BYTES_MAX, within).await?;
+        let named: Vec<Summary> = elements.iter().filter_map(Summary::read).collect();
+        let unread = elements.len() - named.len();
+        if self.0.unread.swap(unread, Ordering::Relaxed) != unread && unread > 0 {
+            tracing::warn!(host = self.name(), containers = unread, "the list has containers without a readable id");
+        }
+        Ok(Containers { named, unread })
     }
 
     /// The engine's words on one container.
     pub(crate) async fn inspect(&self, id: &Incarnation) -> Result<Inspect, Error> {
         let prefix = &self.agreed().await?.prefix;
-        let inspect: Inspect =
-            self.ask(&format!("{prefix}/containers/{}/json", path_part(id)?), INSPECT_BYTES_MAX, ANSWER_WITHIN).await?;
-        // An id is looked up as a name too: a container that was named after another's id is not that one.
-        if *inspect.id == *id.0 { Ok(inspect) } else { Err(Error::NotFound) }
+        let path = format!("{prefix}/containers/{}/json", path_part(id)?);
+        let answer = async {
+            let reply = http::request(&self.0.endpoint, Method::GET, &path, ANSWER_WITHIN).await?;
+            reply.accepted_of(&id.0).await?.json::<Inspect>(INSPECT_BYTES_MAX).await
+        };
+        let inspect = in_time(ANSWER_WITHIN, &path, answer).await?;
+        match inspect.id.as_str() {
+            "" => Err(Error::Nonsense(format!("{path} tells no Id"))),
+            told if *told == *id.0 => Ok(inspect),
+            // An id is looked up as a name too: a container that was named after another's id is not that one.
+            _ => Err(Error::NotFound),
+        }
     }
 
     /// Looks at one container.
@@ -282,13 +304,18 @@ impl Host {
     }
 
     /// Whether the engine still takes new requests: one that was told to stop removes its socket at once, while its events
-    /// and old connections go on for as long as its containers take to stop.
-    pub(crate) async fn is_open(&self) -> bool {
+    /// and old connections go on for as long as its containers take to stop. `None` if systemd knows, and does not say.
+    pub(crate) async fn is_open(&self) -> Option<bool> {
         match activation::unit(&self.0.endpoint).await {
-            Unit::Up => return true,
-            Unit::Down(_) => return false,
-            Unit::NotActivated => {}
+            Unit::Up => Some(true),
+            Unit::Down(_) => Some(false),
+            Unit::Untold => None,
+            Unit::NotActivated => Some(self.takes_requests().await),
         }
+    }
+
+    /// What the socket itself says about that.
+    pub(crate) async fn takes_requests(&self) -> bool {
         match &self.0.endpoint {
             Endpoint::Unix(path) if !own::is_mount_point(path) => tokio::fs::metadata(path).await.is_ok(),
             Endpoint::Unix(_) | Endpoint::Tcp(_) => {
@@ -302,7 +329,7 @@ impl Host {
     pub(crate) async fn order(&self, id: &Incarnation, verb: &str, within: Duration) -> Result<u16, Error> {
         let prefix = &self.agreed().await?.prefix;
         let path = format!("{prefix}/containers/{}/{verb}", path_part(id)?);
-        Ok(http::request(&self.0.endpoint, Method::POST, &path, within).await?.accepted().await?.status)
+        Ok(http::request(&self.0.endpoint, Method::POST, &path, within).await?.accepted_of(&id.0).await?.status)
     }
 
     /// The last `tail` lines of a container's log since a time.
@@ -310,8 +337,15 @@ impl Host {
         let prefix = &self.agreed().await?.prefix;
         let (id, since) = (path_part(id)?, wire::stamp(since));
         let path = format!("{prefix}/containers/{id}/logs?stdout=true&stderr=true&since={since}&tail={tail}");
-        http::request(&self.0.endpoint, Method::GET, &path, ANSWER_WITHIN).await?.accepted().await
+        http::request(&self.0.endpoint, Method::GET, &path, ANSWER_WITHIN).await?.accepted_of(id).await
     }
+}
+
+/// An answer that is whole within that time.
+async fn in_time<T>(within: Duration, asked: &str, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let asked = asked.split('?').next().unwrap_or(asked);
+    let late = |_| Err(Error::Lost(format!("{asked}: within {} s", within.as_secs_f32())));
+    tokio::time::timeout(within, answer).await.unwrap_or_else(late)
 }
 
 /// `config.v2.json`, as far as it is read.

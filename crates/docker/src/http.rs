@@ -3,8 +3,8 @@
 //! A connection per request costs some 50 µs on a socket and says at once whether the engine still takes new ones, which
 //! an old kept one does not while the engine is shutting down (facts/intent.md, 0.2).
 
-use std::io;
 use std::time::Duration;
+use std::{fmt, io};
 
 use evidence::{escape, escape_bytes, redact};
 use http_body_util::{BodyExt as _, Empty};
@@ -14,6 +14,7 @@ use hyper::{Method, Request, header};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinHandle;
@@ -31,7 +32,16 @@ const MESSAGE_BYTES_MAX: usize = 400;
 pub(crate) struct Reply {
     pub(crate) status: u16,
     body: Incoming,
+    asked: Asked,
     _driver: Driver,
+}
+
+/// Whom an answer is from, and what they were asked.
+struct Asked {
+    endpoint: Endpoint,
+    method: Method,
+    /// Without the query.
+    path: String,
 }
 
 /// The task that moves a connection's bytes.
@@ -46,6 +56,8 @@ impl Drop for Driver {
 /// Sends a request without a body; gives the answer's head, which must come `within` that time.
 pub(crate) async fn request(endpoint: &Endpoint, method: Method, path: &str, within: Duration) -> Result<Reply, Error> {
     let (mut sender, driver) = connect(endpoint).await?;
+    let plain = path.split('?').next().unwrap_or(path).to_owned();
+    let asked = Asked { endpoint: endpoint.clone(), method: method.clone(), path: plain };
     let request = Request::builder()
         .method(method)
         .uri(path)
@@ -55,10 +67,11 @@ pub(crate) async fn request(endpoint: &Endpoint, method: Method, path: &str, wit
         .map_err(|e| Error::Nonsense(e.to_string()))?;
     let response = match timeout(within, sender.send_request(request)).await {
         Ok(Ok(response)) => response,
-        Ok(Err(e)) => return Err(Error::Lost(e.to_string())),
-        Err(_) => return Err(Error::Lost(format!("within {} s", within.as_secs()))),
+        Ok(Err(e)) if e.is_parse() => return Err(asked.no_engine("what it said is no HTTP")),
+        Ok(Err(e)) => return Err(asked.lost(&e.to_string())),
+        Err(_) => return Err(asked.lost(&format!("within {} s", within.as_secs_f32()))),
     };
-    Ok(Reply { status: response.status().as_u16(), body: response.into_body(), _driver: driver })
+    Ok(Reply { status: response.status().as_u16(), body: response.into_body(), asked, _driver: driver })
 }
 
 async fn connect(endpoint: &Endpoint) -> Result<(SendRequest<Empty<Bytes>>, Driver), Error> {
@@ -121,11 +134,31 @@ struct Message {
     message: String,
 }
 
+impl Asked {
+    fn lost(&self, why: &str) -> Error {
+        Error::Lost(format!("{self}: {}", escape(why, MESSAGE_BYTES_MAX)))
+    }
+
+    /// Whoever answered did not do it as an engine does.
+    fn no_engine(&self, why: &str) -> Error {
+        let Asked { endpoint, .. } = self;
+        Error::Nonsense(format!(
+            "what answers at {endpoint} is no Docker engine ({self}: {why}): check docker.hosts or DOCKER_HOST"
+        ))
+    }
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, escape(&self.path, MESSAGE_BYTES_MAX))
+    }
+}
+
 impl Reply {
     /// The next piece of the body; `None` at its end.
     pub(crate) async fn piece(&mut self) -> Result<Option<Bytes>, Error> {
         while let Some(frame) = self.body.frame().await {
-            let frame = frame.map_err(|e| Error::Lost(e.to_string()))?;
+            let frame = frame.map_err(|e| self.asked.lost(&e.to_string()))?;
             if let Ok(data) = frame.into_data() {
                 return Ok(Some(data));
             }
@@ -137,15 +170,24 @@ impl Reply {
     pub(crate) async fn accepted(mut self) -> Result<Reply, Error> {
         match self.status {
             200..=299 | 304 => Ok(self),
-            404 => Err(Error::NotFound),
             status => {
                 let text = timeout(CONNECT_WITHIN, self.text(64 * 1024)).await.unwrap_or_else(|_| Ok(Vec::new()))?;
                 let message = match serde_json::from_slice::<Message>(&text) {
                     Ok(said) => escape(&redact(&said.message), MESSAGE_BYTES_MAX),
-                    Err(_) => escape_bytes(&text, MESSAGE_BYTES_MAX),
+                    Err(_) => escape_bytes(&without_tags(&text), MESSAGE_BYTES_MAX),
                 };
                 Err(Error::Refused { status, message })
             }
+        }
+    }
+
+    /// As [`Reply::accepted`], of a question about the container `id`: whether it is that one which the engine does not
+    /// know. A start says 404 of a network that is gone, too, and of a container whose network is shared.
+    pub(crate) async fn accepted_of(self, id: &str) -> Result<Reply, Error> {
+        let answer = self.accepted().await;
+        match &answer {
+            Err(Error::Refused { status: 404, message }) if is_unknown(id, message) => Err(Error::NotFound),
+            Ok(_) | Err(_) => answer,
         }
     }
 
@@ -153,9 +195,16 @@ impl Reply {
     pub(crate) async fn json<T: DeserializeOwned>(mut self, bytes_max: usize) -> Result<T, Error> {
         let text = self.text(bytes_max).await?;
         if text.len() >= bytes_max {
-            return Err(Error::Nonsense(format!("it is longer than {bytes_max} bytes")));
+            return Err(Error::Nonsense(format!("{} is longer than {bytes_max} bytes", self.asked)));
         }
-        serde_json::from_slice(&text).map_err(|e| Error::Nonsense(escape(&e.to_string(), MESSAGE_BYTES_MAX)))
+        serde_json::from_slice(&text).map_err(|e| {
+            let why = escape(&e.to_string(), MESSAGE_BYTES_MAX);
+            match e.classify() {
+                // It is JSON, and says something else than is known.
+                Category::Data => Error::Nonsense(format!("{} at {}: {why}", self.asked, self.asked.endpoint)),
+                Category::Io | Category::Syntax | Category::Eof => self.asked.no_engine("its answer is no JSON"),
+            }
+        })
     }
 
     async fn text(&mut self, bytes_max: usize) -> Result<Vec<u8>, Error> {
@@ -169,6 +218,37 @@ impl Reply {
         }
         Ok(text)
     }
+}
+
+/// Whether the engine's words say that it does not know the container `id`. Engines name it, Podman by its name or id.
+fn is_unknown(id: &str, message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    let says = "no such container";
+    message.contains(says) && (message.contains(id) || message.trim_end_matches(['.', '\n']).ends_with(says))
+}
+
+/// A page as a proxy sends it, without its tags.
+fn without_tags(page: &[u8]) -> Vec<u8> {
+    if !page.trim_ascii_start().starts_with(b"<") {
+        return page.to_vec();
+    }
+    let mut within = false;
+    let mut text: Vec<u8> = Vec::new();
+    for b in page {
+        match b {
+            b'<' => within = true,
+            b'>' => within = false,
+            _ if within => continue,
+            _ => {}
+        }
+        let is_gap = within || *b == b'>' || b.is_ascii_whitespace();
+        if !is_gap {
+            text.push(*b);
+        } else if text.last().is_some_and(|last| *last != b' ') {
+            text.push(b' ');
+        }
+    }
+    text.trim_ascii_end().to_vec()
 }
 
 /// `text` for use in a query.
@@ -215,6 +295,34 @@ mod tests {
     fn permission_denied_names_the_group() {
         let said = remedy(&Endpoint::Unix("/var/run/docker.sock".into()), &io::ErrorKind::PermissionDenied.into());
         assert!(said.starts_with("permission denied on /var/run/docker.sock: add healer's user to the group docker"));
+    }
+
+    #[test]
+    fn only_a_container_that_was_asked_about_is_unknown() {
+        let table = [
+            ("No such container: 6f0c9a", true),
+            ("no container with name or ID \"6f0c9a\" found: no such container", true),
+            ("No such container", true),
+            ("No such container: 77aa00", false),
+            ("network shop_default not found", false),
+            ("page not found", false),
+            ("", false),
+        ];
+        for (message, expect) in table {
+            assert_eq!(is_unknown("6f0c9a", message), expect, "{message}");
+        }
+    }
+
+    #[test]
+    fn a_proxys_page_is_told_without_its_tags() {
+        let table = [
+            ("<html><body><h1>403 Forbidden</h1>\nby  rules.\n</body></html>\n", "403 Forbidden by rules."),
+            ("plain <words>\n", "plain <words>\n"),
+            ("", ""),
+        ];
+        for (page, expect) in table {
+            assert_eq!(String::from_utf8(without_tags(page.as_bytes())).unwrap(), expect);
+        }
     }
 
     #[test]

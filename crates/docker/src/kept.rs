@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use model::fact::{Happening, Incarnation, Kept, SourceTime, What};
+use model::fact::{Fact, Happening, Incarnation, Kept, Observation, Run, SourceTime, What};
 
 use crate::happening::{Traits, happening};
 use crate::wire::Event;
@@ -42,6 +42,16 @@ impl Ring {
         let reaches_back = self.oldest.is_some_and(|oldest| oldest <= started)
             || happenings.iter().any(|happening| happening.what == What::Started);
         Kept { complete: reaches_back, happenings }
+    }
+
+    /// Adds to a look at what is down what happened since its last start. Gives when that was.
+    pub(crate) fn remember(&self, observation: &mut Observation) -> Vec<SourceTime> {
+        let Fact::Looked(look) = &mut observation.fact else { return Vec::new() };
+        let (Run::Exited, Some(started)) = (look.run, look.started) else { return Vec::new() };
+        let kept = self.since_start(&observation.incarnation, started, look.at);
+        let at = kept.happenings.iter().map(|happening| happening.at).collect();
+        look.kept = Some(kept);
+        at
     }
 }
 

@@ -31,13 +31,14 @@ pub(crate) struct Registry {
 impl Registry {
     /// Takes note of a container of a listing.
     pub(crate) fn listed(&mut self, host: &str, summary: &Summary) -> Incarnation {
-        let none = Labels::new();
-        let labels = summary.labels.as_ref().unwrap_or(&none);
         // A linked container has aliases with a second slash; its own name has one.
-        let names = summary.names.as_deref().unwrap_or_default();
+        let names = &summary.names;
         let name = names.iter().find(|name| !name.trim_start_matches('/').contains('/')).or(names.first());
         let id = Incarnation(summary.id.as_str().into());
-        self.note(host, &id, name.map_or("", String::as_str), labels);
+        // What the list does not tell is shown by its id, unless it is known better.
+        let known = self.records.get(&id).map(|record| record.name.clone());
+        let name = name.cloned().or(known).unwrap_or_else(|| id.short().to_owned());
+        self.note(host, &id, &name, &summary.labels);
         id
     }
 
@@ -94,6 +95,16 @@ impl Registry {
         by_id
             .or_else(|| self.records.values().find(|record| record.name == words))
             .map(|record| record.resource.clone())
+    }
+
+    /// The resource that a container is a body of; `None` if it is not known.
+    pub(crate) fn resource(&self, id: &Incarnation) -> Option<ResourceId> {
+        self.records.get(id).map(|record| record.resource.clone())
+    }
+
+    /// Whether it was looked at once.
+    pub(crate) fn was_looked_at(&self, id: &Incarnation) -> bool {
+        self.records.get(id).is_some_and(|record| record.definition.is_some())
     }
 
     pub(crate) fn traits(&self, id: &Incarnation) -> Traits {

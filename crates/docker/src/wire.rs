@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use model::fact::SourceTime;
 use serde::Deserialize;
+use serde_json::Value;
 
 /// `GET /version`.
 #[derive(Debug, Default, Deserialize)]
@@ -34,12 +35,24 @@ pub(crate) struct Info {
 }
 
 /// One of `GET /containers/json`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Summary {
     pub(crate) id: String,
-    pub(crate) names: Option<Vec<String>>,
-    pub(crate) labels: Option<BTreeMap<String, String>>,
+    pub(crate) names: Vec<String>,
+    pub(crate) labels: BTreeMap<String, String>,
+}
+
+impl Summary {
+    /// Reads one element of the list; `None` if it does not say which container it is. Whatever else cannot be read is
+    /// left out: the look that follows knows better.
+    pub(crate) fn read(element: &Value) -> Option<Summary> {
+        let id = element.get("Id")?.as_str().filter(|id| !id.is_empty())?.to_owned();
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let names = element.get("Names").and_then(Value::as_array).into_iter().flatten().filter_map(text).collect();
+        let labels = element.get("Labels").and_then(Value::as_object).into_iter().flatten();
+        let labels = labels.filter_map(|(key, value)| Some((key.clone(), text(value)?))).collect();
+        Some(Summary { id, names, labels })
+    }
 }
 
 /// `GET /containers/{id}/json`.
@@ -161,7 +174,35 @@ pub(crate) fn stamp(at: SourceTime) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn an_element_of_the_list_is_read_as_far_as_it_can_be() {
+        let summary = |id: &str, names: &[&str], labels: &[(&str, &str)]| Summary {
+            id: id.to_owned(),
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+            labels: labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+        };
+        let table = [
+            (json!({"Id": "a", "Names": ["/x"], "Labels": {"k": "v"}}), Some(summary("a", &["/x"], &[("k", "v")]))),
+            (json!({"Id": "a", "Names": null, "Labels": null}), Some(summary("a", &[], &[]))),
+            (json!({"Id": "a", "Names": "/x", "Labels": []}), Some(summary("a", &[], &[]))),
+            (
+                json!({"Id": "a", "Names": [7, "/x"], "Labels": {"k": 1, "l": ""}}),
+                Some(summary("a", &["/x"], &[("l", "")])),
+            ),
+            (json!({"Id": null, "Names": ["/x"]}), None),
+            (json!({"Id": "", "Names": ["/x"]}), None),
+            (json!({"Names": ["/x"]}), None),
+            (json!(null), None),
+            (json!("a"), None),
+        ];
+        for (element, expect) in table {
+            assert_eq!(Summary::read(&element), expect, "{element}");
+        }
+    }
 
     #[test]
     fn times_are_read_to_the_nanosecond_and_the_year_one_is_never() {

@@ -189,6 +189,11 @@ impl Watch {
         }
     }
 
+    async fn lost(&mut self, generation: u64) {
+        let lost = |state: &SourceState| matches!(state, SourceState::Lost { generation: g, because } if *g == Generation(generation) && !because.is_empty());
+        self.state("that it is lost, and why", lost).await;
+    }
+
     /// What happened to a resource, in the order in which it was heard.
     fn story(&self, of: &ResourceId) -> Vec<What> {
         self.heard
@@ -416,7 +421,7 @@ async fn after_a_broken_stream_everything_is_listed_anew_with_what_the_engine_re
         watch.looked(&guest.resource(), |look| look.run == Run::Running).await;
     }
     relay.close();
-    watch.state("that it is lost", |s| *s == SourceState::Lost { generation: Generation(1) }).await;
+    watch.lost(1).await;
     watch
         .state(
             "why",
@@ -462,7 +467,7 @@ async fn a_full_sink_is_a_broken_stream() {
     };
     tokio::time::timeout(PATIENCE, refused).await.unwrap();
     watch.full.store(false, Ordering::Relaxed);
-    watch.state("that it is lost", |s| *s == SourceState::Lost { generation: Generation(1) }).await;
+    watch.lost(1).await;
     watch.listed(2).await;
     watch.looked(&guest.resource(), |look| look.run == Run::Exited && look.manually_stopped == Some(true)).await;
 }

@@ -147,7 +147,7 @@ impl Engine {
                     Fact::Happened(happening) => Some(happening.at),
                     Fact::ApiOpenAfter(at) => Some(*at),
                     Fact::Looked(look) => Some(look.at),
-                    Fact::Gone => None,
+                    Fact::Gone | Fact::Unlooked(_) => None,
                 };
                 let intent = intent::entry(wanted, by, because, source_at, self.now);
                 self.emit(Event::IntentChanged { resource: seen.resource.clone(), intent });
@@ -187,7 +187,7 @@ impl Engine {
         let shown = match &seen.fact {
             Fact::Looked(look) => Shown { found: Found::Is(look.run), source_at: Some(look.at) },
             Fact::Gone => Shown { found: Found::Gone, source_at: None },
-            Fact::Happened(_) | Fact::ApiOpenAfter(_) => return,
+            Fact::Happened(_) | Fact::ApiOpenAfter(_) | Fact::Unlooked(_) => return,
         };
         // Only an act whose answer is in may be settled by it: the look was taken after that.
         if self.state.acts.get(&ticket).is_some_and(|act| act.answer.is_some()) {
@@ -201,6 +201,7 @@ impl Engine {
         if closing || matches!(state, SourceState::Lost { .. }) {
             let watch = &mut self.watch;
             let mut ends = Vec::new();
+            let closing = closing.then_some(self.now.wall);
             self.world.unsettle(source, |resource, incarnation, body| {
                 let ended = watch.unsettle(incarnation, body, closing);
                 ends.extend(ended.map(|at| (resource.clone(), incarnation.clone(), at)));
@@ -306,8 +307,14 @@ impl Engine {
             },
         };
         self.emit(Event::ActionAnswered { permit, resource: resource.clone(), id, answer: answer.clone() });
+        if matches!(answer, Answer::Withheld(_)) && self.state.acts.contains_key(&permit) {
+            // Nothing was begun: there is nothing to look at.
+            let shown = self.shown_without_look(&resource);
+            self.live.shown.insert(permit, shown);
+        } else {
+            self.look_at_act(permit);
+        }
         self.touched.insert(resource);
-        self.look_at_act(permit);
     }
 
     /// Asks for the look that settles an act.

@@ -48,6 +48,24 @@ impl Spending {
         self.attempts.entry(resource.clone()).or_default().push(at);
     }
 
+    /// A plan was not executed after all: nothing of it was begun.
+    pub(crate) fn take_back(&mut self, resource: &ResourceId, at: Tick) {
+        if let Some(attempts) = self.attempts.get_mut(resource) {
+            attempts.retain(|then| *then != at);
+        }
+        let groups = [
+            self.deployments.get_mut(resource.deployment_prefix()),
+            self.hosts.get_mut(resource.host()),
+            Some(&mut self.everywhere),
+        ];
+        for group in groups.into_iter().flatten() {
+            // Others may have been booked at the same moment: one of them goes.
+            if let Some(booked) = group.iter().rposition(|then| *then == at) {
+                group.remove(booked);
+            }
+        }
+    }
+
     /// Notes the verdict on an attempt, whichever incident it was made for.
     pub(crate) fn verdict(&mut self, resource: &ResourceId, at: Tick) {
         self.verdicts.insert(resource.clone(), at);

@@ -8,6 +8,7 @@ mod cannot_tell;
 mod clean_exit;
 mod crash;
 mod engine_stopped;
+mod interrupted_restart;
 mod killed_by_host;
 mod never_started;
 mod oom_main;
@@ -46,6 +47,7 @@ pub const CATALOGUE: &[Cause] = &[
     oom_main::CAUSE,
     cannot_start::CAUSE,
     never_started::CAUSE,
+    interrupted_restart::CAUSE,
     clean_exit::CAUSE,
     killed_by_host::CAUSE,
     crash::CAUSE,
@@ -187,6 +189,7 @@ pub(crate) mod cases {
             happenings: happenings.collect(),
             log: None,
             is_job: false,
+            ended_by_us: false,
         }
     }
 }

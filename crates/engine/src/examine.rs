@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::ResourceId;
 use model::event::Event;
-use model::fact::{RestartPolicy, Run};
+use model::fact::{Incarnation, RestartPolicy, Run};
 use model::incident::{Case, Confidence, Evidence, Phase};
 use model::input::Effect;
 use model::intent::Wanted;
@@ -12,6 +12,7 @@ use model::intent::Wanted;
 use crate::Engine;
 use crate::diagnose::{diagnose, exit_code};
 use crate::incident::Incident;
+use crate::world::Body;
 
 /// After this the rules answer with what they have.
 const DIAGNOSING_MAX: Duration = Duration::from_secs(3);
@@ -99,7 +100,14 @@ impl Engine {
             happenings: body.happenings.clone(),
             log: log.filter(|(of, _)| of == incarnation).map(|(_, excerpt)| excerpt.clone()),
             is_job: self.world.is_awaited_job(resource),
+            ended_by_us: self.is_ended_by_us(incarnation, body),
         })
+    }
+
+    /// Whether a stop of ours explains the last end of a body.
+    fn is_ended_by_us(&self, incarnation: &Incarnation, body: &Body) -> bool {
+        let own = self.state.own.get(incarnation);
+        own.zip(body.exit.as_ref()).is_some_and(|(own, exit)| own.stops_at(exit.at) > 0)
     }
 
     /// The rules speak, and what follows is planned at once.

@@ -47,6 +47,7 @@ impl Engine {
             Purpose::Mend => self
                 .ours_and_seen(&step.resource)
                 .or_else(|| self.reserve(step))
+                .or_else(|| self.withheld_lately(incident))
                 .or_else(|| self.symptom_and_intent(incident, step))
                 .or_else(|| self.hindrance(&step.resource))
                 .or_else(|| self.another_owner(&step.resource))
@@ -88,6 +89,13 @@ impl Engine {
                 Verdict::Allow(Box::new(self.permit(Behalf::Person(who.to_owned()), step, incarnation, !opens)))
             }
         }
+    }
+
+    /// Why a person's word about a resource is refused outright. What is there and cannot be looked at is not absent.
+    pub(crate) fn refused_to_persons(&self, resource: &ResourceId) -> Option<Verdict> {
+        let unlooked = self.world.body(resource).is_some_and(|(_, body)| body.definition.is_none());
+        let unseen = unlooked.then(|| Verdict::Hold(Hold::NotSeen, self.after(ASK_AGAIN_SOON)));
+        unseen.or_else(|| self.not_touchable(resource))
     }
 
     /// Rules that hold for whoever asks: what the configuration excludes, and what is healer's own.
@@ -146,6 +154,24 @@ impl Engine {
             return Some(Verdict::Refuse(refusal));
         }
         (!self.world.is_fresh(resource)).then_some(not_seen)
+    }
+
+    /// What was withheld a moment ago waits for its time, whatever happens meanwhile.
+    fn withheld_lately(&self, incident: &Incident) -> Option<Verdict> {
+        match &incident.phase {
+            Phase::Held { reason: reason @ Hold::Withheld { .. }, until } if *until > self.now.tick => {
+                Some(Verdict::Hold(reason.clone(), *until))
+            }
+            Phase::Held { .. }
+            | Phase::Diagnosing { .. }
+            | Phase::Planning { .. }
+            | Phase::AwaitingApproval { .. }
+            | Phase::Acting { .. }
+            | Phase::Verifying { .. }
+            | Phase::RollingBack { .. }
+            | Phase::Escalated { .. }
+            | Phase::Resolved { .. } => None,
+        }
     }
 
     /// Whether nothing is known of a resource only because it was not looked at yet: that is no proof that it is gone.
@@ -255,6 +281,7 @@ impl Engine {
             Hold::Concurrency { .. } => self.has_a_free_hand(),
             Hold::NotSeen
             | Hold::Clearing
+            | Hold::Withheld { .. }
             | Hold::BeingStopped
             | Hold::Paused
             | Hold::IntentUnknown

@@ -61,6 +61,9 @@ pub struct Incident {
     pub told: Told,
     /// An undo failed: nothing is done in its reach until this is lifted.
     pub halted: bool,
+    /// So many steps in a row were withheld at the last moment.
+    #[serde(default)]
+    pub withheld_in_a_row: u32,
 }
 
 /// An executed plan.
@@ -70,8 +73,6 @@ pub struct Done {
     pub attempt: Attempt,
     /// When its verdict fell: the next wait runs from here.
     pub verdict_at: Option<Tick>,
-    /// Whether the platform surely did nothing of it.
-    pub withheld: bool,
 }
 
 /// A person's yes.
@@ -129,6 +130,7 @@ impl Incident {
             person_acted: false,
             told: Told::default(),
             halted: false,
+            withheld_in_a_row: 0,
         }
     }
 
@@ -186,11 +188,8 @@ impl Incident {
     /// How often a playbook has failed verification here.
     #[must_use]
     pub fn failures_of(&self, playbook: &str) -> u32 {
-        let failed = |done: &&Done| {
-            done.attempt.plan.playbook == playbook
-                && done.attempt.verdict == Some(Verification::Failed)
-                && !done.withheld
-        };
+        let failed =
+            |done: &&Done| done.attempt.plan.playbook == playbook && done.attempt.verdict == Some(Verification::Failed);
         u32::try_from(self.attempts.iter().filter(failed).count()).unwrap_or(u32::MAX)
     }
 
@@ -384,13 +383,14 @@ impl Incident {
             if self.attempts.len() >= ATTEMPTS_KEPT_MAX {
                 self.attempts.remove(0);
             }
-            self.attempts.push(Done { attempt, verdict_at: None, withheld: false });
+            self.attempts.push(Done { attempt, verdict_at: None });
             self.approved = None;
         }
         self.enter(Phase::Acting { step, permit, answer: None, owner_stopped: false, until }, now);
     }
 
     fn note_answer(&mut self, of: model::action::PermitId, said: &Answer, now: Now) {
+        let first = matches!(self.phase, Phase::Acting { step: 0, .. });
         if let Phase::Acting { permit, answer, until, .. } | Phase::RollingBack { permit, answer, until, .. } =
             &mut self.phase
             && *permit == of
@@ -398,10 +398,11 @@ impl Incident {
         {
             *answer = Some(said.clone());
             *until = now.tick.after(LOOK_WAIT);
-            if matches!(said, Answer::Withheld(_))
-                && let Some(done) = self.attempts.last_mut()
-            {
-                done.withheld = true;
+            let withheld = matches!(said, Answer::Withheld(_));
+            self.withheld_in_a_row = if withheld { self.withheld_in_a_row.saturating_add(1) } else { 0 };
+            // An attempt is an executed plan.
+            if withheld && first {
+                self.attempts.pop();
             }
         }
     }

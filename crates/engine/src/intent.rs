@@ -7,10 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use model::Now;
 use model::command::CommandId;
 use model::fact::{Fact, Happening, Incarnation, Kept, Look, Observation, Run, SourceTime, What};
 use model::intent::{Author, Intent, Wanted};
+use model::{Now, Wall};
 
 use crate::absorb::DIE_LATE_MAX;
 use crate::state::Own;
@@ -20,6 +20,8 @@ use crate::world::{Body, Source};
 /// somebody else's.
 const KILL_EARLY: Duration = Duration::from_millis(500);
 const SIGKILL: u8 = 9;
+/// The API is looked at about 100 ms after a signal; one that is found closed this much later tells nothing of it.
+const FOUND_CLOSED_WITHIN_MS: i64 = 1_000;
 /// As many starts of a crash loop as may come in a batch that has to be read again.
 const POLICYS_STARTS_MAX: usize = 64;
 
@@ -47,6 +49,8 @@ struct Signals {
     open_after: Option<SourceTime>,
     /// A signal came while the engine was found to be shutting down.
     by_engine: bool,
+    /// A signal came, and the engine was found to be shutting down so much later that it may have been anybody's.
+    undecided: bool,
     /// It ended, as an event told.
     died: bool,
     /// Stops of ours that were over before this life began, and explain nothing in it; as of so many starts of ours.
@@ -107,7 +111,12 @@ impl Watch {
     /// The source closes or was lost before it was settled whose signal this was. A body that is down is judged by
     /// evidence, when it can be looked at again; one that still runs stays suspect of being stopped. Returns the end that
     /// was told already, and that nobody had asked for.
-    pub(crate) fn unsettle(&mut self, incarnation: &Incarnation, body: &Body, closing: bool) -> Option<SourceTime> {
+    pub(crate) fn unsettle(
+        &mut self,
+        incarnation: &Incarnation,
+        body: &Body,
+        closing: Option<Wall>,
+    ) -> Option<SourceTime> {
         let signals = self.bodies.get_mut(incarnation)?;
         let over = body.run == Run::Exited && body.end_seen && signals.ended_by_itself();
         let ended = body.exit.as_ref().filter(|_| over).map(|exit| exit.at);
@@ -115,13 +124,15 @@ impl Watch {
         ended
     }
 
-    fn unsettle_signal(&mut self, incarnation: &Incarnation, body: &Body, closing: bool) {
+    fn unsettle_signal(&mut self, incarnation: &Incarnation, body: &Body, closing: Option<Wall>) {
         let Some(signals) = self.bodies.get_mut(incarnation) else { return };
         let Some(foreign) = signals.foreign.as_mut().filter(|foreign| !foreign.api_open) else { return };
-        if closing && foreign.asked_again {
+        if closing.is_some() && foreign.asked_again {
             foreign.api_open = true;
-        } else if closing {
-            signals.by_engine = true;
+        } else if let Some(found) = closing {
+            // An engine that shuts down closes its API and asks all to end in one moment.
+            let at_once = found.0.saturating_sub(foreign.at.0.div_euclid(1_000_000)) <= FOUND_CLOSED_WITHIN_MS;
+            (signals.by_engine, signals.undecided) = (at_once, !at_once);
             signals.foreign = None;
         } else if body.is_up() {
             foreign.api_open = true;
@@ -189,7 +200,7 @@ impl Watch {
                     Some(_) | None => Word::None,
                 }
             }
-            Fact::Gone => Word::None,
+            Fact::Gone | Fact::Unlooked(_) => Word::None,
         }
     }
 
@@ -249,7 +260,7 @@ impl Watch {
             What::Started => {
                 let policys = self.policys_starts.entry(incarnation.clone()).or_default();
                 if !again {
-                    if around.was_restarting(signals.since, event.at)
+                    if around.was_restarting(signals, event.at)
                         || (signals.ended_by_itself() && around.engine_restarts_it())
                     {
                         policys.insert(event.at);
@@ -268,6 +279,8 @@ impl Watch {
                 let by_another = !explained.contains(&event.at);
                 match around.before.map(|intent| intent.wanted) {
                     _ if !by_another || by_policy => Word::None,
+                    // A person spoke since: the stream tells of the past.
+                    _ if around.before.is_some_and(|intent| is_persons_word_since(intent, event.at)) => Word::None,
                     Some(Wanted::Running) => Word::StartedByAnother,
                     Some(Wanted::Stopped | Wanted::Unknown) | None => Word::Wants(
                         Wanted::Running,
@@ -338,7 +351,8 @@ impl Watch {
             && look.kept.as_ref().is_some_and(|kept| kept.complete);
         // Who said that it shall run knew of an end before that, as of one of a body that was set aside.
         let later = before.wanted == Wanted::Running && exit.at > said_at(before);
-        if around.body.end_seen {
+        let undecided = self.bodies.get(incarnation).is_some_and(|signals| signals.undecided);
+        if around.body.end_seen && !undecided {
             return self.bodies.get(incarnation).map_or(Word::None, |signals| signals.ended_unasked(exit.at, around));
         }
         let untold = explained_by_events(around) && !around.events_are_lost;
@@ -371,8 +385,10 @@ impl Around<'_> {
         self.end_unasked.is_some_and(|at| exit <= at && at.since(exit) < DIE_LATE_MAX)
     }
 
-    /// Whether a look between its last start and this one showed that the engine is about to start it.
-    fn was_restarting(&self, before: Option<SourceTime>, started: SourceTime) -> bool {
+    /// Whether a look between its last start and this one showed that the engine is about to start it, and nobody stopped
+    /// it since.
+    fn was_restarting(&self, signals: &Signals, started: SourceTime) -> bool {
+        let before = signals.since.max(signals.last_at());
         let between = |look: &Look| before < Some(look.at) && look.at < started;
         self.body.look.as_ref().is_some_and(|look| look.run == Run::Restarting && between(look))
     }
@@ -416,7 +432,8 @@ impl Signals {
 
     /// Whether its end was seen, and nobody asked for it.
     fn ended_by_itself(&self) -> bool {
-        self.died && self.foreign.is_none() && self.asks.is_empty() && self.kills.is_empty() && self.stops.is_empty()
+        let told = self.foreign.is_none() && !self.undecided;
+        self.died && told && self.asks.is_empty() && self.kills.is_empty() && self.stops.is_empty()
     }
 
     /// What its seen end says, if it was to run.
@@ -480,6 +497,11 @@ fn first_sight(look: &Look, around: &Around<'_>) -> Word {
 /// When the ledger's last word was said. A person's word to healer has our time, which on a local engine is the source's.
 fn said_at(word: &Intent) -> SourceTime {
     word.source_at.unwrap_or(SourceTime(word.at.wall.0.saturating_mul(1_000_000)))
+}
+
+/// Whether a person said this to healer after that moment.
+fn is_persons_word_since(word: &Intent, at: SourceTime) -> bool {
+    matches!(word.by, Author::Person(_)) && at < said_at(word)
 }
 
 /// It runs although the ledger does not say that it shall. `by_another`: nothing was known of its start, and no order of

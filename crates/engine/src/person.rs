@@ -83,7 +83,7 @@ impl Engine {
         let mut allowed = Vec::new();
         let by_name = matches!(meant.as_slice(), [only] if only.as_str() == words || only.short() == words);
         for resource in meant {
-            let untouchable = self.not_touchable(&resource);
+            let untouchable = self.refused_to_persons(&resource);
             if untouchable.is_none()
                 && !by_name
                 && let Some(text) = self.left_as_it_is(ask, &resource)

@@ -205,6 +205,7 @@ fn is_lifted_by_an_input(hold: &Hold) -> bool {
         | Hold::Halted { .. }
         | Hold::StoreFull => true,
         Hold::Clearing
+        | Hold::Withheld { .. }
         | Hold::BeingStopped
         | Hold::DeployInProgress
         | Hold::EnginesOwnPolicy

@@ -21,6 +21,9 @@ const LOOK_GIVE_UP: Duration = Duration::from_secs(60);
 const CLOSE_AGAIN: Duration = Duration::from_secs(2);
 const CLOSE_AGAIN_RARELY: Duration = Duration::from_secs(60);
 
+/// A step that was withheld is asked anew after this long at first.
+const WITHHELD_AGAIN: Duration = Duration::from_secs(5);
+
 /// What may still be stopping is looked at again after this long. The engine says `stop` at most so long after the end.
 const STOPPING_AGAIN: Duration = Duration::from_secs(1);
 
@@ -137,7 +140,7 @@ impl Engine {
     }
 
     /// What was seen last of a resource, where no look came.
-    fn shown_without_look(&self, resource: &ResourceId) -> Shown {
+    pub(crate) fn shown_without_look(&self, resource: &ResourceId) -> Shown {
         let found = match self.world.body(resource) {
             Some((_, body)) => Found::Is(body.run),
             None if self.world.source(resource.host()).is_some_and(|source| source.listed) => Found::Gone,
@@ -179,7 +182,10 @@ impl Engine {
             permit: id,
             resource: resource.clone(),
             id: incident.clone(),
-            shown: found_in_words(shown.found).to_owned(),
+            shown: match &act.answer {
+                Some(Answer::Withheld(_)) if shown.source_at.is_none() => "nothing was begun".to_owned(),
+                _ => found_in_words(shown.found).to_owned(),
+            },
             source_at: shown.source_at,
             reached,
         });
@@ -205,11 +211,16 @@ impl Engine {
             return self.stop_ours(number);
         }
         let opens = act.permit.step.pair == Pair::Opens;
+        if let (Some(Answer::Withheld(because)), false) = (&act.answer, act.permit.step.pair == Pair::Closes) {
+            return self.hold_withheld(number, because.clone());
+        }
         let without_look = shown.source_at.is_none() && shown.found != Found::Gone;
         match (reached, opens) {
             (true, true) => self.close_pair(number, step),
             (true, false) => self.begin_verification(number, step),
             (false, _) if without_look => self.begin_verification(number, step),
+            // The step that brings up again what we took down was perhaps never heard: the pair is still open.
+            (false, _) if act.permit.step.pair == Pair::Closes && !is_answered(&act) => self.reopen_pair(number, step),
             (false, _) => {
                 let because = match &act.answer {
                     Some(Answer::Failed(because) | Answer::Withheld(because)) => because.clone(),
@@ -225,11 +236,26 @@ impl Engine {
         }
     }
 
+    /// A step was not begun: it is asked anew in a moment, and ever more rarely.
+    fn hold_withheld(&mut self, number: u64, because: String) {
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        let doublings = incident.withheld_in_a_row.saturating_sub(1).min(4);
+        let until = self.after(WITHHELD_AGAIN * 2_u32.pow(doublings));
+        self.hold(number, Hold::Withheld { because }, until);
+    }
+
+    /// The step before this one took something down, and this one did not bring it up again: it is tried once more.
+    fn reopen_pair(&mut self, number: u64, closing: usize) {
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        let (id, until) = (incident.id.clone(), self.after(CLOSE_AGAIN));
+        self.emit(Event::VerificationBegan { id, step: closing.saturating_sub(1), until, waits: None });
+    }
+
     fn begin_verification(&mut self, number: u64, step: usize) {
         let Some(incident) = self.state.incidents.get(&number) else { return };
         let id = incident.id.clone();
         let until = self.after(self.settings.budgets.stability());
-        self.emit(Event::VerificationBegan { id, step, until });
+        self.emit(Event::VerificationBegan { id, step, until, waits: None });
     }
 
     /// Brings up again what the step before took down, unless the owner wants it down by now.
@@ -256,11 +282,13 @@ impl Engine {
                 self.verdict(number, Verification::Inconclusive, Hold::IntentUnknown.to_string());
                 self.escalate(number, Escalation::Inconclusive);
             }
-            Verdict::Hold(_, _) | Verdict::Ask(_) => {
+            Verdict::Hold(hold, _) => {
                 let id = incident.id.clone();
                 let until = self.after(if lasts { CLOSE_AGAIN_RARELY } else { CLOSE_AGAIN });
-                self.emit(Event::VerificationBegan { id, step: opened, until });
+                self.emit(Event::VerificationBegan { id, step: opened, until, waits: Some(hold) });
             }
+            // A person is asked before a pair is opened, never in its middle.
+            Verdict::Ask(_) => self.reopen_pair(number, opened + 1),
         }
     }
 
@@ -393,6 +421,14 @@ impl Engine {
 
 fn is_up(shown: &Shown) -> bool {
     matches!(shown.found, Found::Is(Run::Running | Run::Paused))
+}
+
+/// Whether it is known what came of the order.
+fn is_answered(act: &Act) -> bool {
+    match act.answer {
+        Some(Answer::Done | Answer::AlreadySo | Answer::Failed(_)) => true,
+        Some(Answer::Unknown(_) | Answer::Withheld(_)) | None => false,
+    }
 }
 
 fn found_in_words(found: Found) -> &'static str {

@@ -266,6 +266,11 @@ impl State {
                     act.answered = Some(now.tick);
                     let own = self.own.entry(act.permit.incarnation.clone()).or_default();
                     own.take_back(act.permit.step.action, answer);
+                    let permit = &act.permit;
+                    let counted = matches!(permit.behalf, Behalf::Incident(_)) && !permit.unhindered;
+                    if counted && matches!(answer, Answer::Withheld(_)) {
+                        self.spending.take_back(&permit.step.resource, permit.given.tick);
+                    }
                 }
             }
             Event::ActionSettled { permit, source_at, reached, .. } => {
@@ -502,9 +507,14 @@ impl Own {
             }
             model::action::Action::Start if taken_back => {}
             model::action::Action::Start => {
-                let late_ns = if reached { 0 } else { may_come_ns(act, now) };
                 self.starts_open = self.starts_open.saturating_sub(1);
-                self.starts_closed = self.starts_closed.max(Some(SourceTime(over.0.saturating_add(late_ns))));
+                self.starts_closed = if reached {
+                    // An earlier order that comes late finds it running, and starts nothing.
+                    Some(over)
+                } else {
+                    let late = SourceTime(over.0.saturating_add(may_come_ns(act, now)));
+                    self.starts_closed.max(Some(late))
+                };
             }
         }
     }

@@ -109,6 +109,7 @@ fn well_in_words(resources: &[Resource]) -> String {
 pub fn resource(engine: &Engine, id: &ResourceId, now: Now) -> Resource {
     let intent = engine.state.intents.get(id);
     let body = engine.world.body(id);
+    let seen = body.filter(|(_, body)| body.unlooked.is_none());
     let incident = engine.state.open_incident(id);
     let (standing, why) = stands::stands(engine, id, intent, body.map(|(_, body)| body), incident, now);
     let since = match (incident, intent) {
@@ -122,8 +123,8 @@ pub fn resource(engine: &Engine, id: &ResourceId, now: Now) -> Resource {
         id: id.clone(),
         short: id.short().to_owned(),
         standing,
-        run: body.map(|(_, body)| body.run),
-        health: body.map(|(_, body)| body.health),
+        run: seen.map(|(_, body)| body.run),
+        health: seen.map(|(_, body)| body.health),
         intent: intent.cloned(),
         since: since.filter(|since| since.0 <= now.wall.0 + 60_000),
         why,
@@ -156,7 +157,11 @@ pub fn sources(engine: &Engine) -> Vec<Source> {
                 (_, _, _) if source.closing => "the engine is shutting down".to_owned(),
                 (_, None, _) => "connecting".to_owned(),
                 (_, Some(_), false) => "listing what is there".to_owned(),
-                (_, Some(_), true) => String::new(),
+                (_, Some(_), true) => match engine.world.unlooked(name) {
+                    (_, None) => String::new(),
+                    (1, Some(because)) => format!("one container cannot be looked at: {because}"),
+                    (n, Some(because)) => format!("{n} containers cannot be looked at; of one: {because}"),
+                },
             };
             Source { name: name.to_owned(), well: because.is_empty(), because }
         })

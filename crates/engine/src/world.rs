@@ -120,6 +120,8 @@ pub struct Body {
     pub at: Tick,
     /// It has the temporary name that a recreate gives to what it replaces.
     pub aside: bool,
+    /// Why the last look at it failed; `None` once one has succeeded.
+    pub unlooked: Option<String>,
 }
 
 /// What a fact changed, as far as somebody else than `world` has to know.
@@ -164,6 +166,15 @@ impl World {
     #[must_use]
     pub fn body_of(&self, resource: &ResourceId, incarnation: &Incarnation) -> Option<&Body> {
         self.bodies.get(resource)?.get(incarnation)
+    }
+
+    /// How many bodies of a source the last look at failed, and why at one of them.
+    #[must_use]
+    pub fn unlooked(&self, source: &str) -> (usize, Option<&str>) {
+        let of_source = self.bodies.iter().filter(|(resource, _)| resource.host() == source);
+        let mut because = of_source.flat_map(|(_, bodies)| bodies.values()).filter_map(|body| body.unlooked.as_deref());
+        let one = because.next();
+        (usize::from(one.is_some()) + because.count(), one)
     }
 
     /// All bodies, of whatever they are.
@@ -255,10 +266,11 @@ impl World {
                 source.because.clone_from(because);
             }
             SourceState::Closing => source.closing = true,
-            SourceState::Lost { generation } => {
+            SourceState::Lost { generation, because } => {
                 if source.generation == Some(*generation) {
                     source.generation = None;
                     source.listed = false;
+                    source.because.clone_from(because);
                     source.lost = Some(now.wall);
                 }
             }
@@ -359,7 +371,13 @@ impl World {
             return self.forget(seen, now);
         }
         let bodies = self.bodies.entry(seen.resource.clone()).or_default();
-        let body = bodies.entry(seen.incarnation.clone()).or_insert_with(|| Body::unseen(seen.generation, now));
+        // What could not be looked at was not seen, through whatever connection.
+        let generation = if matches!(seen.fact, Fact::Unlooked(_)) { Generation(0) } else { seen.generation };
+        let body = bodies.entry(seen.incarnation.clone()).or_insert_with(|| Body::unseen(generation, now));
+        if let Fact::Unlooked(because) = &seen.fact {
+            body.unlooked = Some(because.clone());
+            return Change::default();
+        }
         body.generation = body.generation.max(seen.generation);
         body.at = now;
         let overtaken = matches!(&seen.fact, Fact::Looked(look) if body.is_of_the_past(look));
@@ -376,14 +394,16 @@ impl World {
                 body.looked(look, seen.generation);
             }
             Fact::Happened(happening) => body.happened(happening, seen.generation),
-            Fact::ApiOpenAfter(_) | Fact::Gone => {}
+            Fact::ApiOpenAfter(_) | Fact::Gone | Fact::Unlooked(_) => {}
         }
         let deploy = matches!(&seen.fact, Fact::Happened(Happening { what: What::Renamed { .. }, .. }));
         if deploy {
             self.deploy_seen(&seen.resource, now);
         }
         let after = self.body(&seen.resource).and_then(|(_, body)| body.definition.clone());
-        let redefined = matches!((before, after), (Some(old), Some(new)) if !old.same_thing(&new));
+        // In this process's first listing one body after the other comes to stand for it: nothing is new then.
+        let ever_listed = self.sources.get(seen.resource.host()).is_some_and(|source| source.ever_listed);
+        let redefined = ever_listed && matches!((before, after), (Some(old), Some(new)) if !old.same_thing(&new));
         Change { overtaken, redefined, start_is_news, ..Change::default() }
     }
 
@@ -447,6 +467,7 @@ impl Body {
             restarted: VecDeque::new(),
             at: now,
             aside: false,
+            unlooked: None,
         }
     }
 
@@ -486,6 +507,7 @@ impl Body {
     }
 
     fn looked(&mut self, look: &Look, generation: Generation) {
+        self.unlooked = None;
         if self.is_of_the_past(look) {
             self.definition = Some(look.definition.clone());
             return;

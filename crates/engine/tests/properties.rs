@@ -165,7 +165,7 @@ fn observation(two_bodies: bool) -> impl Strategy<Value = Observation> {
 fn source() -> impl Strategy<Value = SourceState> {
     prop_oneof![
         4 => (1_u64..4).prop_map(|generation| SourceState::Opened { generation: Generation(generation) }),
-        1 => (1_u64..4).prop_map(|generation| SourceState::Lost { generation: Generation(generation) }),
+        1 => (1_u64..4).prop_map(|generation| SourceState::Lost { generation: Generation(generation), because: String::new() }),
         1 => Just(SourceState::Closing),
         1 => Just(SourceState::Unreachable { because: "gone".to_owned(), down: true }),
         3 => (1_u64..4, 0_u8..16).prop_map(|(generation, there)| SourceState::Listed {
@@ -290,7 +290,7 @@ impl Life {
                 Input::Source(Report { state: SourceState::Listed { generation, .. }, .. }) => {
                     *generation = Generation(self.generation);
                 }
-                Input::Source(Report { state: SourceState::Lost { generation }, .. }) => {
+                Input::Source(Report { state: SourceState::Lost { generation, .. }, .. }) => {
                     *generation = Generation(self.generation);
                 }
                 Input::Source(_)

@@ -87,6 +87,7 @@ Exit codes:
 Environment:
   NO_COLOR         no colours, unless --color always
   NOTIFY_DISABLED  nobody is told anything, whatever channels there are
+  COLUMNS          how wide answers are drawn where they go to no terminal
   DOCKER_HOST      the engine, where the configuration names none
   STATE_DIRECTORY  where the journal and the socket are, where the
                    configuration names no state_dir";

@@ -11,10 +11,10 @@ use jiff::tz::TimeZone;
 use model::Wall;
 use model::command::{Ask, Reply};
 use model::settings::Settings;
-use model::view::{Standing, Status};
+use model::view::{Resource, Standing, Status, Why};
 use serde::Serialize;
 
-use crate::cli::{Brief, Cli, Colour, Command, Exit, Format, Global};
+use crate::cli::{Brief, Cli, Colour, Command, Exit, Format, Global, Simulate};
 use crate::config::{self, Config, Errors, Finding, Flags};
 use crate::live::Daemon;
 use crate::render::{self, Page, Source};
@@ -25,6 +25,8 @@ use crate::{daemon, simulate, source};
 const WIDTH_UNKNOWN: usize = 100;
 /// The narrowest page that is drawn for.
 const WIDTH_MIN: usize = 40;
+/// Of a deployment, so many services have their story told: each is a question to healer.
+const STORIES_MAX: usize = 5;
 /// `incidents` shows what ended within this, too: what happened overnight is what is asked for in the morning.
 const RECENT: Duration = Duration::from_secs(24 * 3_600);
 
@@ -33,7 +35,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
     let desk = Desk::new(&cli.global);
     match cli.command {
         Command::Run { once } => desk.daemon(once),
-        Command::Simulate(args) => desk.ended(simulate::run(&args)),
+        Command::Simulate(args) => desk.simulate(&args).into(),
         Command::Brief(brief) => desk.done(brief).into(),
     }
 }
@@ -61,7 +63,7 @@ impl Desk {
             Colour::Auto => terminal && !no_color && !dumb,
         };
         let page = Page {
-            width: width(),
+            width: width(columns(&io::stdout()), std::env::var("COLUMNS").ok().as_deref()),
             colour: colour(io::stdout().is_terminal()),
             zone: TimeZone::system(),
             now: now(),
@@ -75,7 +77,7 @@ impl Desk {
             out: RefCell::new(Box::new(io::stdout())),
             err: RefCell::new(Box::new(io::stderr())),
             colour_errors: colour(io::stderr().is_terminal()),
-            err_width: columns(&io::stderr()),
+            err_width: columns(&io::stderr()).map(|width| width.max(WIDTH_MIN)),
         }
     }
 
@@ -132,9 +134,16 @@ impl Desk {
         }
     }
 
+    /// Fails if a promise was broken in one of the worlds, or they did not reach what they should.
+    fn simulate(&self, args: &Simulate) -> Exit {
+        let played = simulate::run(args);
+        self.show(&played, || played.text());
+        if played.good { Exit::Fine } else { Exit::Failed }
+    }
+
     fn ended(&self, result: anyhow::Result<ExitCode>) -> ExitCode {
         result.unwrap_or_else(|error| {
-            self.complain(&format!("{error:#}"));
+            self.complain(&told(&error));
             Exit::Failed.into()
         })
     }
@@ -181,14 +190,17 @@ impl Desk {
     fn why(&self, words: &str, incident: bool) -> Result<Exit, Trouble> {
         let mut house = self.open()?;
         let number = words.strip_prefix('#').unwrap_or(words);
-        let words = if incident || number.parse::<u64>().is_ok() {
-            house.incident(words)?.to_string()
-        } else {
-            words.to_owned()
-        };
+        let incident = incident || number.parse::<u64>().is_ok();
+        let words = if incident { house.incident(words)?.to_string() } else { words.to_owned() };
         let why = house.why(&words)?;
+        let services = if incident { Vec::new() } else { house.services(&words)? };
         let page = self.page_of(&house);
-        self.show(&why, || render::why(&why, &page));
+        if services.is_empty() {
+            self.show(&why, || render::why(&why, &page));
+        } else {
+            let whole = Whole::of(&mut house, why, services)?;
+            self.show(&whole, || whole.drawn(&words, &page));
+        }
         Ok(Exit::Fine)
     }
 
@@ -288,6 +300,15 @@ impl Desk {
     }
 }
 
+/// What kept the daemon from its work, outermost first. That the journal cannot be opened says of itself what is in the
+/// way and what to do: another word before it would only hide that.
+fn told(error: &anyhow::Error) -> String {
+    match error.source().and_then(|source| source.downcast_ref::<store::Error>()) {
+        Some(unusable @ store::Error::Unusable(_)) => unusable.to_string(),
+        Some(_) | None => format!("{error:#}"),
+    }
+}
+
 /// Also where something keeps healer from its work: nobody else would see to that.
 fn needs_person(status: &Status) -> bool {
     let stands_so = |deployment: &model::view::Deployment| {
@@ -303,14 +324,52 @@ fn now() -> Wall {
     Wall(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-fn width() -> usize {
-    columns(&io::stdout()).unwrap_or(WIDTH_UNKNOWN)
+/// A terminal knows best how wide it is: an exported `COLUMNS` does not follow when its window is made wider.
+fn width(terminal: Option<usize>, columns: Option<&str>) -> usize {
+    let told = || columns?.trim().parse().ok().filter(|width| *width > 0);
+    terminal.or_else(told).unwrap_or(WIDTH_UNKNOWN).max(WIDTH_MIN)
 }
 
 /// How wide a terminal is; `None` if it is none, or does not say.
 fn columns(of: &impl AsFd) -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(of).ok()?;
-    Some(usize::from(size.ws_col)).filter(|width| *width > 0).map(|width| width.max(WIDTH_MIN))
+    Some(usize::from(size.ws_col)).filter(|width| *width > 0)
+}
+
+/// `why` of a deployment with several services: besides what is said of the one that needs a person most, each service,
+/// and the stories of those that are not well.
+#[derive(Serialize)]
+struct Whole {
+    #[serde(flatten)]
+    why: Why,
+    services: Vec<Resource>,
+    stories: Vec<Why>,
+    /// Of so many more there would be a story.
+    untold: usize,
+}
+
+impl Whole {
+    fn of(house: &mut House, why: Why, services: Vec<Resource>) -> Result<Whole, Trouble> {
+        let not_well: Vec<&Resource> = services.iter().filter(|service| has_story(service.standing)).collect();
+        let told = not_well.iter().take(STORIES_MAX).map(|service| house.why(service.id.as_str()));
+        let stories = told.collect::<Result<Vec<Why>, Trouble>>()?;
+        let untold = not_well.len() - stories.len();
+        Ok(Whole { why, services, stories, untold })
+    }
+
+    fn drawn(&self, name: &str, page: &Page) -> String {
+        let Whole { why, services, stories, untold } = self;
+        render::deployment((name, services), &why.incidents, (stories, *untold), page)
+    }
+}
+
+/// Whether there is more to tell of a service of a deployment than its one line.
+fn has_story(standing: Standing) -> bool {
+    match standing {
+        Standing::NeedsYou | Standing::Healing | Standing::Held | Standing::Unknown => true,
+        Standing::Unseen | Standing::Stopped => true,
+        Standing::Well | Standing::Done | Standing::Watched => false,
+    }
 }
 
 /// `check --format json`.

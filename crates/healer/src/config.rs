@@ -16,7 +16,6 @@ mod schema;
 mod tree;
 mod value;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read as _;
 use std::net::SocketAddr;
@@ -94,12 +93,8 @@ impl Channel {
     /// # Errors
     /// When a setting is wrong or the secret cannot be read.
     pub(crate) fn opened(&self) -> Result<notify::Channel, notify::Error> {
-        let settings = notify::channel::webhook::Config {
-            url: self.url.clone(),
-            secret: None,
-            secret_file: self.secret_file.clone(),
-            headers: BTreeMap::new(),
-        };
+        let settings =
+            notify::channel::webhook::Config { url: self.url.clone(), secret_file: self.secret_file.clone() };
         notify::Channel::open(&self.name, &notify::channel::Config::Webhook(settings))
     }
 }

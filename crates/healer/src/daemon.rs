@@ -89,17 +89,13 @@ async fn live(
     let hosts = hosts(&config);
     let stop = CancellationToken::new();
 
-    let state = {
-        let mut kept = kept;
-        let state = runtime::fold(&mut kept).context("the journal cannot be used")?;
-        (kept, state.at)
-    };
-    let (kept, last) = state;
-    let clock = Clock::after(last);
+    let mut kept = kept;
+    let state = runtime::fold(&mut kept).context("the journal cannot be used")?;
+    let clock = Clock::after(state.at);
     let performers = Performers::new(handle.clone(), gate.clone(), clock.clone(), &hosts, channels.clone());
     let settings = Arc::new(config.settings.clone());
-    let mut turning = Loop::recover(kept, Driver::new(performers), gate.clone(), settings, env!("CARGO_PKG_VERSION"))
-        .context("the journal cannot be used")?;
+    let version = env!("CARGO_PKG_VERSION");
+    let mut turning = Loop::resume(kept, state, Driver::new(performers), gate.clone(), settings, version);
     turning.lead(clock.now()).context("the lead cannot be taken")?;
     let thread = std::thread::Builder::new()
         .name("loop".to_owned())

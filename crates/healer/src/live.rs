@@ -62,18 +62,19 @@ impl Daemon {
         }
     }
 
-    pub(crate) fn why(&self, words: &str) -> Result<Why, Trouble> {
-        let found = self.runtime.block_on(self.client.get(&format!("/api/v1/why?of={}", encoded(words))));
-        found.map_err(|error| match error {
+    /// `None` if healer knows nothing of these words.
+    pub(crate) fn why(&self, words: &str) -> Result<Option<Why>, Trouble> {
+        match self.runtime.block_on(self.client.get(&format!("/api/v1/why?of={}", encoded(words)))) {
+            Ok(why) => Ok(Some(why)),
             // healer's own words name the API's routes; who stands at a terminal has commands.
-            ClientError::Refused { status: 400 | 404, .. } => Trouble::Failed(format!(
-                "healer knows nothing called `{words}`: `healer status --all` lists what it knows"
-            )),
-            other @ (ClientError::Refused { .. }
-            | ClientError::NotRunning(_)
-            | ClientError::Denied(_)
-            | ClientError::Broken(_)) => other.into(),
-        })
+            Err(ClientError::Refused { status: 400 | 404, .. }) => Ok(None),
+            Err(
+                other @ (ClientError::Refused { .. }
+                | ClientError::NotRunning(_)
+                | ClientError::Denied(_)
+                | ClientError::Broken(_)),
+            ) => Err(other.into()),
+        }
     }
 
     pub(crate) fn history(&self, part: Part) -> Result<History, Trouble> {

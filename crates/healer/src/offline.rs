@@ -1,6 +1,8 @@
 //! The journal of a healer that does not run, read without touching it: what it wanted, did and told is known; what the
 //! containers do now is not.
 
+mod ended;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -49,22 +51,28 @@ impl Journal {
     }
 
     pub(crate) fn status(&self) -> Status {
+        let mut status = view::status(&self.engine, self.now);
+        ended::deployments(self.engine.state(), &mut status.deployments);
         // Nobody runs, so nothing happens by itself.
-        Status { running_since: None, next: Vec::new(), ..view::status(&self.engine, self.now) }
+        Status { running_since: None, next: Vec::new(), ..status }
     }
 
     pub(crate) fn incidents(&self) -> Vec<Incident> {
-        view::incidents(&self.engine, self.now)
+        let mut incidents = view::incidents(&self.engine, self.now);
+        ended::incidents(self.engine.state(), &mut incidents);
+        incidents
     }
 
-    pub(crate) fn why(&self, words: &str) -> Result<Why, Trouble> {
-        let subject = view::subject(&self.engine, words).ok_or_else(|| {
-            Trouble::Failed(format!(
-                "the journal knows nothing called `{words}`: `healer status --all` lists what it knows"
-            ))
-        })?;
+    /// `None` if the journal knows nothing of these words.
+    pub(crate) fn why(&self, words: &str) -> Result<Option<Why>, Trouble> {
+        let Some(subject) = view::subject(&self.engine, words) else { return Ok(None) };
         let entries = story::entries(&self.reader, &subject).map_err(unread)?;
-        Ok(view::why(&self.engine, &subject, &entries, self.now))
+        let mut why = view::why(&self.engine, &subject, &entries, self.now);
+        ended::incidents(self.engine.state(), &mut why.incidents);
+        if let Some(resource) = &mut why.resource {
+            ended::resource(self.engine.state(), resource);
+        }
+        Ok(Some(why))
     }
 
     pub(crate) fn history(&self, part: Part) -> Result<History, Trouble> {
@@ -111,6 +119,7 @@ mod tests {
     use store::{Journal as _, Sqlite};
 
     use super::*;
+    use crate::source::House;
 
     const BEGAN: Wall = Wall(1_795_438_930_000);
 
@@ -161,9 +170,16 @@ mod tests {
     fn why_and_history_are_read_from_it_and_unknown_words_say_so() {
         let dir = written();
         let journal = opened(dir.path());
-        assert!(journal.why("shop/web").unwrap().headline.contains("shop/web"));
-        let Err(Trouble::Failed(says)) = journal.why("nonsense") else { panic!() };
-        assert!(says.contains("`nonsense`"));
+        assert!(journal.why("shop/web").unwrap().unwrap().headline.contains("shop/web"));
+        let unknown = |words: &str| {
+            let Err(Trouble::Failed(says)) = House::Dead(Box::new(opened(dir.path()))).why(words) else { panic!() };
+            says
+        };
+        assert_eq!(
+            unknown("nonsense"),
+            "the journal knows nothing called `nonsense`: `healer status --all` lists what it knows"
+        );
+        assert_eq!(unknown("web-1/99"), "the journal knows no incident web-1/99: none is on record");
         let part = |since_s, alerts_only, limit| Part { since: Duration::from_secs(since_s), alerts_only, limit };
         let seqs =
             |part| -> Vec<u64> { journal.history(part).unwrap().entries.iter().map(|entry| entry.seq).collect() };

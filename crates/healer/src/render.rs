@@ -2,6 +2,7 @@
 //! things stand. A renderer adds no meaning; what it prints with `--format json` is the very value it draws.
 
 mod check;
+mod deployment;
 mod history;
 mod incidents;
 mod reply;
@@ -20,6 +21,7 @@ use model::Wall;
 use model::time::Spoken;
 
 pub(crate) use check::{check, errors, keys, warnings};
+pub(crate) use deployment::deployment;
 pub(crate) use history::history;
 pub(crate) use incidents::incidents;
 pub(crate) use reply::reply;

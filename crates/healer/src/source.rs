@@ -6,7 +6,7 @@ use std::time::Duration;
 use model::Wall;
 use model::incident::IncidentId;
 use model::settings::Settings;
-use model::view::{History, Incident, Status, Why};
+use model::view::{History, Incident, Resource, Status, Why};
 
 use crate::config::{Config, Origin};
 use crate::live::Daemon;
@@ -80,10 +80,37 @@ impl House {
     }
 
     pub(crate) fn why(&mut self, words: &str) -> Result<Why, Trouble> {
-        match self {
-            House::Live(daemon) => daemon.why(words),
-            House::Dead(journal) => journal.why(words),
+        let told = match self {
+            House::Live(daemon) => daemon.why(words)?,
+            House::Dead(journal) => journal.why(words)?,
+        };
+        match told {
+            Some(why) => Ok(why),
+            None => Err(self.unknown(words)),
         }
+    }
+
+    /// What there is in place of what nobody knows.
+    fn unknown(&mut self, words: &str) -> Trouble {
+        let knows = match self {
+            House::Live(_) => "healer knows",
+            House::Dead(_) => "the journal knows",
+        };
+        let own = |id: &IncidentId| self.status().is_ok_and(|status| status.instance == *id.instance);
+        Trouble::Failed(match words.parse::<IncidentId>().ok().filter(own) {
+            Some(id) if self.incidents().is_ok_and(|all| all.is_empty()) => {
+                format!("{knows} no incident {id}: none is on record")
+            }
+            Some(id) => format!("{knows} no incident {id}: `healer incidents --all` lists those on record"),
+            None => format!("{knows} nothing called `{words}`: `healer status --all` lists what it knows"),
+        })
+    }
+
+    /// Each service that these words mean, where they mean several: then they are a deployment's name.
+    pub(crate) fn services(&mut self, words: &str) -> Result<Vec<Resource>, Trouble> {
+        let all = self.status()?.deployments.into_iter().flat_map(|deployment| deployment.resources);
+        let services: Vec<Resource> = all.filter(|resource| resource.id.answers_to(words)).collect();
+        Ok(if services.len() > 1 { services } else { Vec::new() })
     }
 
     /// The newest entries of the part, oldest first.

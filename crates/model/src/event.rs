@@ -228,8 +228,11 @@ pub enum Event {
         id: IncidentId,
         /// Which step, from 0.
         step: usize,
-        /// Until when it must hold.
+        /// Until when it must hold; or when the start is asked anew that closes an opened pair.
         until: Tick,
+        /// What holds that start back.
+        #[serde(default)]
+        waits: Option<Hold>,
     },
     /// Its end was put off.
     VerificationExtended {

@@ -66,6 +66,8 @@ pub enum Fact {
     ApiOpenAfter(SourceTime),
     /// The source knows this incarnation no more.
     Gone,
+    /// It is there, and could not be looked at: why. What was seen of it before stays the last that is known.
+    Unlooked(String),
 }
 
 /// One event, at the source's time.

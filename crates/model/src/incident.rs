@@ -252,6 +252,9 @@ pub struct Case {
     pub log: Option<Excerpt>,
     /// Whether it is a job: others await its completion, or it is meant to end.
     pub is_job: bool,
+    /// Whether a stop that healer ordered explains its last end.
+    #[serde(default)]
+    pub ended_by_us: bool,
 }
 
 /// The few lines of a log that matter. Escaped, redacted and bounded by whoever made it.

@@ -95,6 +95,9 @@ pub enum SourceState {
     Lost {
         /// Which connection.
         generation: Generation,
+        /// Why, in words; empty where it merely ended.
+        #[serde(default)]
+        because: String,
     },
     /// Subscribed; a listing follows.
     Opened {

@@ -44,6 +44,11 @@ pub enum Hold {
     NotSeen,
     /// The symptom does not stand in a fresh fact: it may be clearing.
     Clearing,
+    /// The last step was not begun: what its performer saw just before the act forbade it, or nothing could be seen.
+    Withheld {
+        /// In words.
+        because: String,
+    },
     /// Somebody is stopping it just now.
     BeingStopped,
     /// It is paused.
@@ -184,6 +189,7 @@ impl fmt::Display for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Hold::NotSeen => f.write_str("not seen through the present connection yet"),
+            Hold::Withheld { because } => write!(f, "withheld at the last moment: {because}"),
             Hold::Clearing => f.write_str("the symptom is not there at this moment"),
             Hold::BeingStopped => f.write_str("somebody is stopping it"),
             Hold::Paused => f.write_str("it is paused"),
@@ -236,6 +242,7 @@ impl Hold {
         match self {
             Hold::NotSeen => "not_seen",
             Hold::Clearing => "clearing",
+            Hold::Withheld { .. } => "withheld",
             Hold::BeingStopped => "being_stopped",
             Hold::Paused => "paused",
             Hold::IntentUnknown => "intent_unknown",

@@ -1,12 +1,10 @@
 //! The list of channels. A channel is one file under `channel/` and one line in the list below.
 //!
-//! Its file holds all that is to be known of it: `NAME` (the `type` in the configuration), `KEYS`, `MANUAL`, `Config`,
-//! and `Client` with `open` and `deliver`.
+//! Its file holds all that is to be known of it: its manual page, `Config`, and `Client` with `open` and `deliver`.
 
 use std::fmt;
 
 use model::message::{Delivery, Parcel, Receipt};
-use serde::Deserialize;
 
 use crate::error::Error;
 
@@ -15,14 +13,8 @@ macro_rules! channels {
     ($($Kind:ident => $module:ident),+ $(,)?) => {
         $(pub mod $module;)+
 
-        /// The kinds of channels, as the manual and the configuration list them.
-        pub const KINDS: &[Kind] = &[
-            $(Kind { name: $module::NAME, keys: $module::KEYS, manual: $module::MANUAL }),+
-        ];
-
-        /// A channel as the configuration describes it: `{type: webhook, url: …}`.
-        #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-        #[serde(tag = "type", rename_all = "snake_case")]
+        /// A channel as the configuration describes it.
+        #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum Config {
             $(#[doc = concat!("See [`", stringify!($module), "`].")] $Kind($module::Config)),+
         }
@@ -52,17 +44,6 @@ channels! {
     Webhook => webhook,
 }
 
-/// What is to be known of a kind of channel before one is configured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Kind {
-    /// Its `type` in the configuration.
-    pub name: &'static str,
-    /// Its keys, without `type`.
-    pub keys: &'static [&'static str],
-    /// Its manual page, in Markdown.
-    pub manual: &'static str,
-}
-
 /// An open channel. Its `Debug` shows no secret.
 pub struct Channel {
     name: String,
@@ -78,12 +59,6 @@ impl Channel {
         Ok(Channel { name: name.to_owned(), client: Client::open(name, config)? })
     }
 
-    /// Its name in the configuration.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     /// Tries once.
     pub async fn deliver(&self, parcel: &Parcel) -> Receipt {
         let result = self.client.deliver(parcel).await;
@@ -94,28 +69,5 @@ impl Channel {
 impl fmt::Debug for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Channel").field("name", &self.name).field("client", &self.client).finish()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_kind_has_a_manual_that_explains_each_of_its_keys() {
-        for kind in KINDS {
-            assert!(kind.manual.starts_with(&format!("# {}\n", kind.name)), "{} has no manual page", kind.name);
-            for key in kind.keys {
-                assert!(kind.manual.contains(&format!("`{key}`")), "{}'s manual does not explain `{key}`", kind.name);
-            }
-        }
-    }
-
-    #[test]
-    fn an_unknown_type_or_key_is_refused_and_the_known_ones_are_named() {
-        let error = |json: &str| serde_json::from_str::<Config>(json).unwrap_err().to_string();
-        assert!(error(r#"{"type": "webhok", "url": "http://h"}"#).contains("expected `webhook`"));
-        let text = error(r#"{"type": "webhook", "url": "http://h", "secrt": "x"}"#);
-        assert!(text.contains("`secrt`") && webhook::KEYS.iter().all(|key| text.contains(key)), "{text}");
     }
 }

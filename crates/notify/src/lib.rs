@@ -13,4 +13,3 @@ mod secret;
 
 pub use channel::Channel;
 pub use error::Error;
-pub use secret::Secret;

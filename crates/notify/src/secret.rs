@@ -5,26 +5,22 @@ use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
-use serde::Deserialize;
-
 /// A file longer than this holds something else than a secret.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
 /// A text that is never shown: `Debug` prints a mask, and there is no `Display`.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Secret(String);
 
 impl Secret {
     /// A secret that is known already.
-    #[must_use]
-    pub fn new(text: String) -> Secret {
+    #[cfg(test)]
+    pub(crate) fn new(text: String) -> Secret {
         Secret(text)
     }
 
     /// The text, for the one place that uses it.
-    #[must_use]
-    pub fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 

@@ -1,21 +1,19 @@
 //! Gives the loop a thread, the real clocks and an inbox.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use model::command::{CommandId, Reply};
 use model::input::{Effect, Input};
 use store::Journal;
 use tokio::sync::oneshot;
 
-use crate::handle::Arrival;
+use crate::inbox::{Arrival, Next, Queue};
 use crate::{Clock, Handle, Loop, Perform, Stepped};
 
 /// The loop wakes at least this often, so that a jump of the wall clock is seen.
 const WAKE_EVERY: Duration = Duration::from_secs(10);
-/// Arrivals that are taken before the next step.
-const TAKEN_MAX: usize = 256;
 
 /// Performers, with the replies to persons taken out: those go back to whoever waits for them.
 pub struct Driver<P> {
@@ -49,17 +47,25 @@ impl<P: Perform> Perform for Driver<P> {
 /// Makes the way into a loop, before there is one: sources and surfaces hold the handle.
 #[must_use]
 pub fn inbox() -> (Handle, Inbox) {
-    let (handle, arrivals) = Handle::new();
-    (handle.clone(), Inbox { handle, arrivals })
+    let queue = Arc::new(Queue::new());
+    let handle = Handle::new(Arc::clone(&queue));
+    (handle.clone(), Inbox { handle, queue })
 }
 
-/// The loop's side of a [`Handle`].
+/// The loop's side of a [`Handle`]. Once it is dropped, whoever asks is told that there is no loop.
 pub struct Inbox {
     handle: Handle,
-    arrivals: mpsc::Receiver<Arrival>,
+    queue: Arc<Queue>,
 }
 
-/// Runs the loop on this thread until it is asked to end, or another healer takes the lead.
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+/// Runs the loop on this thread until it is asked to end. Where another healer has taken the lead it goes on and decides
+/// nothing: it answers questions, and tells persons that their commands were not taken.
 ///
 /// # Errors
 /// When the journal cannot be written at the end.
@@ -71,17 +77,26 @@ pub fn drive<J: Journal, P: Perform>(
     // Observations that were taken and are not handled yet: while the store is stuck they still count as waiting, so that
     // a source learns that the loop is behind.
     let mut taken_observations = 0;
+    let mut stepped = Instant::now();
     loop {
-        let wait = turning.next_deadline().map_or(WAKE_EVERY, |due| due.since(clock.now().tick)).min(WAKE_EVERY);
-        let mut arrived = inbox.arrivals.recv_timeout(wait).ok();
-        let mut taken = 0;
+        let due = turning.next_deadline().map_or(WAKE_EVERY, |due| due.since(clock.now().tick));
         let mut ends = false;
-        while let Some(arrival) = arrived {
-            taken_observations += usize::from(matches!(arrival, Arrival::Observed(_)));
-            ends |= take(&mut turning, arrival, &clock);
-            taken += 1;
-            arrived = if taken < TAKEN_MAX { inbox.arrivals.try_recv().ok() } else { None };
+        match inbox.queue.next((Instant::now() + due).min(stepped + WAKE_EVERY)) {
+            Next::Question(kind, question) => {
+                let began = Instant::now();
+                question(turning.engine(), clock.now());
+                inbox.queue.answered(kind, began.elapsed());
+                continue;
+            }
+            Next::Arrivals(arrivals) => {
+                for arrival in arrivals {
+                    taken_observations += usize::from(matches!(arrival, Arrival::Observed(_)));
+                    ends |= take(&mut turning, arrival);
+                }
+            }
+            Next::Time => {}
         }
+        stepped = Instant::now();
         if let Some(by_ms) = clock.jumped_ms() {
             turning.push(Input::ClockJumped { by_ms });
         }
@@ -105,10 +120,9 @@ pub fn drive<J: Journal, P: Perform>(
     }
 }
 
-fn take<J: Journal, P: Perform>(turning: &mut Loop<J, Driver<P>>, arrival: Arrival, clock: &Clock) -> bool {
+fn take<J: Journal, P: Perform>(turning: &mut Loop<J, Driver<P>>, arrival: Arrival) -> bool {
     match arrival {
         Arrival::Observed(input) | Arrival::Input(input) => turning.push(input),
-        Arrival::Asked(question) => question(turning.engine(), clock.now()),
         Arrival::Commanded(command, asker) => {
             turning.performers().replies.entry(command.id.clone()).or_default().push(asker);
             turning.push(Input::Commanded(command));
@@ -117,3 +131,6 @@ fn take<J: Journal, P: Perform>(turning: &mut Loop<J, Driver<P>>, arrival: Arriv
     }
     false
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,8 @@ pub struct Gate(Arc<Mutex<Inner>>);
 
 #[derive(Default)]
 struct Inner {
+    /// Once it is closed it stays so, whatever is published after that.
+    closed: Option<Withdrawn>,
     epoch: u64,
     frozen: bool,
     standings: BTreeMap<ResourceId, Standing>,
@@ -34,7 +36,7 @@ pub struct Faults {
     pub intent_not_reread: bool,
     /// A permit may be used twice.
     pub permit_used_twice: bool,
-    /// The epoch is not compared.
+    /// Neither the epoch is compared nor whether the gate is closed.
     pub epoch_ignored: bool,
     /// A permit is good for ever.
     pub permit_never_expires: bool,
@@ -46,6 +48,9 @@ pub enum Withdrawn {
     /// Another healer leads.
     #[error("another healer leads")]
     Deposed,
+    /// This healer ends: what is under way is looked at by the next one.
+    #[error("healer is shutting down")]
+    Ending,
     /// It was used already.
     #[error("this permit was used already")]
     Used,
@@ -74,6 +79,9 @@ impl Gate {
     pub fn pass(&self, permit: &Permit, now: Tick) -> Result<(), Withdrawn> {
         let mut inner = self.lock();
         let faults = inner.faults;
+        if let Some(why) = inner.closed.as_ref().filter(|_| !faults.epoch_ignored) {
+            return Err(why.clone());
+        }
         if permit.epoch != inner.epoch && !faults.epoch_ignored {
             return Err(Withdrawn::Deposed);
         }
@@ -135,9 +143,14 @@ impl Gate {
         }
     }
 
-    /// Another healer leads: no permit of ours holds any more.
+    /// This healer ends: no permit holds any more, nor any that is still decided on.
     pub fn close(&self) {
-        self.lock().epoch = u64::MAX;
+        self.lock().closed.get_or_insert(Withdrawn::Ending);
+    }
+
+    /// Another healer leads: no permit of ours holds any more.
+    pub(crate) fn depose(&self) {
+        self.lock().closed.get_or_insert(Withdrawn::Deposed);
     }
 
     /// Plants faults.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
 
 use engine::Engine;
 use model::Now;
@@ -10,11 +9,10 @@ use model::command::{Ask, Command, CommandId, Reply};
 use model::input::Input;
 use tokio::sync::oneshot;
 
+use crate::inbox::{Arrival, Kind, Queue};
+
 /// Observations that may wait for the loop; one more is refused, and its source looks at everything anew.
 const OBSERVATIONS_WAITING_MAX: usize = 16_384;
-
-/// A question to the engine, answered on the loop's thread between two steps: always a committed state.
-pub(crate) type Query = Box<dyn FnOnce(&Engine, Now) + Send>;
 
 /// The loop has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -26,31 +24,16 @@ pub struct Closed;
 #[error("the loop is behind")]
 pub struct Overflow;
 
-/// What reaches the loop from other threads.
-pub(crate) enum Arrival {
-    /// From a source; counted.
-    Observed(Input),
-    /// From anybody else.
-    Input(Input),
-    /// A question.
-    Asked(Query),
-    /// A command, with where its reply goes.
-    Commanded(Command, oneshot::Sender<Reply>),
-    /// End in order.
-    End,
-}
-
 /// A way into the loop. Cheap to clone.
 #[derive(Clone)]
 pub struct Handle {
-    arrivals: mpsc::Sender<Arrival>,
+    queue: Arc<Queue>,
     observed: Arc<AtomicUsize>,
 }
 
 impl Handle {
-    pub(crate) fn new() -> (Handle, mpsc::Receiver<Arrival>) {
-        let (arrivals, inbox) = mpsc::channel();
-        (Handle { arrivals, observed: Arc::default() }, inbox)
+    pub(crate) fn new(queue: Arc<Queue>) -> Handle {
+        Handle { queue, observed: Arc::default() }
     }
 
     /// A source saw something. Never waits.
@@ -63,7 +46,7 @@ impl Handle {
             return Err(Overflow);
         }
         // After the loop's end nobody needs to know.
-        let _ = self.arrivals.send(Arrival::Observed(input));
+        let _ = self.queue.push(Arrival::Observed(input));
         Ok(())
     }
 
@@ -74,10 +57,12 @@ impl Handle {
 
     /// A performer, a channel or the configuration has something to say: never refused.
     pub fn tell(&self, input: Input) {
-        let _ = self.arrivals.send(Arrival::Input(input));
+        let _ = self.queue.push(Arrival::Input(input));
     }
 
-    /// Asks the engine something.
+    /// Asks the engine something, in a committed state between two steps. What is asked costs the loop time: inputs and
+    /// commands come first, and all questions together get at most a tenth of the loop's time. To stop waiting takes the
+    /// question back.
     ///
     /// # Errors
     /// When the loop has ended.
@@ -85,13 +70,19 @@ impl Handle {
         &self,
         question: impl FnOnce(&Engine, Now) -> T + Send + 'static,
     ) -> Result<T, Closed> {
-        let (answer, answered) = oneshot::channel();
-        let query: Query = Box::new(move |engine, now| {
-            // Whoever asked may have gone away: then nobody needs the answer.
-            let _ = answer.send(question(engine, now));
-        });
-        self.arrivals.send(Arrival::Asked(query)).map_err(|_| Closed)?;
-        answered.await.map_err(|_| Closed)
+        self.queue.ask(Kind::Whole, question).await
+    }
+
+    /// The same for a question whose answer takes next to nothing: it does not wait for those that take longer, and its
+    /// own share of the loop's time is a tenth of theirs.
+    ///
+    /// # Errors
+    /// When the loop has ended.
+    pub async fn glance<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Engine, Now) -> T + Send + 'static,
+    ) -> Result<T, Closed> {
+        self.queue.ask(Kind::Glance, question).await
     }
 
     /// Gives a person's command and waits for healer's reply.
@@ -100,12 +91,12 @@ impl Handle {
     /// When the loop has ended.
     pub async fn command(&self, id: CommandId, who: String, ask: Ask) -> Result<Reply, Closed> {
         let (answer, answered) = oneshot::channel();
-        self.arrivals.send(Arrival::Commanded(Command { id, who, ask }, answer)).map_err(|_| Closed)?;
+        self.queue.push(Arrival::Commanded(Command { id, who, ask }, answer))?;
         answered.await.map_err(|_| Closed)
     }
 
     /// Asks the loop to end in order.
     pub fn end(&self) {
-        let _ = self.arrivals.send(Arrival::End);
+        let _ = self.queue.push(Arrival::End);
     }
 }

@@ -12,6 +12,7 @@ mod clock;
 mod drive;
 mod gate;
 mod handle;
+mod inbox;
 mod turn;
 
 pub use clock::Clock;

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use engine::{Decision, Engine, Faults, State};
 use model::command::{Reply, ReplyLine};
-use model::event::Entry;
-use model::input::{Effect, Input};
+use model::event::{Entry, Event};
+use model::input::{Effect, Input, SourceState};
 use model::settings::Settings;
+use model::view::Tone;
 use model::{Now, Tick};
 use store::{Error, Journal, Piece};
 
@@ -80,9 +81,16 @@ impl<J: Journal, P: Perform> Loop<J, P> {
         version: &str,
     ) -> Result<Self, Error> {
         let state = fold(&mut journal)?;
+        Ok(Loop::resume(journal, state, performers, gate, settings, version))
+    }
+
+    /// The same from a state that was folded from this journal already, by [`fold`]: whoever needs the state before there is
+    /// a loop (the clock goes on from its moment) does not fold twice.
+    #[must_use]
+    pub fn resume(journal: J, state: State, performers: P, gate: Gate, settings: Arc<Settings>, version: &str) -> Self {
         let snapshot = (state.seq, state.at.tick);
         let engine = Engine::new(state, settings, version);
-        Ok(Loop {
+        Loop {
             journal,
             performers,
             engine,
@@ -93,7 +101,7 @@ impl<J: Journal, P: Perform> Loop<J, P> {
             said: None,
             refold: false,
             faults: LoopFaults::default(),
-        })
+        }
     }
 
     /// Takes the lead: from here on no other healer's append succeeds.
@@ -226,7 +234,7 @@ impl<J: Journal, P: Perform> Loop<J, P> {
     /// Another healer leads: no performer of ours acts any more.
     fn close_gate(&self) {
         if !self.faults.gate_left_open {
-            self.gate.close();
+            self.gate.depose();
         }
     }
 
@@ -319,7 +327,7 @@ impl<J: Journal, P: Perform> Loop<J, P> {
     }
 
     fn report(&self, entries: &[Entry]) {
-        if !tracing::enabled!(tracing::Level::INFO) {
+        if !tracing::enabled!(tracing::Level::WARN) {
             return;
         }
         for entry in entries {
@@ -328,12 +336,12 @@ impl<J: Journal, P: Perform> Loop<J, P> {
                 let of = entry.event.incident().and_then(|id| self.engine.state().incidents.get(&id.number));
                 let resource = line.resource.as_ref().or(of.map(|incident| &incident.resource));
                 let resource = resource.map(|resource| tracing::field::display(resource.short()));
-                tracing::info!(
-                    resource,
-                    incident = line.incident.as_ref().map(tracing::field::display),
-                    "{}",
-                    line.text
-                );
+                let incident = line.incident.as_ref().map(tracing::field::display);
+                if is_worth_a_look(&entry.event, line.tone) {
+                    tracing::warn!(resource, incident, "{}", line.text);
+                } else {
+                    tracing::info!(resource, incident, "{}", line.text);
+                }
             }
         }
     }
@@ -360,6 +368,22 @@ impl<J: Journal, P: Perform> Loop<J, P> {
     }
 }
 
+/// Whether somebody should look at it at three in the morning. Besides what is bad in itself: what still waits for a person,
+/// and an engine that is out of sight.
+fn is_worth_a_look(event: &Event, tone: Tone) -> bool {
+    let lost = |state: &SourceState| match state {
+        SourceState::Unreachable { .. } | SourceState::Lost { .. } => true,
+        SourceState::Closing | SourceState::Opened { .. } | SourceState::Listed { .. } => false,
+    };
+    match tone {
+        Tone::Bad => true,
+        Tone::Plain | Tone::Good | Tone::Waiting => {
+            matches!(event, Event::Escalated { .. } | Event::MessageGivenUp { .. })
+                || matches!(event, Event::SourceChanged { state, .. } if lost(state))
+        }
+    }
+}
+
 /// The state as the journal tells it: the newest snapshot that this program understands, and what came after.
 ///
 /// # Errors
@@ -368,7 +392,11 @@ pub fn fold(journal: &mut impl Journal) -> Result<State, Error> {
     let mut state = State::default();
     journal.recover(&mut |piece| {
         match piece {
-            Piece::Snapshot { state: bytes, .. } => state = snapshot(&bytes)?,
+            Piece::Snapshot { state: bytes, seq } => {
+                state = snapshot(&bytes).inspect_err(|error| {
+                    tracing::info!(seq, %error, "the snapshot is of no use: the whole journal is folded");
+                })?;
+            }
             Piece::Entry(entry) => state.apply(&entry),
         }
         Ok(())
@@ -387,3 +415,6 @@ pub fn snapshot(bytes: &[u8]) -> Result<State, String> {
     }
     Ok(state)
 }
+
+#[cfg(test)]
+mod tests;

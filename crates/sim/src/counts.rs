@@ -28,6 +28,7 @@ const EXPECTED: &[(&str, &[&str])] = &[
         &[
             "not_seen",
             "clearing",
+            "withheld",
             "being_stopped",
             "paused",
             "intent_unknown",

@@ -230,7 +230,11 @@ impl World<'_> {
         }
         self.counts.hit("source", "lost");
         self.excuse_what_just_ended();
-        self.arrives(pid, report(SourceState::Lost { generation: Generation(generation) }), Token::None);
+        self.arrives(
+            pid,
+            report(SourceState::Lost { generation: Generation(generation), because: String::new() }),
+            Token::None,
+        );
         let wait = self.rng.range(500, 2_000);
         self.after(wait, Ev::Connect { pid });
     }

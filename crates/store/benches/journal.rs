@@ -9,8 +9,10 @@ mod story;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use engine::State;
 use model::event::Entry;
 use store::reader::Query;
 use store::{Journal, Memory, Piece, Reader, Sqlite};
@@ -18,10 +20,13 @@ use store::{Journal, Memory, Piece, Reader, Sqlite};
 /// A month of a busy healer.
 const MONTH: u64 = 100_000;
 
-/// What its recovery may take.
+/// How often a start is measured.
+const STARTS: usize = 5;
+
+/// What a start from it may take, without a snapshot.
 const RECOVERY_MAX: Duration = Duration::from_secs(1);
 
-fn main() {
+fn main() -> ExitCode {
     let base = std::env::var_os("BENCH_DIR").map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from);
     let dir = tempfile::tempdir_in(base).unwrap();
     for (batch, rounds) in [(1, 1_000), (256, 200)] {
@@ -29,9 +34,10 @@ fn main() {
     }
     let month = dir.path().join("month");
     let bytes = write_month(&month);
-    recover(&month, bytes);
+    let in_time = recover(&month, bytes);
     read(&month);
     memory();
+    if in_time { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Appends batches, each followed by the same bytes written and synced by hand on the same disk.
@@ -73,28 +79,48 @@ fn write_month(dir: &Path) -> usize {
     bytes
 }
 
-fn recover(dir: &Path, bytes: usize) {
-    let (opened, mut journal) = timed(|| Sqlite::open(dir).unwrap());
-    let mut seen = 0_u64;
-    let mut count = |piece| {
-        seen += match piece {
-            Piece::Entry(entry) => u64::from(entry.seq != 0),
-            Piece::Snapshot { .. } => 0,
-        };
-        Ok(())
-    };
-    let (took, last) = timed(|| journal.recover(&mut count).unwrap());
-    assert_eq!((seen, last), (MONTH, MONTH));
+/// What a start does before it can decide anything: open, check the chain, read each entry back, and fold it in. The
+/// fastest of a few, since whatever else the machine does only adds to it.
+fn recover(dir: &Path, bytes: usize) -> bool {
+    let (mut whole, mut fold, mut state) = (Duration::MAX, Duration::ZERO, State::default());
+    for _ in 0..STARTS {
+        let (read, _) = timed(|| Sqlite::open(dir).unwrap().recover(&mut |_| Ok(())).unwrap());
+        let (took, started) = timed(|| folded(&mut Sqlite::open(dir).unwrap()));
+        if took < whole {
+            (whole, fold) = (took, took.saturating_sub(read));
+        }
+        state = started;
+    }
+    assert_eq!(state.seq, MONTH);
+    let ratio = whole.as_secs_f64() / RECOVERY_MAX.as_secs_f64();
     println!(
-        "recovery of {MONTH} entries ({} B of body each, {} MB on disk): {took:.3?} and {opened:.3?} to open; the limit is \
-         {RECOVERY_MAX:?}: {:.2} of it",
+        "recovery of {MONTH} entries ({} B of body each, {} MB on disk): chain, parsing and fold {whole:.3?}, of that the \
+         fold {fold:.3?}   limit {RECOVERY_MAX:?}   ratio {ratio:.2}",
         bytes / 100_000,
         std::fs::metadata(dir.join(store::JOURNAL_FILE)).unwrap().len() >> 20,
-        took.as_secs_f64() / RECOVERY_MAX.as_secs_f64(),
     );
-    journal.keep_snapshot(MONTH, &vec![b'{'; 4 << 20]).unwrap();
-    let (took, _) = timed(|| journal.recover(&mut |_| Ok(())).unwrap());
-    println!("recovery from a snapshot of 4 MiB: {took:.3?}");
+    let kept = serde_json::to_vec(&(engine::state::SNAPSHOT_VERSION, &state)).unwrap();
+    let mut journal = Sqlite::open(dir).unwrap();
+    journal.keep_snapshot(MONTH, &kept).unwrap();
+    let (took, again) = timed(|| folded(&mut journal));
+    assert_eq!(again.seq, MONTH);
+    println!("recovery from a snapshot of {} KiB: {took:.3?}", kept.len() >> 10);
+    whole <= RECOVERY_MAX
+}
+
+fn folded(journal: &mut Sqlite) -> State {
+    let mut state = State::default();
+    let mut fold = |piece| {
+        match piece {
+            Piece::Snapshot { state: kept, .. } => {
+                state = serde_json::from_slice::<(u32, State)>(&kept).map_err(|error| error.to_string())?.1;
+            }
+            Piece::Entry(entry) => state.apply(&entry),
+        }
+        Ok(())
+    };
+    journal.recover(&mut fold).unwrap();
+    state
 }
 
 fn read(dir: &Path) {

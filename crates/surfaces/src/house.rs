@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::answer::Problem;
 use crate::metrics::Metrics;
 use crate::mind::{Answer, Mind};
-use crate::turns::{Shared, Turns};
+use crate::shared::Shared;
 
 /// A loop that answers within this is alive.
 const ALIVE_WITHIN: Duration = Duration::from_secs(1);
@@ -28,7 +28,6 @@ struct Inner {
     state_dir: PathBuf,
     room: watch::Receiver<Room>,
     metrics: Metrics,
-    turns: Turns,
     status: Shared<Status>,
     sources: Shared<Vec<Source>>,
     incidents: Shared<Vec<Incident>>,
@@ -51,7 +50,6 @@ impl House {
             state_dir,
             room,
             metrics,
-            turns: Turns::default(),
             status: Shared::default(),
             sources: Shared::default(),
             incidents: Shared::default(),
@@ -60,12 +58,12 @@ impl House {
         }))
     }
 
-    /// The engine, as soon as it is this question's turn.
+    /// Asks the engine.
     pub(crate) async fn ask<T, F>(&self, question: impl FnOnce(Mind) -> F) -> Result<T, Problem>
     where
         F: Future<Output = Answer<T>>,
     {
-        Ok(self.0.turns.take(|| question(self.0.mind.clone())).await?)
+        Ok(question(self.0.mind.clone()).await?)
     }
 
     /// The same answer for all who wait for it.
@@ -80,7 +78,7 @@ impl House {
         let make = || {
             self.ask(|mind| async {
                 let begun = Instant::now();
-                question(mind).await.map(|(answer, cost)| ((begun, answer), cost))
+                question(mind).await.map(|answer| (begun, answer))
             })
         };
         picture(&self.0).get(make).await
@@ -98,13 +96,11 @@ impl House {
         self.share(|inner| &inner.alerts, |mind| async move { mind.alerts().await }).await
     }
 
-    /// Costs the loop next to nothing, and waits for no other question's turn: whoever asks whether healer is alive shall
-    /// not be told that it is not because others ask much.
     async fn sources(&self) -> Result<Arc<Vec<Source>>, Closed> {
         let mind = &self.0.mind;
         let make = || async {
             let begun = Instant::now();
-            mind.sources().await.map(|(sources, _)| (begun, sources))
+            mind.sources().await.map(|sources| (begun, sources))
         };
         self.0.sources.get(make).await
     }

@@ -21,9 +21,9 @@ mod router;
 mod routes;
 pub mod schema;
 mod server;
+mod shared;
 mod socket;
 pub mod story;
-mod turns;
 
 pub use answer::Items;
 pub use error::Error;

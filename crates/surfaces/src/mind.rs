@@ -1,17 +1,13 @@
 //! The questions that the surfaces ask of the engine, and the one place where they meet it.
 
-use std::time::{Duration, Instant};
-
-use engine::Engine;
 use engine::view::{self, Subject};
-use model::Now;
 use model::command::{Ask, CommandId, Reply};
 use model::event::Entry;
 use model::view::{Alert, Incident, Line, Source, Status, Why};
 use runtime::{Closed, Handle};
 
-/// An answer, and what it cost the loop.
-pub(crate) type Answer<T> = Result<(T, Duration), Closed>;
+/// An answer, unless the loop has ended.
+pub(crate) type Answer<T> = Result<T, Closed>;
 
 /// Who answers.
 #[derive(Clone)]
@@ -26,54 +22,55 @@ pub(crate) enum Mind {
 impl Mind {
     pub(crate) async fn status(&self) -> Answer<Status> {
         match self {
-            Mind::Loop(handle) => timed(handle, view::status).await,
+            Mind::Loop(handle) => handle.ask(view::status).await,
             #[cfg(test)]
-            Mind::Fixed(fixed) => Ok((fixed.status().await?, Duration::ZERO)),
+            Mind::Fixed(fixed) => fixed.status().await,
         }
     }
 
-    /// Less than the status, and cheap however much is watched.
+    /// Less than the status, and cheap however much is watched: whoever asks whether healer is alive shall not be told that
+    /// it is not because others ask much.
     pub(crate) async fn sources(&self) -> Answer<Vec<Source>> {
         match self {
-            Mind::Loop(handle) => timed(handle, |engine, _| view::sources(engine)).await,
+            Mind::Loop(handle) => handle.glance(|engine, _| view::sources(engine)).await,
             #[cfg(test)]
-            Mind::Fixed(fixed) => Ok((fixed.status().await?.sources, Duration::ZERO)),
+            Mind::Fixed(fixed) => Ok(fixed.status().await?.sources),
         }
     }
 
     pub(crate) async fn incidents(&self) -> Answer<Vec<Incident>> {
         match self {
-            Mind::Loop(handle) => timed(handle, view::incidents).await,
+            Mind::Loop(handle) => handle.ask(view::incidents).await,
             #[cfg(test)]
-            Mind::Fixed(fixed) => Ok((fixed.incidents.clone(), Duration::ZERO)),
+            Mind::Fixed(fixed) => Ok(fixed.incidents.clone()),
         }
     }
 
     pub(crate) async fn alerts(&self) -> Answer<Vec<Alert>> {
         match self {
-            Mind::Loop(handle) => timed(handle, |engine, _| view::alerts(engine)).await,
+            Mind::Loop(handle) => handle.ask(|engine, _| view::alerts(engine)).await,
             #[cfg(test)]
-            Mind::Fixed(fixed) => Ok((fixed.alerts.clone(), Duration::ZERO)),
+            Mind::Fixed(fixed) => Ok(fixed.alerts.clone()),
         }
     }
 
     pub(crate) async fn subject(&self, words: String) -> Answer<Option<Subject>> {
         match self {
-            Mind::Loop(handle) => timed(handle, move |engine, _| view::subject(engine, &words)).await,
+            Mind::Loop(handle) => handle.ask(move |engine, _| view::subject(engine, &words)).await,
             #[cfg(test)]
-            Mind::Fixed(fixed) => Ok((fixed.subject(&words), Duration::ZERO)),
+            Mind::Fixed(fixed) => Ok(fixed.subject(&words)),
         }
     }
 
     pub(crate) async fn why(&self, subject: Subject, entries: Vec<Entry>) -> Answer<Why> {
         match self {
-            Mind::Loop(handle) => timed(handle, move |engine, now| view::why(engine, &subject, &entries, now)).await,
+            Mind::Loop(handle) => handle.ask(move |engine, now| view::why(engine, &subject, &entries, now)).await,
             #[cfg(test)]
-            Mind::Fixed(fixed) => Ok((fixed.why(&subject, &entries), Duration::ZERO)),
+            Mind::Fixed(fixed) => Ok(fixed.why(&subject, &entries)),
         }
     }
 
-    pub(crate) async fn command(&self, id: CommandId, who: String, ask: Ask) -> Result<Reply, Closed> {
+    pub(crate) async fn command(&self, id: CommandId, who: String, ask: Ask) -> Answer<Reply> {
         match self {
             Mind::Loop(handle) => handle.command(id, who, ask).await,
             #[cfg(test)]
@@ -81,7 +78,7 @@ impl Mind {
         }
     }
 
-    /// Entries in words. Needs no state, and so no loop.
+    /// Entries, the oldest first, in words. Needs no state, and so no loop.
     pub(crate) fn lines(&self, entries: &[Entry]) -> Vec<Line> {
         match self {
             Mind::Loop(_) => view::lines(entries),
@@ -89,17 +86,4 @@ impl Mind {
             Mind::Fixed(_) => crate::tests::Fixed::lines(entries),
         }
     }
-}
-
-/// Asks the loop, and takes the time that the answer takes there.
-async fn timed<T: Send + 'static>(
-    handle: &Handle,
-    question: impl FnOnce(&Engine, Now) -> T + Send + 'static,
-) -> Answer<T> {
-    let measured = move |engine: &Engine, now: Now| {
-        let began = Instant::now();
-        let answer = question(engine, now);
-        (answer, began.elapsed())
-    };
-    handle.ask(measured).await
 }

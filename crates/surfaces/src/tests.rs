@@ -4,8 +4,10 @@ mod answers;
 mod client;
 mod document;
 mod fixed;
+mod flood;
 mod hostile;
 mod life;
+mod story;
 mod whole;
 
 pub(crate) use fixed::Fixed;

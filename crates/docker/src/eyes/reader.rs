@@ -22,8 +22,8 @@ async fn pump(mut reply: Reply, events: mpsc::Sender<Event>) -> &'static str {
     loop {
         let piece = match reply.piece().await {
             Ok(Some(piece)) => piece,
-            Ok(None) => return "the engine ended it",
-            Err(_) => return "the connection broke",
+            Ok(None) => return "the engine ended its event stream",
+            Err(_) => return "the event stream broke off",
         };
         for part in piece.split_inclusive(|b| *b == b'\n') {
             line.extend_from_slice(part);

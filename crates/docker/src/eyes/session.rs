@@ -3,24 +3,25 @@
 //! Events go to the sink as they are read; looks follow where an event leaves the state open. Only while the first listing
 //! is under way do events wait, and are then told among the looks in the order of time.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use model::ResourceId;
-use model::fact::{Fact, Generation, Happening, Incarnation, Observation, Run, SourceTime, What};
+use model::fact::{Fact, Generation, Incarnation, Observation, Run, SourceTime, What};
 use model::input::{Input, SourceState};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
-use super::{Overflow, Voice, reader};
+use super::checks::{Check, Checks};
+use super::late::Late;
+use super::looks::Looks;
+use super::{Overflow, SLOW, Told, Voice, reader, unheard};
 use crate::error::Error;
-use crate::host::{Host, Seen};
+use crate::host::{Containers, Host, Seen};
 use crate::http::Reply;
 use crate::kept::Ring;
-use crate::wire::{Event, Summary};
+use crate::wire::Event;
 
-/// How many looks are under way at once.
-const LOOKS_MAX: usize = 8;
 /// Events of one container come in flocks (`kill`, `die`, `stop`): one look answers them all.
 const LOOK_AFTER: Duration = Duration::from_millis(10);
 /// A start that failed has no event: what was made is looked at again after this time.
@@ -29,51 +30,65 @@ const LOOK_AFTER_CREATE: Duration = Duration::from_secs(1);
 /// restarting container is killed. It is looked at again after this time, if anything happened to it within the last.
 const LOOK_WHILE_OPEN: Duration = Duration::from_secs(5);
 const OPEN_FOR: Duration = Duration::from_secs(120);
-/// A look that failed is repeated so often, and after this time.
-const LOOK_TRIES: u32 = 3;
-const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// By then an engine that is shutting down has removed its socket (facts/intent.md, 0.2).
-const CHECK_AFTER_STOP: Duration = Duration::from_millis(100);
-/// A shut-down takes as long as the slowest container takes to stop; whether it is one is asked again at this pace.
-const ASK_AGAIN_WHILE_CLOSING: Duration = Duration::from_secs(2);
+/// How long a listing may take the engine. It is told before that it is slow.
+const LIST_WITHIN: Duration = Duration::from_secs(60);
+/// From when the names came, how long a listing waits for the looks, and how long for the engine's memory too: events wait
+/// meanwhile at the opening.
+const LOOKED_WITHIN: Duration = Duration::from_secs(30);
+const LISTED_WITHIN: Duration = Duration::from_secs(2);
+
+/// Why a container was not looked at yet on a host with very many.
+const ITS_TURN_COMES: &str = "others are looked at before it, and that takes long";
 
 /// How a session ended.
 pub(super) struct End {
+    /// Its number, if it was told that it had opened.
+    pub(super) opened: Option<Generation>,
     /// Whether it came to a full listing.
     pub(super) listed: bool,
     pub(super) because: String,
+    /// Nobody is there any more.
+    pub(super) down: bool,
 }
 
 /// Why a session cannot go on.
-struct Broken(String);
+struct Broken {
+    because: String,
+    down: bool,
+}
+
+impl Broken {
+    fn new(because: &str) -> Broken {
+        Broken { because: because.to_owned(), down: false }
+    }
+}
 
 impl From<Overflow> for Broken {
     fn from(_: Overflow) -> Broken {
-        Broken("the loop took no more".to_owned())
+        Broken::new("more happened than healer could take in")
     }
 }
 
 pub(super) struct Session<'a, S> {
     host: &'a Host,
-    generation: Generation,
     relist: Duration,
     voice: &'a Voice<'a, S>,
+    said: &'a mut Told,
+    /// Its number, once it was told that it opened.
+    opened: Option<Generation>,
     tasks: JoinSet<Done>,
-    /// When to look at what.
-    due: HashMap<Incarnation, Instant>,
-    looking: HashSet<Incarnation>,
-    /// Looks that failed in a row.
-    failed: HashMap<Incarnation, u32>,
+    looks: Looks,
     listing: Option<Listing>,
     relist_at: Instant,
+    /// When it is told that the first listing is slow.
+    slow_at: Option<Instant>,
     /// What waits for the first listing; `None` after it.
     opening: Option<Opening>,
     /// Events that were told as the engine's memory already.
     told: HashSet<(Incarnation, SourceTime)>,
-    /// Kills after which it is asked whether the API is open.
-    checks: VecDeque<Check>,
-    /// The engine is shutting down: nothing but its events is to be had. When it is asked whether it truly is.
-    closing: Option<Instant>,
+    /// What the first listing did not wait for.
+    late: Late,
+    checks: Checks,
 }
 
 /// A listing under way.
@@ -81,7 +96,7 @@ struct Listing {
     /// What was known before it was asked for, and so has to be in it.
     before: Vec<(ResourceId, Incarnation)>,
     /// What has not been looked at since the names came.
-    pending: HashSet<Incarnation>,
+    pending: BTreeSet<Incarnation>,
     /// When the names came.
     named: Instant,
     stage: Stage,
@@ -102,106 +117,111 @@ struct Opening {
     events: Vec<Event>,
     /// With when they were taken.
     looks: Vec<(SourceTime, Observation)>,
+    /// What could not be looked at, and why.
+    failed: BTreeMap<Incarnation, String>,
     /// What comes after all of them.
     last: Vec<Observation>,
 }
 
-#[derive(Clone)]
-struct Check {
-    due: Instant,
-    resource: ResourceId,
-    incarnation: Incarnation,
-    stop: SourceTime,
-}
-
 /// What a task found.
 enum Done {
-    Listed(Result<Vec<Summary>, Error>),
+    Listed(Result<Containers, Error>),
     Looked(Incarnation, Box<Result<Seen, Error>>),
     Remembered(Result<Vec<Event>, Error>),
-    Checked(Check, bool),
-    CheckedAgain(bool),
+    Checked(Option<bool>),
 }
 
 impl<'a, S> Session<'a, S>
 where
     S: Fn(Input) -> Result<(), Overflow> + Send + Sync,
 {
-    pub(super) fn new(host: &'a Host, generation: Generation, relist: Duration, voice: &'a Voice<'a, S>) -> Self {
+    /// A session whose events are to be read. It says itself that it opened, once the engine's list came; or it was said
+    /// already, under the number `opened`.
+    pub(super) fn new(
+        host: &'a Host,
+        relist: Duration,
+        voice: &'a Voice<'a, S>,
+        said: &'a mut Told,
+        opened: Option<Generation>,
+    ) -> Self {
         Session {
             host,
-            generation,
             relist,
             voice,
+            said,
+            opened,
             tasks: JoinSet::new(),
-            due: HashMap::new(),
-            looking: HashSet::new(),
-            failed: HashMap::new(),
+            looks: Looks::default(),
             listing: None,
             relist_at: Instant::now(),
+            slow_at: None,
             opening: Some(Opening::default()),
             told: HashSet::new(),
-            checks: VecDeque::new(),
-            closing: None,
+            late: Late::default(),
+            checks: Checks::default(),
         }
     }
 
     /// Goes on until the stream ends or something is lost.
     pub(super) async fn run(mut self, stream: Reply) -> End {
         let (mut events, reader) = reader::read(stream);
-        let because = loop {
+        let broken = loop {
             self.begin_what_is_due();
             let wake = self.next_wake();
             let step = tokio::select! {
                 biased;
                 event = events.recv() => match event {
                     Some(event) => self.on_event(event),
-                    None => break reader.await.unwrap_or("its reader failed").to_owned(),
+                    None => {
+                        let because = reader.await.unwrap_or("the event stream could not be read");
+                        let early = if self.opened.is_none() { ", before it listed its containers" } else { "" };
+                        break Broken { because: format!("{because}{early}"), down: false };
+                    }
                 },
-                Some(done) = self.tasks.join_next() => self.on_done(done),
-                () = sleep_until(wake) => Ok(()),
+                Some(done) = self.tasks.join_next() => {
+                    if matches!(done, Ok(Done::Listed(Ok(_)) | Done::Checked(Some(false)))) {
+                        self.open().await;
+                    }
+                    self.on_done(done)
+                }
+                () = sleep_until(wake) => self.on_wake().await,
             };
-            if let Err(Broken(because)) = step {
+            if let Err(broken) = step {
                 reader.abort();
-                break because;
+                break broken;
             }
         };
-        End { listed: self.opening.is_none(), because }
+        let Broken { because, down } = broken;
+        End { opened: self.opened, listed: self.opening.is_none(), because, down }
+    }
+
+    /// Says that it opened, if that was not said yet.
+    async fn open(&mut self) {
+        self.slow_at = None;
+        if self.opened.is_none() {
+            let generation = self.host.next_generation();
+            self.voice.open(self.said, generation).await;
+            self.opened = Some(generation);
+        }
     }
 
     /// Starts the looks, checks and listings whose time has come.
     fn begin_what_is_due(&mut self) {
         let now = Instant::now();
-        while self.checks.front().is_some_and(|check| check.due <= now) {
-            let Some(check) = self.checks.pop_front() else { break };
+        if let Some(by_socket) = self.checks.begin(now) {
             let host = self.host.clone();
             self.tasks.spawn(async move {
-                let open = host.is_open().await;
-                Done::Checked(check, open)
+                let open = if by_socket { Some(host.takes_requests().await) } else { host.is_open().await };
+                Done::Checked(open)
             });
         }
-        if let Some(again) = &mut self.closing {
-            if *again <= now {
-                *again = now + ASK_AGAIN_WHILE_CLOSING;
-                let host = self.host.clone();
-                self.tasks.spawn(async move { Done::CheckedAgain(host.is_open().await) });
-            }
+        if self.checks.is_closing() {
             return;
         }
         if self.listing.is_none() && self.relist_at <= now {
             self.begin_listing();
         }
-        let mut ready: Vec<(Instant, Incarnation)> = self
-            .due
-            .iter()
-            .filter(|(id, due)| **due <= now && !self.looking.contains(*id))
-            .map(|(id, due)| (*due, id.clone()))
-            .collect();
-        ready.sort();
-        let room = LOOKS_MAX.saturating_sub(self.looking.len());
-        for (_, id) in ready.into_iter().take(room) {
-            self.due.remove(&id);
-            self.looking.insert(id.clone());
+        for id in self.looks.begin(now) {
             let host = self.host.clone();
             self.tasks.spawn(async move {
                 let seen = host.look(&id).await;
@@ -212,21 +232,29 @@ where
 
     /// When something is due next that no task and no event will bring.
     fn next_wake(&self) -> Instant {
-        let check = self.checks.front().map(|check| check.due);
-        let far = Instant::now() + self.relist;
-        if let Some(again) = self.closing {
-            return check.map_or(again, |check| check.min(again));
-        }
-        let look = (self.looking.len() < LOOKS_MAX)
-            .then(|| self.due.iter().filter(|(id, _)| !self.looking.contains(*id)).map(|(_, due)| *due).min())
-            .flatten();
-        let list = self.listing.is_none().then_some(self.relist_at);
-        [check, look, list].into_iter().flatten().min().unwrap_or(far)
+        let now = Instant::now();
+        let looked = self.listing.as_ref().filter(|listing| listing.stage == Stage::Looking);
+        let looked = looked.map(|listing| listing.named + LOOKED_WITHIN);
+        let (list, look) = if self.checks.is_closing() {
+            (None, None)
+        } else {
+            (self.listing.is_none().then_some(self.relist_at), self.looks.next(now))
+        };
+        let wakes = [self.checks.next(), list, look, looked, self.slow_at];
+        wakes.into_iter().flatten().min().unwrap_or(now + self.relist)
     }
 
-    fn look_after(&mut self, id: &Incarnation, wait: Duration) {
-        let at = Instant::now() + wait;
-        self.due.entry(id.clone()).and_modify(|due| *due = (*due).min(at)).or_insert(at);
+    async fn on_wake(&mut self) -> Result<(), Broken> {
+        let now = Instant::now();
+        if self.slow_at.is_some_and(|at| at <= now) {
+            self.slow_at = None;
+            let because = unheard(self.host.endpoint(), "list its containers", &super::slow());
+            self.voice.unreachable(self.said, because, false).await;
+        }
+        match &self.listing {
+            Some(Listing { stage: Stage::Looking, named, .. }) if *named + LOOKED_WITHIN <= now => self.end_looking(),
+            Some(_) | None => Ok(()),
+        }
     }
 
     // ── events ──
@@ -238,7 +266,7 @@ where
         self.check_after_stop(&event);
         if let Some(opening) = &mut self.opening {
             if opening.events.len() >= reader::EVENTS_MAX {
-                return Err(Broken("too much happened during the first listing".to_owned()));
+                return Err(Broken::new("too much happened during the first listing"));
             }
             opening.events.push(event);
             return Ok(());
@@ -250,12 +278,9 @@ where
     /// of a container which waits to be restarted has no signal.
     fn check_after_stop(&mut self, event: &Event) {
         let (incarnation, record) = self.host.registry().happened(self.host.name(), event);
-        let happening = crate::happening::happening(event, record.traits);
-        if let Some(Happening { at, what: What::Signalled { terminating: true, .. } | What::Stopped }) = happening
-            && self.closing.is_none()
-        {
-            let due = Instant::now() + CHECK_AFTER_STOP;
-            self.checks.push_back(Check { due, resource: record.resource, incarnation, stop: at });
+        let Some(happening) = crate::happening::happening(event, record.traits) else { return };
+        if matches!(happening.what, What::Signalled { terminating: true, .. } | What::Stopped) {
+            self.checks.add(Check { resource: record.resource, incarnation, stop: happening.at }, Instant::now());
         }
     }
 
@@ -280,7 +305,7 @@ where
             | What::Updated => self.look_after(&id, LOOK_AFTER),
             What::Signalled { .. } | What::Attached => {}
             What::Destroyed => {
-                self.due.remove(&id);
+                self.looks.forget(&id);
                 self.host.registry().forget(&id);
                 self.push(self.host.observation(record.resource, id, Fact::Gone))?;
             }
@@ -288,8 +313,13 @@ where
         Ok(())
     }
 
+    fn look_after(&mut self, id: &Incarnation, wait: Duration) {
+        self.looks.due_by(id, Instant::now() + wait);
+    }
+
     fn push(&self, observation: Observation) -> Result<(), Broken> {
-        Ok(self.voice.push(Input::Observed(Observation { generation: self.generation, ..observation }))?)
+        let generation = self.opened.unwrap_or_default();
+        Ok(self.voice.push(Input::Observed(Observation { generation, ..observation }))?)
     }
 
     // ── looks ──
@@ -297,53 +327,75 @@ where
     fn on_done(&mut self, done: Result<Done, JoinError>) -> Result<(), Broken> {
         match done {
             Ok(Done::Looked(id, seen)) => self.on_look(&id, *seen),
-            Ok(Done::Listed(Ok(summaries))) => self.on_list(&summaries),
+            Ok(Done::Listed(Ok(containers))) => self.on_list(containers),
             Ok(Done::Listed(Err(e))) => {
                 self.listing = None;
                 // While the engine shuts down it lists nothing, and its events go on.
-                if self.closing.is_some() { Ok(()) } else { Err(Broken(format!("no listing: {e}"))) }
+                if self.checks.is_closing() {
+                    return Ok(());
+                }
+                let because = unheard(self.host.endpoint(), "list its containers", &e);
+                Err(Broken { because, down: matches!(e, Error::Down(_)) })
             }
             Ok(Done::Remembered(events)) => self.end_opening(&events.unwrap_or_default()),
-            Ok(Done::Checked(check, open)) => self.on_check(check, open),
-            Ok(Done::CheckedAgain(true)) => {
-                Err(Broken("the engine was thought to be shutting down, and is not".to_owned()))
-            }
-            Ok(Done::CheckedAgain(false)) => Ok(()),
-            Err(e) => Err(Broken(format!("a task failed: {e}"))),
+            Ok(Done::Checked(open)) => self.on_check(open),
+            Err(e) => Err(Broken { because: format!("a task failed: {e}"), down: false }),
         }
     }
 
     fn on_look(&mut self, id: &Incarnation, seen: Result<Seen, Error>) -> Result<(), Broken> {
-        self.looking.remove(id);
+        self.looks.ended(id);
         match seen {
             Ok(seen) => {
-                self.failed.remove(id);
+                self.looks.succeeded(id);
                 self.look_while_open(&seen);
                 let gone = seen.moved_from.map(|old| self.host.observation(old, id.clone(), Fact::Gone));
                 let at = seen.look.at;
-                let look = self.host.observation(seen.resource, id.clone(), Fact::Looked(Box::new(seen.look)));
+                let mut look = self.host.observation(seen.resource, id.clone(), Fact::Looked(Box::new(seen.look)));
+                self.late.remember(&mut look);
                 for observation in gone.into_iter().chain([look]) {
                     self.tell_or_keep(at, observation)?;
                 }
             }
             Err(Error::NotFound) => {
+                self.looks.forget(id);
                 if let Some(known) = self.host.registry().forget(id) {
                     let at = self.host.now();
                     self.tell_or_keep(at, self.host.observation(known, id.clone(), Fact::Gone))?;
                 }
             }
-            Err(e) => {
-                let times = self.failed.entry(id.clone()).or_default();
-                *times += 1;
-                if *times < LOOK_TRIES {
-                    self.look_after(id, LOOK_AGAIN_AFTER);
-                    return Ok(());
-                }
-                tracing::warn!(host = self.host.name(), container = id.short(), error = %e, "cannot look at a container");
-                self.failed.remove(id);
-            }
+            Err(e) => self.on_failed_look(id, &e)?,
         }
         self.looked_for_listing(id)
+    }
+
+    /// What is there and cannot be looked at is told, or nobody would know of it.
+    fn on_failed_look(&mut self, id: &Incarnation, error: &Error) -> Result<(), Broken> {
+        if self.host.registry().resource(id).is_none() {
+            self.looks.forget(id);
+            return Ok(());
+        }
+        self.looks.failed(id, Instant::now());
+        // That nobody is there any more is no word about a container.
+        if self.checks.is_closing() || matches!(error, Error::Down(_)) {
+            return Ok(());
+        }
+        self.tell_unlooked(id, error.to_string())
+    }
+
+    fn tell_unlooked(&mut self, id: &Incarnation, because: String) -> Result<(), Broken> {
+        if let Some(opening) = &mut self.opening {
+            opening.failed.insert(id.clone(), because);
+            return Ok(());
+        }
+        let Some(resource) = self.host.registry().resource(id) else { return Ok(()) };
+        if !self.looks.is_news(id, &because) {
+            return Ok(());
+        }
+        if because != ITS_TURN_COMES {
+            tracing::warn!(host = self.host.name(), container = id.short(), because, "cannot look at a container");
+        }
+        self.push(self.host.observation(resource, id.clone(), Fact::Unlooked(because)))
     }
 
     fn look_while_open(&mut self, seen: &Seen) {
@@ -361,6 +413,7 @@ where
     fn tell_or_keep(&mut self, at: SourceTime, observation: Observation) -> Result<(), Broken> {
         match &mut self.opening {
             Some(opening) => {
+                opening.failed.remove(&observation.incarnation);
                 opening.looks.push((at, observation));
                 Ok(())
             }
@@ -368,20 +421,21 @@ where
         }
     }
 
-    fn on_check(&mut self, check: Check, open: bool) -> Result<(), Broken> {
-        if open {
-            let seen = self.host.observation(check.resource, check.incarnation, Fact::ApiOpenAfter(check.stop));
-            return match &mut self.opening {
-                Some(opening) => {
-                    opening.last.push(seen);
-                    Ok(())
-                }
-                None => self.push(seen),
-            };
+    fn on_check(&mut self, open: Option<bool>) -> Result<(), Broken> {
+        let was_closing = self.checks.is_closing();
+        let answered = self.checks.answered(open, Instant::now());
+        if was_closing && open == Some(true) {
+            return Err(Broken::new("the engine was thought to be shutting down, and is not"));
         }
-        if self.closing.is_none() {
-            self.closing = Some(Instant::now() + ASK_AGAIN_WHILE_CLOSING);
+        if !was_closing && open == Some(false) {
             self.voice.push(self.voice.report(SourceState::Closing))?;
+        }
+        for check in answered {
+            let seen = self.host.observation(check.resource, check.incarnation, Fact::ApiOpenAfter(check.stop));
+            match &mut self.opening {
+                Some(opening) => opening.last.push(seen),
+                None => self.push(seen)?,
+            }
         }
         Ok(())
     }
@@ -390,27 +444,35 @@ where
 
     fn begin_listing(&mut self) {
         let before = self.host.registry().all();
-        self.listing = Some(Listing { before, pending: HashSet::new(), named: Instant::now(), stage: Stage::Naming });
+        self.listing = Some(Listing { before, pending: BTreeSet::new(), named: Instant::now(), stage: Stage::Naming });
+        self.slow_at = self.opened.is_none().then(|| Instant::now() + SLOW);
         let host = self.host.clone();
-        self.tasks.spawn(async move { Done::Listed(host.list().await) });
+        self.tasks.spawn(async move { Done::Listed(host.list(LIST_WITHIN).await) });
     }
 
-    fn on_list(&mut self, summaries: &[Summary]) -> Result<(), Broken> {
+    fn on_list(&mut self, containers: Containers) -> Result<(), Broken> {
         let Some(mut listing) = self.listing.take() else { return Ok(()) };
         // All names are known before the first look: it may name another as the parent of its network.
-        let ids: HashSet<Incarnation> = {
+        let mut ids: BTreeSet<Incarnation> = {
             let mut registry = self.host.registry();
-            summaries.iter().filter(|s| !s.id.is_empty()).map(|s| registry.listed(self.host.name(), s)).collect()
+            containers.named.iter().map(|summary| registry.listed(self.host.name(), summary)).collect()
         };
         for (resource, id) in std::mem::take(&mut listing.before) {
-            if !ids.contains(&id) && self.host.registry().forget(&id).is_some() {
+            if ids.contains(&id) {
+                continue;
+            }
+            if containers.unread > 0 && self.host.registry().resource(&id).is_some() {
+                // It may be the one that the list could not name: a look tells.
+                ids.insert(id);
+            } else if self.host.registry().forget(&id).is_some() {
+                self.looks.forget(&id);
                 let at = self.host.now();
                 self.tell_or_keep(at, self.host.observation(resource, id, Fact::Gone))?;
             }
         }
         listing.named = Instant::now();
         for id in &ids {
-            self.due.insert(id.clone(), listing.named);
+            self.looks.due_at(id, listing.named);
         }
         listing.pending = ids;
         listing.stage = Stage::Looking;
@@ -421,31 +483,53 @@ where
     fn looked_for_listing(&mut self, id: &Incarnation) -> Result<(), Broken> {
         let Some(listing) = &mut self.listing else { return Ok(()) };
         // A look that was under way when the names came is older than they are: another one is due.
-        if self.due.get(id) != Some(&listing.named) {
+        if !self.looks.is_due_at(id, listing.named) {
             listing.pending.remove(id);
         }
         self.go_on_listing()
     }
 
     fn go_on_listing(&mut self) -> Result<(), Broken> {
-        let Some(listing) = &mut self.listing else { return Ok(()) };
-        if listing.stage != Stage::Looking || !listing.pending.is_empty() {
-            return Ok(());
+        match &self.listing {
+            Some(listing) if listing.stage == Stage::Looking && listing.pending.is_empty() => self.end_looking(),
+            Some(_) | None => Ok(()),
         }
+    }
+
+    /// Goes on with the listing, whoever has not been looked at.
+    fn end_looking(&mut self) -> Result<(), Broken> {
+        let Some(listing) = &mut self.listing else { return Ok(()) };
         if self.opening.is_none() {
             return self.end_listing();
         }
         listing.stage = Stage::Remembering;
+        let within = LISTED_WITHIN.saturating_sub(listing.named.elapsed());
         let host = self.host.clone();
-        self.tasks.spawn(async move { Done::Remembered(host.ring().await) });
+        self.tasks.spawn(async move { Done::Remembered(host.ring(within).await) });
         Ok(())
     }
 
     fn end_listing(&mut self) -> Result<(), Broken> {
-        self.listing = None;
+        let listing = self.listing.take();
         self.relist_at = Instant::now() + self.relist;
+        for id in listing.into_iter().flat_map(|listing| listing.pending) {
+            self.tell_outstanding(&id)?;
+        }
         let present = self.host.registry().all();
-        Ok(self.voice.push(self.voice.report(SourceState::Listed { generation: self.generation, present }))?)
+        let generation = self.opened.unwrap_or_default();
+        Ok(self.voice.push(self.voice.report(SourceState::Listed { generation, present }))?)
+    }
+
+    /// Tells that a container is there, the look at which is not waited for any longer.
+    fn tell_outstanding(&mut self, id: &Incarnation) -> Result<(), Broken> {
+        match self.looks.asked_for(id, Instant::now()) {
+            Some(time) => {
+                let seconds = time.as_secs().max(1);
+                self.tell_unlooked(id, format!("it was asked for {seconds} s and has not answered"))
+            }
+            None if self.host.registry().was_looked_at(id) => Ok(()),
+            None => self.tell_unlooked(id, ITS_TURN_COMES.to_owned()),
+        }
     }
 
     /// Tells what was seen during the first listing: looks and events in the order of time, then that it is complete.
@@ -455,37 +539,35 @@ where
     fn end_opening(&mut self, kept: &[Event]) -> Result<(), Broken> {
         let Some(opening) = self.opening.take() else { return Ok(()) };
         let ring = Ring::new(kept, |id| self.host.registry().traits(id));
-        let mut story: Vec<(SourceTime, Told)> = Vec::new();
+        let outstanding = self.listing.as_ref().map(|listing| listing.pending.clone()).unwrap_or_default();
+        let mut story: Vec<(SourceTime, Story)> = Vec::new();
         for (at, mut observation) in opening.looks {
-            self.remember(&mut observation, &ring);
-            story.push((at, Told::Seen(observation)));
+            let known = ring.remember(&mut observation);
+            self.told.extend(known.into_iter().map(|at| (observation.incarnation.clone(), at)));
+            story.push((at, Story::Seen(observation)));
         }
-        story.extend(opening.events.into_iter().map(|event| (event.at(), Told::Event(event))));
+        let late = outstanding.into_iter().chain(opening.failed.keys().cloned());
+        self.late = Late::new(ring, late, &opening.events);
+        story.extend(opening.events.into_iter().map(|event| (event.at(), Story::Event(event))));
         story.sort_by_key(|(at, _)| *at);
         for (_, told) in story {
             match told {
-                Told::Seen(observation) => self.push(observation)?,
-                Told::Event(event) => self.tell(&event)?,
+                Story::Seen(observation) => self.push(observation)?,
+                Story::Event(event) => self.tell(&event)?,
             }
         }
         for observation in opening.last {
             self.push(observation)?;
         }
+        for (id, because) in opening.failed {
+            self.tell_unlooked(&id, because)?;
+        }
         self.end_listing()
-    }
-
-    /// Adds to the look at what is down what the engine remembers of it.
-    fn remember(&mut self, observation: &mut Observation, ring: &Ring) {
-        let Fact::Looked(look) = &mut observation.fact else { return };
-        let (Run::Exited, Some(started)) = (look.run, look.started) else { return };
-        let kept = ring.since_start(&observation.incarnation, started, look.at);
-        self.told.extend(kept.happenings.iter().map(|happening| (observation.incarnation.clone(), happening.at)));
-        look.kept = Some(kept);
     }
 }
 
 /// What the first listing has to tell.
-enum Told {
+enum Story {
     Seen(Observation),
     Event(Event),
 }

@@ -131,7 +131,7 @@ impl Given {
             self.sees("a", Fact::Happened(Happening { at: SourceTime(200), what }));
         }
         if self.stream_lost {
-            self.source(SourceState::Lost { generation });
+            self.source(SourceState::Lost { generation, because: String::new() });
         }
         let intent =
             Intent { wanted: self.wanted, by: Author::FirstSight, at: NOW, source_at: None, because: String::new() };
@@ -170,7 +170,7 @@ impl Given {
         for _ in 0..failures.max(u32::from(self.last_verdict.is_some())) {
             let verdict = self.failed_before.then_some(Verification::Failed);
             let attempt = Attempt { at: NOW.tick, plan: plan.clone(), verdict };
-            incident.attempts.push(Done { attempt, verdict_at: self.last_verdict, withheld: false });
+            incident.attempts.push(Done { attempt, verdict_at: self.last_verdict });
         }
         incident
     }

@@ -123,7 +123,7 @@ impl Told {
             }
             Lost => {
                 self.seen = false;
-                self.source(SourceState::Lost { generation: Generation(self.generation) });
+                self.source(SourceState::Lost { generation: Generation(self.generation), because: String::new() });
             }
             Out => self.source(serde_json::from_value(unreachable_state()).unwrap()),
             Closing => self.source(SourceState::Closing),
@@ -285,7 +285,7 @@ fn what_people_and_compose_do_before_our_eyes_is_told_by_its_events() {
             vec![K(15), K(15), D(143), S, Closing, Lost, Back(None, None)],
             STOP,
         ),
-        ("engine stop that ends in a kill", vec![K(15), K(9), Closing, D(137), S, Lost, Back(None, None)], RUN),
+        ("engine stop that ends in a kill", vec![K(15), Closing, K(9), D(137), S, Lost, Back(Some(false), None)], RUN),
         ("engine stop, and back", vec![K(15), Closing, D(143), S, Lost, Back(Some(false), None)], RUN),
     ]);
 }

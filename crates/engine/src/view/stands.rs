@@ -41,6 +41,9 @@ pub(super) fn stands(
     let Some(body) = body else {
         return unseen(intent);
     };
+    if let Some(because) = &body.unlooked {
+        return (Standing::Unseen, format!("it cannot be looked at: {because}"));
+    }
     let up = matches!(body.run, Run::Running | Run::Paused);
     if let Some(refusal) = engine.not_ours(id) {
         let state = if up { "running" } else { "down" };

@@ -158,6 +158,9 @@ fn words(entry: &Entry) -> Option<(Tone, String)> {
         Event::ActionSettled { shown, reached, .. } => {
             (if *reached { Good } else { Bad }, format!("a look shows: {shown}"))
         }
+        Event::VerificationBegan { waits: Some(hold), .. } => {
+            (Waiting, format!("it is down by healer's own stop, and its start waits: {hold}"))
+        }
         Event::VerificationBegan { until, .. } => {
             let wait = Spoken(until.since(entry.at.tick));
             (Waiting, format!("it must hold for {wait}"))
@@ -209,7 +212,12 @@ fn source_in_words(source: &str, state: &SourceState) -> (Tone, String) {
     match state {
         SourceState::Unreachable { because, .. } => (Tone::Bad, format!("{source}: {because}")),
         SourceState::Closing => (Tone::Waiting, format!("{source}: the engine is shutting down")),
-        SourceState::Lost { .. } => (Tone::Waiting, format!("{source}: the connection to the engine broke")),
+        SourceState::Lost { because, .. } if because.is_empty() => {
+            (Tone::Waiting, format!("{source}: the connection to the engine broke"))
+        }
+        SourceState::Lost { because, .. } => {
+            (Tone::Waiting, format!("{source}: the connection to the engine broke: {because}"))
+        }
         SourceState::Opened { .. } => (Tone::Good, format!("{source}: connected to the engine")),
         SourceState::Listed { .. } => (Tone::Good, format!("{source}: all was looked at")),
     }

@@ -251,3 +251,30 @@ fn an_incident_that_asks_nothing_takes_neither_yes_nor_no() {
     let answered = seen.journal.iter().filter(|entry| matches!(entry.event, Event::ApprovalAnswered { .. }));
     assert_eq!(answered.count(), 0);
 }
+
+#[test]
+fn what_cannot_be_looked_at_is_shown_so_and_its_source_is_not_well() {
+    let mut seen = Seen::running();
+    let other = ResourceId::docker("h", "shop", "db", 1);
+    let (incarnation, generation) = (Incarnation(Arc::from("fedcba9876543210")), Generation(1));
+    let fact = Fact::Unlooked("the engine answered 500: layer does not exist".to_owned());
+    let of_other = Observation { resource: other.clone(), incarnation: incarnation.clone(), generation, fact };
+    seen.takes(10, Input::Observed(of_other.clone()));
+    let shown = resource(&seen.engine, &other, at(20));
+    assert_eq!((shown.standing, shown.run), (Standing::Unseen, None));
+    assert!(shown.why.contains("layer does not exist"), "{}", shown.why);
+    let source = sources(&seen.engine).remove(0);
+    assert!(!source.well && source.because.contains("one container cannot be looked at"), "{}", source.because);
+
+    // Nothing is done to it, whoever asks, and it is not said to be absent.
+    let replies = seen.asks(30, Ask::Stop("shop/db".to_owned()));
+    assert!(format!("{replies:?}").contains("not seen through the present connection"), "{replies:?}");
+
+    // A look that succeeds is the end of that, also of what was seen before.
+    let Input::Observed(look) = looked(40, Run::Running, 0, None) else { unreachable!("it is a look") };
+    seen.takes(40, Input::Observed(Observation { resource: other.clone(), incarnation, ..look }));
+    assert_eq!(resource(&seen.engine, &other, at(50)).standing, Standing::Well);
+    assert!(sources(&seen.engine)[0].well);
+    seen.takes(60, Input::Observed(of_other));
+    assert_eq!(resource(&seen.engine, &other, at(70)).standing, Standing::Unseen);
+}

@@ -1,5 +1,6 @@
 //! What outlives healer's process, and what a journal that does not answer must not do.
 
+use model::action::Answer;
 use model::command::Ask;
 use model::fact::Health;
 use model::incident::Outcome;
@@ -260,4 +261,47 @@ fn a_deposed_healer_decides_nothing_any_more() {
     story.is_deposed().crashes("shop/web", 3).after(300.0);
     assert_eq!((story.starts("shop/web"), story.told().len()), (0, 0), "{story}");
     assert_eq!((story.count("incident_opened"), story.count("escalated")), (0, 0), "{story}");
+}
+
+#[test]
+fn the_start_of_a_pair_that_was_lost_with_healer_is_ordered_again_whatever_the_stop_ended_with() {
+    let mut story = Story::new();
+    story.kept_complete = Some(true);
+    story.runs("shop/web").has_check("shop/web").begins().after(1.0);
+    story.turns("shop/web", Health::Unhealthy);
+    while story.is_running("shop/web") {
+        story.after(0.01);
+    }
+    // A service without a restart policy that ends with 0 when it is asked looks like a job that is done.
+    story.ended_with("shop/web", 0);
+    story.hands_work = false;
+    story.after(1.0);
+    assert_eq!(story.starts("shop/web"), 1, "{story}");
+    story.is_killed().process_starts().connects();
+    story.hands_work = true;
+    story.after(10.0).turns("shop/web", Health::Healthy).after(200.0);
+    assert!(story.is_running("shop/web"), "{story}");
+    assert_eq!((story.starts("shop/web"), story.phase("shop/web")), (2, "resolved"), "{story}");
+    assert!(!story.to_string().contains("a job that is done"), "{story}");
+}
+
+#[test]
+fn a_start_that_was_withheld_is_no_attempt_and_is_asked_anew_in_a_moment() {
+    let mut story = Story::of(&["shop/web"]);
+    story.hands_work = false;
+    story.after(5.0).crashes("shop/web", 3).after(0.1);
+    let withheld = || Answer::Withheld("no look was possible just before the act: the engine answered 500".to_owned());
+    for (so_far, wait) in [(1, 5.0), (2, 10.0), (3, 20.0), (4, 40.0)] {
+        assert_eq!(story.starts("shop/web"), so_far, "{story}");
+        story.answer(withheld()).after(0.1);
+        assert_eq!(story.phase("shop/web"), "held", "{story}");
+        // Nobody reads its log at present, and the rules wait for that for three seconds.
+        story.after(wait + 4.0);
+    }
+    story.hands_work = true;
+    story.answer(withheld()).after(300.0);
+    assert_eq!(story.outcome("shop/web"), Some(Outcome::Healed), "{story}");
+    let told = story.to_string();
+    assert!(!told.contains("attempt 2") && !told.contains("did not hold"), "{story}");
+    assert!(told.contains("withheld at the last moment: no look was possible"), "{story}");
 }

@@ -282,7 +282,7 @@ impl Story {
     pub(crate) fn stream_breaks(&mut self) -> &mut Story {
         self.connected = false;
         let generation = Generation(self.generation);
-        self.source(SourceState::Lost { generation })
+        self.source(SourceState::Lost { generation, because: String::new() })
     }
 
     pub(crate) fn unreachable(&mut self) -> &mut Story {

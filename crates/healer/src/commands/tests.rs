@@ -50,8 +50,11 @@ fn done(dir: &Path, words: &str) -> Done {
         err: RefCell::new(Box::new(err.clone())),
         ..Desk::new(&cli.global)
     };
-    let Command::Brief(brief) = cli.command else { panic!("{words} takes its time") };
-    let exit = desk.done(brief);
+    let exit = match cli.command {
+        Command::Brief(brief) => desk.done(brief),
+        Command::Simulate(args) => desk.simulate(&args),
+        Command::Run { .. } => panic!("{words} does not end"),
+    };
     Done { exit, out: out.text(), err: err.text() }
 }
 
@@ -93,6 +96,16 @@ fn a_status(standing: &str) -> serde_json::Value {
         "since": 500, "why": "for a reason", "resources": []});
     json!({"instance": "web-1", "version": "0", "now": at, "running_since": 0, "mode": "auto", "frozen": null,
         "warnings": [], "sources": [], "deployments": [deployment], "next": [], "waiting": []})
+}
+
+fn a_resource(service: &str, standing: &str) -> serde_json::Value {
+    json!({"id": format!("docker:web-1/shop/{service}"), "short": format!("shop/{service}"), "standing": standing,
+        "run": null, "health": null, "intent": null, "since": 500, "why": format!("{service} for a reason"),
+        "incident": null, "image": "", "incarnation": null, "remedy": null})
+}
+
+fn a_why(headline: &str, resource: &serde_json::Value) -> serde_json::Value {
+    json!({"headline": headline, "resource": resource, "incidents": [], "story": [], "not_done": [], "evidence": []})
 }
 
 fn a_reply(taken: bool, failed: bool) -> serde_json::Value {
@@ -179,6 +192,67 @@ fn json_is_the_value_that_was_asked_for() {
 }
 
 #[test]
+fn why_of_a_deployment_is_each_service_and_the_stories_of_those_that_are_not_well() {
+    let dir = tempfile::tempdir().unwrap();
+    let [web, db] = [a_resource("web", "needs_you"), a_resource("db", "well")];
+    let mut status = a_status("needs_you");
+    status["deployments"][0]["resources"] = json!([web, db]);
+    answering(
+        dir.path(),
+        vec![
+            ("GET /api/v1/status", 200, status),
+            ("GET /api/v1/why?of=shop ", 200, a_why("the worst", &web)),
+            ("GET /api/v1/why?of=docker%3Aweb-1%2Fshop%2Fweb ", 200, a_why("web needs you", &web)),
+            ("GET /api/v1/why?of=shop%2Fdb ", 200, a_why("db is well", &db)),
+        ],
+    );
+    let told = done(dir.path(), "why shop");
+    assert_eq!(told.exit, Exit::Fine, "{}", told.err);
+    let lines: Vec<&str> = told.out.lines().collect();
+    assert_eq!(lines[0], "shop: 2 services: 1 needs you, 1 well");
+    for named in ["  shop/web  needs you", "  shop/db   well"] {
+        assert_eq!(lines.iter().filter(|line| line.starts_with(named)).count(), 1, "{named}: {}", told.out);
+    }
+    assert!(told.out.contains("\nweb needs you\n") && !told.out.contains("db is well"), "{}", told.out);
+    assert!(!told.out.contains("the worst"), "{}", told.out);
+
+    let json: serde_json::Value = serde_json::from_str(&done(dir.path(), "why shop --format json").out).unwrap();
+    assert_eq!((&json["headline"], &json["services"][1]["short"]), (&json!("the worst"), &json!("shop/db")));
+    assert_eq!(json["stories"], json!([a_why("web needs you", &web)]));
+
+    let one = done(dir.path(), "why shop/db");
+    assert!(one.out.starts_with("db is well\n"), "{}", one.out);
+    let json: serde_json::Value = serde_json::from_str(&done(dir.path(), "why shop/db --format json").out).unwrap();
+    assert_eq!(json, a_why("db is well", &db), "of one service it is the very value");
+}
+
+#[test]
+fn an_incident_that_nobody_knows_names_where_the_known_ones_are() {
+    let known = json!({"id": {"instance": "web-1", "number": 7}, "resource": "docker:web-1/shop/web", "short": "shop/web",
+        "phase": "resolved", "status": "succeeded", "standing": "well", "opened": 1, "ended": 2, "cause": "", "why": "",
+        "attempts": 1});
+    for (items, expect) in
+        [(json!([known]), "`healer incidents --all` lists those on record"), (json!([]), "none is on record")]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        answering(
+            dir.path(),
+            vec![
+                ("GET /api/v1/status", 200, a_status("well")),
+                ("GET /api/v1/incidents?", 200, json!({"items": items, "total": 1, "next": null})),
+            ],
+        );
+        for words in ["why 99", "why #99", "why web-1/99", "incidents 99"] {
+            let done = done(dir.path(), words);
+            let says = format!("healer: healer knows no incident web-1/99: {expect}\n");
+            assert_eq!((done.exit, done.err.as_str()), (Exit::Failed, says.as_str()), "{words}");
+        }
+        let done = done(dir.path(), "why shop/99");
+        assert!(done.err.contains("nothing called `shop/99`: `healer status --all`"), "{}", done.err);
+    }
+}
+
+#[test]
 fn what_healer_does_not_know_ends_with_1_and_its_words() {
     let dir = tempfile::tempdir().unwrap();
     answering(dir.path(), Vec::new());
@@ -206,6 +280,49 @@ fn a_wrong_configuration_ends_check_with_2_and_does_not_keep_anybody_from_lookin
     let looked = done(dir.path(), "status");
     assert_eq!(looked.exit, Exit::Fine);
     assert!(looked.err.contains("the configuration is wrong"));
+}
+
+#[test]
+fn simulated_worlds_are_told_in_words_or_as_json() {
+    let dir = tempfile::tempdir().unwrap();
+    let told = done(dir.path(), "simulate --seeds 2 --from 5");
+    assert_eq!(told.exit, Exit::Fine, "{}{}", told.out, told.err);
+    assert!(told.out.starts_with("2 worlds, ") && told.out.ends_with("no promise was broken\n"), "{}", told.out);
+    let json: serde_json::Value =
+        serde_json::from_str(&done(dir.path(), "simulate --seeds 2 --from 5 --format json").out).unwrap();
+    assert_eq!(json["seeds"], json!({"from": 5, "until": 7}));
+    assert_eq!((&json["good"], &json["broken"]), (&json!(true), &json!([])));
+}
+
+#[test]
+fn the_page_is_as_wide_as_the_terminal_else_as_columns_says() {
+    let table = [
+        (Some(120), Some("80"), 120),
+        (None, Some("80"), 80),
+        (None, Some(" 80 "), 80),
+        (None, Some("wide"), WIDTH_UNKNOWN),
+        (None, Some("0"), WIDTH_UNKNOWN),
+        (None, None, WIDTH_UNKNOWN),
+        (None, Some("7"), WIDTH_MIN),
+        (Some(7), None, WIDTH_MIN),
+    ];
+    for (terminal, columns, expect) in table {
+        assert_eq!(width(terminal, columns), expect, "{terminal:?} {columns:?}");
+    }
+}
+
+#[test]
+fn what_is_in_the_way_of_the_journal_is_told_in_one_sentence_with_its_remedy() {
+    let dir = tempfile::tempdir().unwrap();
+    let _first = store::Sqlite::open(dir.path()).unwrap();
+    let second = store::Sqlite::open(dir.path()).unwrap_err();
+    let says = told(&anyhow::Error::new(second).context("the journal cannot be used"));
+    assert!(says.starts_with("another healer runs on this state directory (pid "), "{says}");
+    assert!(says.contains(": stop it, or give this one a directory of its own"), "{says}");
+    let unclear = store::Error::Unclear("it is slow".into());
+    let says = told(&anyhow::Error::new(unclear).context("the lead cannot be taken"));
+    assert_eq!(says, "the lead cannot be taken: the journal did not answer: it is slow");
+    assert_eq!(told(&anyhow::anyhow!("no").context("the socket cannot be made")), "the socket cannot be made: no");
 }
 
 #[test]

@@ -171,21 +171,27 @@ impl<'a> Reader<'a> {
         let mut hosts: Vec<DockerHost> = Vec::new();
         for (at, item) in list.items().iter().enumerate() {
             let path = format!("docker.hosts[{at}]");
-            let name = if at == 0 { Some(host.to_owned()) } else { text(item, "name") };
-            let Some(name) = name else {
-                let says = "has no `name`, and only the first engine bears the host's".to_owned();
-                self.findings.errors.push(Finding::at(&item.place, &path, says));
-                continue;
-            };
-            if hosts.iter().any(|other| other.name == name) {
-                let says = format!("the name `{name}` is given twice (the first engine bears the host's name)");
-                self.findings.errors.push(Finding::at(&item.place, &path, says));
-            }
-            let url = text(item, "url");
             match item.get("url").filter(|node| node.value != Value::Empty) {
                 Some(node) => self.try_engine(node, &format!("{path}.url")),
                 None => self.try_docker_command(Some(item)),
             }
+            let name = if at == 0 { Some(host.to_owned()) } else { text(item, "name") };
+            let Some(name) = name else {
+                // A name that is none was found to be wrong already.
+                if item.get("name").is_none_or(|node| node.value == Value::Empty) {
+                    let says = "has no `name`, and only the first engine bears the host's".to_owned();
+                    self.findings.errors.push(Finding::at(&item.place, &path, says));
+                }
+                continue;
+            };
+            // Also what the first engine is called in the list, though it bears the host's name: two with one name in
+            // the list are a mistake whatever comes of it.
+            let mut earlier = list.items()[..at].iter().filter_map(|other| text(other, "name"));
+            if at > 0 && (name == host || earlier.any(|other| other == name)) {
+                let says = format!("the name `{name}` is given twice (the first engine bears the host's name)");
+                self.findings.errors.push(Finding::at(&item.place, &path, says));
+            }
+            let url = text(item, "url");
             let shown = url.as_deref().map_or_else(|| "as the docker command finds it".to_owned(), value::url_shown);
             self.note(&path, format!("{name} at {shown}"), from(item));
             hosts.push(DockerHost { name, url });

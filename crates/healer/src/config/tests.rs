@@ -357,6 +357,38 @@ fn what_healer_could_not_run_with_is_told_with_its_line_and_key() {
 }
 
 #[test]
+fn an_engine_named_twice_is_told_beside_an_address_that_is_none() {
+    let named = |first: &str, url: &str| {
+        let text = format!(
+            "docker:\n  hosts:\n    - {{name: {first}, url: \"{url}\"}}\n    - {{name: a, url: \"unix:///s\"}}\n    \
+             - {{name: 3, url: \"tcp://h\"}}\n    - {{url: \"tcp://h\"}}\n"
+        );
+        Given::file(&text).errors()
+    };
+    let twice = "healer.yaml:4:7: docker.hosts[1]: the name `a` is given twice";
+    let always = [
+        "healer.yaml:5:14: docker.hosts[2].name: expected a name",
+        "healer.yaml:5:22: docker.hosts[2].url: `tcp://h` names no host and port",
+        "healer.yaml:6:7: docker.hosts[3]: has no `name`",
+        "healer.yaml:6:13: docker.hosts[3].url: `tcp://h` names no host and port",
+    ];
+    let bad = "healer.yaml:3:22: docker.hosts[0].url: expected a URL";
+    for (first, url, expect) in [
+        ("a", "bad", vec![bad, twice]),
+        ("a", "unix:///s", vec![twice]),
+        ("b", "bad", vec![bad]),
+        ("b", "unix:///s", vec![]),
+    ] {
+        let expect: Vec<&str> = expect.into_iter().chain(always).collect();
+        let errors = named(first, url);
+        assert_eq!(errors.len(), expect.len(), "{errors:#?}");
+        for (error, expect) in errors.iter().zip(expect) {
+            assert!(error.starts_with(expect), "{error}\n{expect}");
+        }
+    }
+}
+
+#[test]
 fn a_secret_that_cannot_be_read_is_an_error_for_who_runs_and_none_for_who_looks() {
     let text = "channels:\n  hook:\n    type: webhook\n    url: http://h/\n    secret_file: s3cret\ndocker: {hosts: [{url: \"unix:///s\"}]}\n";
     let given = Given::file(text);

@@ -41,7 +41,7 @@ pub(crate) fn incidents(incidents: &[Incident], all: bool, page: &Page) -> Strin
             (format!("{} ago", page.ago(incident.opened)), quiet),
             (why, quiet),
         ];
-        table.row(if open { 3 } else { 2 }, cells);
+        table.row(if open { 4 } else { 2 }, cells);
     }
     out.push_str(&table.draw(page));
     out

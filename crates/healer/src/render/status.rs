@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use model::fact::Health;
 use model::resource::NO_DEPLOYMENT;
 use model::settings::Mode;
 use model::time::Spoken;
@@ -17,6 +18,8 @@ const QUIET_ROWS_MAX: usize = 12;
 const NEXT_MAX: usize = 3;
 /// How many lines a reason takes that a person should read, and any other.
 const REASON_LINES: (usize, usize) = (6, 1);
+/// The same of any other where all are asked for.
+const REASON_LINES_OF_ALL: usize = 2;
 
 /// Draws it. `all`: each service, and also what is only watched.
 pub(crate) fn status(status: &Status, all: bool, page: &Page) -> String {
@@ -63,7 +66,7 @@ fn rows(status: &Status, all: bool) -> Vec<Row<'_>> {
         match deployment.resources.as_slice() {
             [only] if all => rows.push(Row { name: only.short.clone(), ..of_deployment(deployment) }),
             [_, _, ..] if all || ill > 1 => {
-                rows.push(Row { why: summary(deployment), ..of_deployment(deployment) });
+                rows.push(Row { why: summary(&deployment.resources), ..of_deployment(deployment) });
                 let shown = deployment.resources.iter().filter(|resource| all || style::matters(resource.standing));
                 rows.extend(shown.map(|resource| of_resource(deployment, resource, "  ")));
             }
@@ -74,11 +77,28 @@ fn rows(status: &Status, all: bool) -> Vec<Row<'_>> {
 }
 
 /// `3 services: 1 healing, 1 held, 1 well`
-fn summary(deployment: &Deployment) -> String {
+pub(super) fn summary(services: &[Resource]) -> String {
     let mut counts: BTreeMap<Standing, usize> = BTreeMap::new();
-    deployment.resources.iter().for_each(|resource| *counts.entry(resource.standing).or_default() += 1);
+    services.iter().for_each(|service| *counts.entry(service.standing).or_default() += 1);
     let parts: Vec<String> = counts.into_iter().map(|(standing, count)| count_of(standing, count)).collect();
-    format!("{}: {}", counted(deployment.resources.len(), "service"), parts.join(", "))
+    format!("{}: {}", counted(services.len(), "service"), parts.join(", "))
+}
+
+/// Of a deployment that is well, also what does not run of it: one line tells of all its services.
+fn with_stopped(deployment: &Deployment) -> String {
+    let of = |standing: Standing| deployment.resources.iter().filter(move |resource| resource.standing == standing);
+    let stopped = of(Standing::Stopped).count();
+    if deployment.standing != Standing::Well || stopped == 0 {
+        return deployment.why.clone();
+    }
+    let checked = of(Standing::Well).filter(|resource| resource.health == Some(Health::Healthy)).count();
+    let runs = match (of(Standing::Well).count(), checked) {
+        (1, 0) => "1 runs".to_owned(),
+        (n, 0) => format!("{n} run"),
+        (1, _) => "1 runs, healthy".to_owned(),
+        (n, checked) => format!("{n} run, {checked} healthy"),
+    };
+    format!("{runs}; {}", count_of(Standing::Stopped, stopped))
 }
 
 fn of_deployment(deployment: &Deployment) -> Row<'_> {
@@ -89,7 +109,7 @@ fn of_deployment(deployment: &Deployment) -> Row<'_> {
         standing: deployment.standing,
         wanted: &deployment.wanted,
         since: deployment.since,
-        why: with_remedy(&deployment.why, first.and_then(|resource| resource.remedy.as_deref())),
+        why: with_remedy(&with_stopped(deployment), first.and_then(|resource| resource.remedy.as_deref())),
     }
 }
 
@@ -175,7 +195,9 @@ fn watching(status: &Status, page: &Page) -> String {
     let deployments = status.deployments.iter().filter(|deployment| deployment.name != NO_DEPLOYMENT).count();
     let containers: usize = status.deployments.iter().map(|deployment| deployment.resources.len()).sum();
     let up = status.running_since.map_or(String::new(), |since| format!(" · up {}", page.ago(since)));
-    format!("watching {}, {}{up}", counted(deployments, "deployment"), counted(containers, "container"))
+    // While nobody runs, nobody watches.
+    let watching = if page.source == Source::Daemon { "watching " } else { "" };
+    format!("{watching}{}, {}{up}", counted(deployments, "deployment"), counted(containers, "container"))
 }
 
 /// What keeps healer from working as it would, each in its own line.
@@ -231,7 +253,11 @@ fn table(rows: &[Row<'_>], all: bool, page: &Page) -> (Option<Table>, Vec<String
             continue;
         }
         shown += 1;
-        let lines_max = if matters { REASON_LINES.0 } else { REASON_LINES.1 };
+        let lines_max = match (matters, all) {
+            (true, _) => REASON_LINES.0,
+            (false, true) => REASON_LINES_OF_ALL,
+            (false, false) => REASON_LINES.1,
+        };
         table.row(lines_max, cells(row, hosts, page));
     }
     let mut hidden = Vec::new();

@@ -70,7 +70,7 @@ fn resource(deployment: &str, service: &str, standing: Standing, since_s: i64, w
     }
 }
 
-fn deployment(name: &str, wanted: &str, resources: Vec<Resource>) -> Deployment {
+fn deployment_of(name: &str, wanted: &str, resources: Vec<Resource>) -> Deployment {
     let worst = resources.iter().min_by_key(|resource| resource.standing).unwrap().clone();
     Deployment {
         name: name.to_owned(),
@@ -87,7 +87,7 @@ fn all_well() -> Status {
     let well = |name: &str, since_s| {
         let services =
             ["web", "db"].map(|service| resource(name, service, Standing::Well, since_s, "runs as it shall"));
-        deployment(name, "running", services.to_vec())
+        deployment_of(name, "running", services.to_vec())
     };
     Status { deployments: vec![well("shop", 277_200), well("wiki", 86_400 * 40), well("mail", 3_900)], ..empty() }
 }
@@ -101,8 +101,8 @@ fn troubled() -> Status {
     lone.id = ResourceId::lone_container("web-1", "builder");
     lone.short = "builder".into();
     let deployments = vec![
-        deployment("billing", "running", vec![resource("billing", "api", Standing::NeedsYou, 240, port)]),
-        deployment(
+        deployment_of("billing", "running", vec![resource("billing", "api", Standing::NeedsYou, 240, port)]),
+        deployment_of(
             "shop",
             "running",
             vec![
@@ -111,18 +111,18 @@ fn troubled() -> Status {
                 resource("shop", "db", Standing::Well, 277_200, "runs as it shall"),
             ],
         ),
-        deployment("legacy", "unknown", vec![unknown]),
-        deployment(
+        deployment_of("legacy", "unknown", vec![unknown]),
+        deployment_of(
             "größe-日本",
             "running",
             vec![resource("größe-日本", "web", Standing::Well, 60, "runs as it shall")],
         ),
-        deployment(
+        deployment_of(
             "wiki",
             "stopped",
             vec![resource("wiki", "web", Standing::Stopped, 277_200, "`docker stop` on 20 Nov 09:14")],
         ),
-        deployment("-", "running", vec![lone]),
+        deployment_of("-", "running", vec![lone]),
     ];
     Status {
         deployments,
@@ -219,7 +219,7 @@ fn many_that_are_well_are_folded() {
     let many = (0..300)
         .map(|n| {
             let name = format!("app-{n:03}");
-            deployment(&name, "running", vec![resource(&name, "web", Standing::Well, 90_000, "runs as it shall")])
+            deployment_of(&name, "running", vec![resource(&name, "web", Standing::Well, 90_000, "runs as it shall")])
         })
         .collect();
     let many = Status { deployments: many, ..empty() };
@@ -289,6 +289,62 @@ fn an_incident(number: u64, standing: Standing, phase: &str, ended: Option<Wall>
 fn why_tells_the_story_with_its_evidence_and_what_was_not_done() {
     assert_snapshot!("why_100", why(&a_why(), &page(100)));
     assert_snapshot!("why_80", why(&a_why(), &page(80)));
+}
+
+#[test]
+fn why_of_a_deployment_names_each_service_and_tells_of_those_that_are_not_well() {
+    let services = &troubled().deployments[1].resources;
+    let healed = Incident { short: "shop/db".into(), ..an_incident(7, Standing::Well, "resolved", Some(ago(89_000))) };
+    let incidents = [healed, an_incident(41, Standing::Healing, "verifying", None)];
+    let drawn = deployment(("shop", services), &incidents, (&[a_why()], 1), &page(80));
+    assert_snapshot!("why_deployment_80", drawn);
+    for width in [60, 80, 100, 200] {
+        for line in deployment(("shop", services), &incidents, (&[a_why()], 1), &page(width)).lines() {
+            assert!(text::width(line) <= width, "{width}: {line}");
+        }
+    }
+    let well = &all_well().deployments[0].resources;
+    assert_snapshot!("why_deployment_well_80", deployment(("shop", well), &[], (&[], 0), &page(80)));
+    let mut two_hosts = well.clone();
+    two_hosts[1].id = ResourceId::docker("web-2", "shop", "web", 1);
+    let drawn = deployment(("shop", &two_hosts), &[], (&[], 0), &page(80));
+    assert!(drawn.contains("HOST") && drawn.contains("web-2"), "{drawn}");
+}
+
+#[test]
+fn what_was_stopped_on_purpose_is_said_of_a_deployment_that_is_well() {
+    let row = |standings: &[Standing], health| {
+        let service = |(n, standing): (usize, &Standing)| Resource {
+            health: Some(health),
+            ..resource("shop", &format!("s{n}"), *standing, 60, "running")
+        };
+        let services = standings.iter().enumerate().map(service).collect();
+        let shop = Deployment { why: "2 containers run".into(), ..deployment_of("shop", "mixed", services) };
+        let drawn = status(&Status { deployments: vec![shop], ..empty() }, false, &page(80));
+        let row = drawn.lines().last().unwrap().to_owned();
+        row.split_once("1 m  ").unwrap().1.to_owned()
+    };
+    use Standing::{Done, Stopped, Well};
+    let table: [(&[Standing], Health, &str); 6] = [
+        (&[Well, Well, Stopped], Health::Unchecked, "2 run; 1 stopped on purpose"),
+        (&[Well, Stopped, Stopped], Health::Unchecked, "1 runs; 2 stopped on purpose"),
+        (&[Well, Well, Stopped], Health::Healthy, "2 run, 2 healthy; 1 stopped on purpose"),
+        (&[Well, Done, Stopped], Health::Healthy, "1 runs, healthy; 1 stopped on purpose"),
+        (&[Well, Well], Health::Healthy, "2 containers run"),
+        (&[Stopped, Stopped], Health::Unchecked, "2 containers run"),
+    ];
+    for (standings, health, expect) in table {
+        assert_eq!(row(standings, health), expect, "{standings:?}");
+    }
+}
+
+#[test]
+fn of_a_dead_healer_what_was_under_way_is_past() {
+    let dead = Page { source: Source::Journal(ago(190)), ..page(100) };
+    let drawn = super::why(&a_why(), &dead);
+    assert!(drawn.contains("incident web-1/41: verifying when healer ended, began"), "{drawn}");
+    assert!(!status(&Status { running_since: None, ..troubled() }, false, &dead).contains("watching"));
+    assert!(super::why(&a_why(), &page(100)).contains("verifying, began"));
 }
 
 #[test]

@@ -80,24 +80,48 @@ pub(super) fn wrapped_in(text: &str, columns: usize, lines_max: usize) -> Vec<St
     lines
 }
 
-/// Split at blanks, but for those within backticks.
+/// Split at blanks, but for those within backticks and within a duration.
 fn words(text: &str, columns: usize) -> Vec<&str> {
     let mut words = Vec::new();
     let mut start = 0;
     let mut quoted = false;
+    let mut duration_ends = 0;
     for (at, c) in text.char_indices() {
         match c {
             '`' if quoted => quoted = false,
             '`' => quoted = text[at + 1..].find('`').is_some_and(|len| width(&text[at..at + 1 + len + 1]) <= columns),
-            ' ' if !quoted => {
+            ' ' if !quoted && at >= duration_ends => {
                 words.push(&text[start..at]);
                 start = at + 1;
+            }
+            c if c.is_ascii_digit() && at >= duration_ends && !text[..at].ends_with(char::is_alphanumeric) => {
+                let length = duration(&text[at..]);
+                if width(&text[start..at + length]) <= columns {
+                    duration_ends = at + length;
+                }
             }
             _ => {}
         }
     }
     words.push(&text[start..]);
     words
+}
+
+/// How many bytes the duration takes that the text begins with, as [`model::time::Spoken`] says it (`14 s`, `1 m 14 s`,
+/// `0.31 s`); 0 if it begins with none.
+fn duration(text: &str) -> usize {
+    let mut end = 0;
+    loop {
+        let part = if end == 0 { text } else { text[end..].strip_prefix(' ').unwrap_or_default() };
+        let number = part.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(0);
+        let unit = part[number..].strip_prefix([' ']).and_then(|rest| rest.strip_prefix(['s', 'm', 'h', 'd']));
+        match unit {
+            Some(behind) if number > 0 && !behind.starts_with(char::is_alphanumeric) => {
+                end = text.len() - behind.len();
+            }
+            Some(_) | None => return end,
+        }
+    }
 }
 
 /// At least one character goes to the head, so that whoever loops comes to an end.
@@ -138,6 +162,32 @@ mod tests {
         }
         for text in ["日本語日本語", "x", "a\u{301}\u{301}"] {
             assert_eq!(wrapped(text, 1).concat(), text);
+        }
+    }
+
+    #[test]
+    fn a_duration_is_not_torn_apart() {
+        let table = [
+            ("held for 1 m 14 s, then", 14, vec!["held for", "1 m 14 s, then"]),
+            ("since 14 s now", 9, vec!["since", "14 s now"]),
+            ("(0.31 s ago)", 8, vec!["(0.31 s", "ago)"]),
+            ("in 3 d 5 h", 6, vec!["in 3 d", "5 h"]),
+            ("at 2 hosts", 5, vec!["at 2", "hosts"]),
+            ("web2 s", 4, vec!["web2", "s"]),
+            ("9 services 7 s", 10, vec!["9 services", "7 s"]),
+            ("`a 1 m` 2 m", 7, vec!["`a 1 m`", "2 m"]),
+            ("1 m", 1, vec!["1", "m"]),
+        ];
+        for (text, columns, expect) in table {
+            assert_eq!(wrapped(text, columns), expect, "{text}");
+        }
+        for ms in [310, 42_000, 74_000, 3_661_000, 277_200_000] {
+            let spoken = model::time::Spoken(std::time::Duration::from_millis(ms)).to_string();
+            assert_eq!(duration(&format!("{spoken} ago")), spoken.len(), "{spoken}");
+            for columns in spoken.len()..30 {
+                let lines = wrapped(&format!("it has to hold for {spoken}: then it is over"), columns);
+                assert!(lines.iter().any(|line| line.contains(&spoken)), "{lines:?}");
+            }
         }
     }
 

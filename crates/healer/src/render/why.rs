@@ -4,7 +4,7 @@ use model::fact::Health;
 use model::view::{Incident, Line, Resource, Why};
 
 use super::table::{Column, Table};
-use super::{Page, style};
+use super::{Page, Source, style};
 
 /// How many incidents are named; the story tells what matters of them.
 const INCIDENTS_MAX: usize = 5;
@@ -15,8 +15,12 @@ const STORY_LINES_MAX: usize = 8;
 
 /// Draws it.
 pub(crate) fn why(why: &Why, page: &Page) -> String {
-    let mut out = page.source_banner();
-    out.push_str(&page.paragraph(style::HEAD, &why.headline));
+    page.source_banner() + &told(why, page)
+}
+
+/// The same without a word on where it was learnt.
+pub(super) fn told(why: &Why, page: &Page) -> String {
+    let mut out = page.paragraph(style::HEAD, &why.headline);
     if let Some(resource) = &why.resource {
         out.push_str(&page.paragraph(style::QUIET, &body(resource)));
     }
@@ -70,15 +74,19 @@ fn body(resource: &Resource) -> String {
     if parts.is_empty() { "it is not seen at present".to_owned() } else { parts.join(" · ") }
 }
 
-fn named(incident: &Incident, page: &Page) -> String {
+pub(super) fn named(incident: &Incident, page: &Page) -> String {
     let ended = incident.ended.map_or(String::new(), |ended| format!(", ended {}", page.stamp(ended)));
+    let then = match (page.source, incident.ended) {
+        (Source::Journal(_), None) => " when healer ended",
+        (Source::Journal(_) | Source::Daemon, _) => "",
+    };
     let attempts = match incident.attempts {
         0 => String::new(),
         1 => ", 1 attempt".to_owned(),
         n => format!(", {n} attempts"),
     };
     let phase = incident.phase.replace('_', " ");
-    format!("incident {}: {phase}, began {}{ended}{attempts}", incident.id, page.stamp(incident.opened))
+    format!("incident {}: {phase}{then}, began {}{ended}{attempts}", incident.id, page.stamp(incident.opened))
 }
 
 fn story(lines: &[Line], page: &Page) -> String {

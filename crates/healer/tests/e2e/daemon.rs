@@ -99,6 +99,11 @@ impl Healer {
         child.wait().expect("it is our child");
     }
 
+    /// Halts it where it is: it does nothing more, and can still be killed.
+    pub(crate) fn halt(&self) {
+        crate::docker::succeed(Command::new("sh").args(["-c", &format!("kill -s STOP {}", self.pid())]));
+    }
+
     /// The daemon's pid.
     pub(crate) fn pid(&self) -> u32 {
         self.child.as_ref().expect("healer runs").id()

@@ -1,13 +1,15 @@
 //! healer is killed at random moments of a repair, again and again: nothing may be doubled, stuck or forgotten.
 //!
 //! Half of the rounds strike a start, the other half a restart: there the blow falls after the stop was ordered, so that
-//! a service which healer took down must be brought up by the next process, exactly once.
+//! a service which healer took down must be brought up by the next process, exactly once. The first two of those are
+//! aimed: their blow falls while the service is down by healer's stop, whatever chance does in the others.
 //!
 //! Ten rounds in CI; `HEALER_KILLS=200` for more. Each round has a service of its own, since a service that crashes ten
 //! times in a row is rightly escalated.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -32,6 +34,18 @@ enum Reason {
     Asked,
 }
 
+/// The rounds whose blow is aimed: the first of each reason that makes a pair.
+const AIMED: [u32; 2] = [1, 3];
+
+/// When a blow falls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Blow {
+    /// So many milliseconds after the repair began.
+    After(u64),
+    /// As soon as the service is down by healer's stop, and before its start.
+    WhileDown,
+}
+
 /// Budgets that many crashes on one host do not exhaust.
 const GENEROUS: &str =
     "budgets: {stability: 1s, per_host: 100000/10m, everywhere: 100000/10m, per_deployment: 100/30m}\n";
@@ -49,15 +63,20 @@ fn killed_at_random_moments_healer_neither_doubles_nor_forgets_nor_stays_stuck()
         let reason = [Reason::Crash, Reason::Sick, Reason::Crash, Reason::Asked][round as usize % 4];
         // A repair may also be struck twice: the second blow falls on the recovery.
         let twice = random(round, 1).is_multiple_of(3);
-        let first = random(round, 2) % if reason == Reason::Crash { BLOW_WITHIN_MS } else { PAIR_WITHIN_MS };
+        let within_ms = if reason == Reason::Crash { BLOW_WITHIN_MS } else { PAIR_WITHIN_MS };
+        let first = match AIMED.contains(&round) {
+            true => Blow::WhileDown,
+            false => Blow::After(random(round, 2) % within_ms),
+        };
         let second = random(round, 3) % BLOW_WITHIN_MS;
-        blows.push(format!("{reason:?} {first}{}", if twice { format!("+{second}") } else { String::new() }));
-        let said = format!("round {round}, blows after {} ms", blows[blows.len() - 1]);
+        blows.push(format!("{reason:?} {first:?}{}", if twice { format!("+{second}") } else { String::new() }));
+        let said = format!("round {round}, blows {}", blows[blows.len() - 1]);
         let open = strike(&mut rig, round, reason, first, twice.then_some(second), &said);
+        assert!(open || first != Blow::WhileDown, "{said}: it was up again before the blow that was aimed");
         pairs += u32::from(reason != Reason::Crash);
         between += u32::from(open);
     }
-    eprintln!("struck after {} ms; {between} of {pairs} pairs between stop and start", blows.join(", "));
+    eprintln!("struck: {}; {between} of {pairs} pairs between stop and start", blows.join(", "));
     assert!(pairs == 0 || between > 0, "no blow fell between a stop and its start");
     the_journal_is_whole(&mut rig);
     no_message_is_doubled(&rig);
@@ -65,14 +84,15 @@ fn killed_at_random_moments_healer_neither_doubles_nor_forgets_nor_stays_stuck()
 
 /// One service, one repair, one or two blows; then all must be well. Says whether the first blow fell between the stop
 /// and the start of a pair.
-fn strike(rig: &mut Rig, round: u32, reason: Reason, first_ms: u64, second_ms: Option<u64>, said: &str) -> bool {
+fn strike(rig: &mut Rig, round: u32, reason: Reason, first: Blow, second_ms: Option<u64>, said: &str) -> bool {
     let project = format!("kill{round}");
     rig.project.clone_from(&project);
     let check = "healthcheck: {test: [CMD, test, -f, /ok], interval: 1s, timeout: 5s, retries: 1}";
+    let stopping = if first == Blow::WhileDown { Service::stubborn } else { Service::slow };
     let service = match reason {
         Reason::Crash => Service::web("web"),
-        Reason::Sick => Service::slow("web").with(check),
-        Reason::Asked => Service::slow("web"),
+        Reason::Sick => stopping("web").with(check),
+        Reason::Asked => stopping("web"),
     };
     rig.write_project(&project, &[service]);
     let folder = rig.project_folder(&project);
@@ -92,7 +112,10 @@ fn strike(rig: &mut Rig, round: u32, reason: Reason, first_ms: u64, second_ms: O
     if reason != Reason::Crash {
         wait_for(&format!("{said}: it is told to stop"), SOON, || (rig.count(&container, "kill") > 0).then_some(()));
     }
-    blow(rig, first_ms);
+    match first {
+        Blow::After(ms) => blow(rig, ms),
+        Blow::WhileDown => blow_while_down(rig, &folder, said),
+    }
     // The recorder may be a moment behind the engine.
     let open = reason != Reason::Crash && rig.container("web").started_at == container.started_at;
     if let Some(mut person) = person {
@@ -130,6 +153,17 @@ fn strike(rig: &mut Rig, round: u32, reason: Reason, first_ms: u64, second_ms: O
 fn blow(rig: &mut Rig, after_ms: u64) {
     // strikes at a random moment
     thread::sleep(Duration::from_millis(after_ms));
+    rig.healer.kill();
+}
+
+/// Strikes between the stop of a pair and its start. That moment is as short as healer can make it, so the service holds
+/// its stop up until healer is halted: it goes down then, and whoever would start it is struck before it can.
+fn blow_while_down(rig: &mut Rig, folder: &Path, said: &str) {
+    rig.healer.halt();
+    tell(folder, "web", "end");
+    wait_for(&format!("{said}: it is down by healer's stop"), SOON, || {
+        (rig.container("web").status == "exited").then_some(())
+    });
     rig.healer.kill();
 }
 

@@ -207,6 +207,8 @@ impl Rig {
 pub(crate) struct Service {
     name: &'static str,
     command: Vec<String>,
+    /// How long it may take to stop.
+    grace: &'static str,
     /// More keys, a line each.
     more: Vec<String>,
 }
@@ -230,9 +232,19 @@ impl Service {
         slow
     }
 
+    /// The same, but told to stop it goes on until it is told to `end`.
+    pub(crate) fn stubborn(name: &'static str) -> Service {
+        let mut stubborn = Service { grace: "20s", ..Service::web(name) };
+        let trap = format!("trap 'until [ -f /t/{name}-end ]; do sleep 0.1; done; exit 0' TERM");
+        for word in &mut stubborn.command {
+            *word = word.replace("trap 'exit 0' TERM", &trap);
+        }
+        stubborn
+    }
+
     pub(crate) fn running(name: &'static str, command: &[&str]) -> Service {
         let command = command.iter().map(|word| (*word).to_owned()).collect();
-        Service { name, command, more: Vec::new() }
+        Service { name, command, grace: "2s", more: Vec::new() }
     }
 
     pub(crate) fn with(mut self, line: &str) -> Service {
@@ -244,8 +256,8 @@ impl Service {
         let command = serde_json::to_string(&self.command).expect("words are JSON");
         let mut text = format!(
             "  {}:\n    image: healer-test:1\n    command: {command}\n    volumes: [\"./t:/t\"]\n    \
-             stop_grace_period: 2s\n",
-            self.name
+             stop_grace_period: {}\n",
+            self.name, self.grace
         );
         for line in &self.more {
             text.push_str(&format!("    {line}\n"));

@@ -99,8 +99,21 @@ fn a_permit_that_was_withheld_was_not_used() {
 }
 
 #[test]
-fn behind_a_closed_gate_nothing_passes() {
-    let gate = gate(Some(WANTED));
-    gate.close();
-    assert_eq!(gate.pass(&permit(Action::Start, Pair::None), Tick(1)), Err(Withdrawn::Deposed));
+fn behind_a_closed_gate_nothing_passes_whatever_is_published_after_that() {
+    let closed = gate(Some(WANTED));
+    closed.close();
+    let deposed = gate(Some(WANTED));
+    deposed.depose();
+    // Its process ends later: that changes nothing of why.
+    deposed.close();
+    let engine = Engine::new(State::default(), Arc::new(Settings::default()), "0");
+    for (gate, expect) in [(closed, Withdrawn::Ending), (deposed, Withdrawn::Deposed)] {
+        let unhindered = Permit { behalf: Behalf::Person("ann".to_owned()), ..permit(Action::Stop, Pair::None) };
+        for _ in 0..2 {
+            assert_eq!(gate.pass(&permit(Action::Start, Pair::None), Tick(1)), Err(expect.clone()));
+            assert_eq!(gate.pass(&unhindered, Tick(1)), Err(expect.clone()));
+            gate.publish(&engine, std::iter::once(&web()));
+            gate.lock().standings.insert(web(), WANTED);
+        }
+    }
 }

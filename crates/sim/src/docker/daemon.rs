@@ -124,7 +124,12 @@ impl World<'_> {
         for key in 0..self.docker.containers.len() {
             let container = &mut self.docker.containers[key];
             let starts = std::mem::take(&mut container.starts_at_boot);
-            if !container.gone && starts && container.run == Run::Exited && self.why_unstartable(key).is_none() {
+            if container.gone || !starts || container.run != Run::Exited {
+                continue;
+            }
+            if let Some((code, error)) = self.why_unstartable(key) {
+                self.note_failed_start(key, code, error);
+            } else {
                 self.docker.containers[key].hbms = false;
                 self.begin_life(key, By::Engine);
                 // The engine overrides what healer was told: whoever looks later cannot tell it from a person's start.

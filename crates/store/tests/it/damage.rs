@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use rusqlite::Connection;
+use store::reader::Query;
 use store::{Error, Journal, Reader, Sqlite};
 
 use crate::{Recovered, recovered, story, write_story};
@@ -122,6 +123,20 @@ fn columns_that_do_not_repeat_the_body_are_found_by_verify() {
         let Err(Error::Damaged(why)) = Reader::open(dir.path()).unwrap().verify() else { panic!("{statement}") };
         assert!(why.contains("entry 2 is not filed"), "{statement}: {why}");
     }
+}
+
+#[test]
+fn an_entry_that_cannot_be_read_is_never_left_out_but_named() {
+    let dir = harmed(sql("UPDATE events SET body = '\"nobody_knows_this\"' WHERE seq = 4"));
+    let reader = Reader::open(dir.path()).unwrap();
+    for newest_first in [false, true] {
+        let page = reader.entries(&Query { newest_first, ..Query::default() });
+        let Err(Error::Damaged(why)) = page else { panic!("{page:?}") };
+        assert!(why.contains("entry 4 cannot be read"), "{why}");
+    }
+    // What does not need it is still told.
+    let rest = reader.entries(&Query { after_seq: Some(4), ..Query::default() }).unwrap();
+    assert_eq!(rest.entries, story::entries(1, 5..=30));
 }
 
 #[test]

@@ -107,6 +107,7 @@ pub(crate) fn case() -> Case {
             cut: true,
         }),
         is_job: false,
+        ended_by_us: false,
     }
 }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::answer::Problem;
 use crate::house::House;
+use crate::mind::Mind;
 use crate::query::Query;
 use crate::schema;
 
@@ -43,11 +44,23 @@ pub(crate) struct Page {
     responses((status = 200, body = schema::History)))]
 pub(crate) async fn history(State(house): State<House>, RawQuery(raw): RawQuery) -> Result<Json<Page>, Problem> {
     let asked = asked(&Query::parse(raw.as_deref(), KEYS)?, Timestamp::now())?;
-    let first = asked.after_seq.is_none();
+    let (first, newest_first) = (asked.after_seq.is_none(), asked.newest_first);
     let page = house.read(move |reader| reader.entries(&asked)).await?;
-    let items = house.mind().lines(&page.entries);
+    let items = in_words(house.mind(), &page.entries, newest_first);
     let total = (first && page.next.is_none()).then_some(items.len());
     Ok(Json(Page { items, entries: page.entries, total, next: page.next.map(|seq| seq.to_string()) }))
+}
+
+/// The lines in the order of their entries. They are told as things happened, the oldest first: what is said of an entry
+/// rests on those before it.
+fn in_words(mind: &Mind, entries: &[Entry], newest_first: bool) -> Vec<Line> {
+    if !newest_first {
+        return mind.lines(entries);
+    }
+    let oldest_first: Vec<Entry> = entries.iter().rev().cloned().collect();
+    let mut lines = mind.lines(&oldest_first);
+    lines.reverse();
+    lines
 }
 
 fn asked(query: &Query, now: Timestamp) -> Result<store::reader::Query, Problem> {

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use model::Now;
 use model::command::Ask;
 use model::event::Entry;
 use model::fact::{
@@ -12,6 +11,7 @@ use model::fact::{
 use model::input::{Effect, Input, Report, SourceState};
 use model::settings::Settings;
 use model::view::{Line, Status, Why};
+use model::{Now, ResourceId};
 use runtime::{Clock, Driver, Gate, Handle, Loop, Perform};
 use serde::Deserialize;
 use store::Sqlite;
@@ -21,13 +21,17 @@ use super::*;
 use crate::client::{Client, ClientError};
 
 /// Performs nothing: what is decided stays decided.
-struct Idle;
+pub(super) struct Idle;
 
 impl Perform for Idle {
     fn perform(&mut self, _: Effect) {}
 }
 
 fn looked(run: Run, exit: Option<Exit>) -> Input {
+    looked_at(resource("web"), run, exit)
+}
+
+pub(super) fn looked_at(resource: ResourceId, run: Run, exit: Option<Exit>) -> Input {
     let definition = Definition {
         name: "shop-web-1".to_owned(),
         image: "shop:1".to_owned(),
@@ -56,14 +60,14 @@ fn looked(run: Run, exit: Option<Exit>) -> Input {
         definition: Arc::new(definition),
     };
     Input::Observed(Observation {
-        resource: resource("web"),
+        resource,
         incarnation: Incarnation(Arc::from("0123456789abcdef")),
         generation: Generation(1),
         fact: Fact::Looked(Box::new(look)),
     })
 }
 
-fn source(state: SourceState) -> Input {
+pub(super) fn source(state: SourceState) -> Input {
     Input::Source(Report { source: "web-1".to_owned(), state })
 }
 
@@ -92,7 +96,7 @@ async fn healer(dir: &std::path::Path) -> (Handle, std::thread::JoinHandle<()>, 
 }
 
 /// Asks until the answer is as it should be.
-async fn until<T: serde::de::DeserializeOwned + std::fmt::Debug>(
+pub(super) async fn until<T: serde::de::DeserializeOwned + std::fmt::Debug>(
     client: &Client,
     path: &str,
     fits: impl Fn(&T) -> bool,

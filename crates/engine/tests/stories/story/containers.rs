@@ -128,6 +128,14 @@ impl Story {
         self
     }
 
+    /// Its last end had this code, whatever its signal was.
+    pub(crate) fn ended_with(&mut self, name: &str, code: i32) -> &mut Story {
+        let id = self.container(name).id.clone();
+        let exit = self.by_id(&id).unwrap().exit.as_mut().expect("it has ended");
+        exit.code = code;
+        self
+    }
+
     pub(crate) fn turns(&mut self, name: &str, health: Health) -> &mut Story {
         let id = self.container(name).id.clone();
         self.by_id(&id).unwrap().health = health;

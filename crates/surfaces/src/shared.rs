@@ -1,40 +1,11 @@
-//! How often the loop is asked: as seldom as its work needs, whoever asks, and however many.
-//!
-//! A question is answered on the loop's thread, so what it costs is taken from healer's work. Two bounds keep that small:
-//! all questions together take at most a tenth of the loop's time ([`Turns`]), and those who want the same picture share
-//! one ([`Shared`]). No answer is older than its question.
+//! Those who want the same picture share one: the loop is asked as seldom as its work needs, however many ask. (What all
+//! questions together may cost the loop, it keeps to by itself.) No answer is older than its question.
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep_until};
-
-/// After a question the next one waits for so many times what that one cost.
-const REST: u32 = 9;
-/// But no longer than this: a single slow answer makes nobody wait for minutes.
-const REST_MAX: Duration = Duration::from_secs(1);
-
-/// One question at a time, in the order in which they came, each followed by a rest.
-#[derive(Debug, Default)]
-pub(crate) struct Turns(Mutex<Option<Instant>>);
-
-impl Turns {
-    /// Asks when it is this question's turn. `ask` gives the answer and what it cost the loop.
-    pub(crate) async fn take<T, E, F>(&self, ask: impl FnOnce() -> F) -> Result<T, E>
-    where
-        F: Future<Output = Result<(T, Duration), E>>,
-    {
-        let mut rests_until = self.0.lock().await;
-        if let Some(until) = *rests_until {
-            sleep_until(until).await;
-        }
-        let (answer, cost) = ask().await?;
-        *rests_until = Some(Instant::now() + (cost * REST).min(REST_MAX));
-        Ok(answer)
-    }
-}
+use tokio::time::Instant;
 
 /// A picture that is made once for all who wait for it.
 #[derive(Debug)]
@@ -71,6 +42,9 @@ impl<T> Shared<T> {
 mod tests {
     use std::convert::Infallible;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use tokio::time::sleep_until;
 
     use super::*;
 
@@ -79,17 +53,6 @@ mod tests {
     /// Time on the paused clock: it takes none, and puts things in order.
     async fn passes(time: Duration) {
         sleep_until(Instant::now() + time).await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_loop_rests_nine_times_as_long_as_a_question_took_and_a_second_at_most() {
-        for (cost, expect) in [(Duration::ZERO, Duration::ZERO), (10 * MS, 90 * MS), (60_000 * MS, REST_MAX)] {
-            let turns = Turns::default();
-            let ask = || async move { Ok::<_, Infallible>((Instant::now(), cost)) };
-            let first = turns.take(ask).await.unwrap();
-            let second = turns.take(ask).await.unwrap();
-            assert_eq!(second - first, expect, "{cost:?}");
-        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -119,10 +82,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_who_gives_up_keeps_nobody_else_waiting() {
-        let (turns, shared) = (Turns::default(), Shared::default());
-        let never = || turns.take(std::future::pending::<Result<((Instant, u8), Duration), Infallible>>);
+        let shared = Shared::default();
+        let never = std::future::pending::<Result<(Instant, u8), Infallible>>;
         assert!(tokio::time::timeout(10 * MS, shared.get(never)).await.is_err());
-        let soon = || turns.take(|| async { Ok::<_, Infallible>(((Instant::now(), 7), MS)) });
+        let soon = || async { Ok::<_, Infallible>((Instant::now(), 7)) };
         assert_eq!(*shared.get(soon).await.unwrap(), 7);
     }
 }

@@ -1,0 +1,248 @@
+//! Safety at the permit and at the act, each asserted by itself: the second would hide a fault of the first.
+
+use model::action::{Action, Behalf, Pair, Permit};
+use model::event::Refresh;
+use model::fact::Incarnation;
+use model::input::Effect;
+use model::settings::Mode;
+use model::verdict::Limit;
+use model::{ResourceId, Tick};
+
+use super::{Given, ends_in_start};
+use crate::docker::Key;
+use crate::truth::Word;
+use crate::world::World;
+
+/// The least waits before the second, third … attempt; the last repeats.
+const WAITS_MS: [u64; 4] = [10_000, 40_000, 160_000, 300_000];
+/// Somebody else's start gives a fresh budget at most this often.
+const FOREIGN_REFRESH_MS: u64 = 30 * 60_000;
+/// What has been well for so long, and was watched all the time, needs no repair.
+const WELL_MS: u64 = 45_000;
+
+impl World<'_> {
+    pub(super) fn check_permit(&mut self, pid: u32, permit: &Permit, step: usize, now: u64) {
+        if self.check.permits.contains_key(&permit.id) {
+            self.broken("a permit has a number of its own", format!("permit {} was given twice", permit.id.0));
+        }
+        let resource = &permit.step.resource;
+        if let (Behalf::Incident(id), Pair::Closes) = (&permit.behalf, permit.step.pair) {
+            self.check.pairs_open.remove(&id.number);
+        }
+        let ours = matches!(permit.behalf, Behalf::Incident(_));
+        let ends_in_start = ends_in_start(permit);
+        if let Some(svc) = self.svc_of(resource) {
+            if ends_in_start && self.must_know_stopped(pid, svc) {
+                let says = format!("permit {} to {} {resource}", permit.id.0, permit.step.action);
+                self.broken("PERMIT: nothing is started that was stopped on purpose", says);
+            }
+            self.check_permit_fits(svc, permit, now);
+        }
+        let same = self.check.under_way().find(|given| given.permit.step.resource == *resource).map(|g| g.permit.id);
+        if let Some(other) = same {
+            let says = format!("permit {} for {resource} while {} is under way", permit.id.0, other.0);
+            self.broken("one remediation per resource", says);
+        }
+        if let (Behalf::Incident(id), false) = (&permit.behalf, permit.unhindered) {
+            self.check_attempt(id.number, permit, step, now);
+        }
+        if let Behalf::Incident(id) = &permit.behalf {
+            self.check.holds.entry(id.number).or_default().extend(permit.leases.iter().cloned());
+            if ours && permit.step.action == Action::Start {
+                self.check.verifying.remove(&id.number);
+            }
+        }
+        let given = Given { permit: permit.clone(), handed: false, used: false, answer: None, settled: None };
+        self.check.permits.insert(permit.id, given);
+    }
+
+    fn check_permit_fits(&mut self, svc: usize, permit: &Permit, now: u64) {
+        let undo = matches!(permit.behalf, Behalf::Incident(_))
+            && permit.step.action == Action::Stop
+            && permit.step.pair == Pair::None;
+        let truth = self.services[svc].truth;
+        if undo && truth.word == Word::Running && truth.since + 5_000 < now && !truth.excused {
+            let says = format!("permit {} stops {}", permit.id.0, permit.step.resource);
+            self.broken("what shall run is not stopped", says);
+        }
+        let Behalf::Incident(_) = permit.behalf else { return };
+        let well = self.docker.by_id(&permit.incarnation).is_some_and(|key| {
+            let container = &self.docker.containers[key];
+            container.well_since.is_some_and(|since| since + WELL_MS <= now)
+        });
+        let watched = self.leader().is_some_and(|healer| healer.eyes.watches_for(now, WELL_MS));
+        if well && watched && !permit.unhindered && permit.step.action == Action::Start {
+            let says = format!("permit {} to {} {}", permit.id.0, permit.step.action, permit.step.resource);
+            self.broken("what is well is left alone", says);
+        }
+    }
+
+    fn check_attempt(&mut self, number: u64, permit: &Permit, step: usize, now: u64) {
+        let resource = permit.step.resource.clone();
+        let Some(healer) = self.leader() else { return };
+        let settings = healer.turning.engine().settings().clone();
+        let approvals = self.check.approvals.get(&number).copied().unwrap_or(0);
+        let policy = {
+            let issue = self
+                .check
+                .shadow
+                .incidents
+                .get(&number)
+                .and_then(|incident| incident.diagnosis.as_ref())
+                .map_or("unknown".to_owned(), |diagnosis| diagnosis.issue_type.clone());
+            settings.policy(&resource, &issue)
+        };
+        if self.check.frozen {
+            self.broken("PERMIT: nothing new in a freeze", format!("permit {} for {resource}", permit.id.0));
+        }
+        if settings.excluded_by(&resource, &self.definition(&permit.incarnation)).is_some() {
+            self.broken("what is excluded is left alone", format!("permit {} for {resource}", permit.id.0));
+        }
+        let asks = settings.mode == Mode::Suggest || !policy.auto_heal;
+        if settings.mode == Mode::Observe || (asks && approvals == 0 && step == 0) {
+            let says = format!("permit {} for {resource} in mode {:?}", permit.id.0, settings.mode);
+            self.broken("nothing is done unasked that has to be asked", says);
+        }
+        if step == 0 {
+            // An approval is good for one execution.
+            self.check.approvals.insert(number, 0);
+            self.thread(number).reasons += 1;
+        }
+        let busy = self.check.under_way().filter(|g| matches!(g.permit.behalf, Behalf::Incident(_))).count();
+        if busy >= usize::try_from(settings.budgets.concurrent.max(1)).unwrap_or(usize::MAX) {
+            self.broken("no more at the same time than may be", format!("permit {}: {busy} under way", permit.id.0));
+        }
+        let held = self.check.holds.iter().any(|(other, holds)| *other != number && !holds.is_disjoint(&permit.leases));
+        if held {
+            let says = format!("permit {} for {resource}, which another incident has hold of", permit.id.0);
+            self.broken("what is shared is leased", says);
+        }
+        let limit = Limit {
+            count: policy.max_retries.unwrap_or(settings.budgets.per_resource.count),
+            window_ms: policy.window_ms.unwrap_or(settings.budgets.per_resource.window_ms),
+        };
+        let made = self.check.attempts_within(&resource, limit.window_ms, now);
+        if made >= limit.count {
+            let says = format!("permit {} for {resource}: attempt {} of {}", permit.id.0, made + 1, limit.count);
+            self.broken("no budget is exceeded", says);
+        }
+        self.check_wait(&resource, made, now);
+        self.check.attempts.entry(resource.clone()).or_default().push(now);
+        self.check.actions.push((now, resource.clone()));
+        let budgets = settings.budgets;
+        for (limit, deployment) in [
+            (budgets.per_deployment, Some(resource.deployment())),
+            (budgets.per_host, None),
+            (budgets.everywhere, None),
+        ] {
+            let within = self.check.actions.iter().rev().take_while(|(then, _)| now - *then < limit.window_ms);
+            let count = within.filter(|(_, of)| deployment.is_none_or(|name| of.deployment() == name)).count();
+            if count > usize::try_from(limit.count).unwrap_or(usize::MAX) {
+                let says = format!("permit {} for {resource}: action {count} of {limit}", permit.id.0);
+                self.broken("no group's budget is exceeded", says);
+            }
+        }
+    }
+
+    fn check_wait(&mut self, resource: &ResourceId, made: u32, now: u64) {
+        let Some(at) = usize::try_from(made).ok().and_then(|made| made.checked_sub(1)) else { return };
+        let wait = WAITS_MS.get(at).or(WAITS_MS.last()).copied().unwrap_or(0);
+        let Some(verdict) = self.check.verdicts.get(resource) else { return };
+        if now < verdict + wait {
+            let says = format!("{resource}: attempt {} comes {} ms after the verdict", made + 1, now - verdict);
+            self.broken("waits are kept", says);
+        }
+    }
+
+    fn definition(&self, incarnation: &Incarnation) -> model::fact::Definition {
+        let of = |key| self.docker.containers.get::<Key>(key).map(|container| (*container.def).clone());
+        self.docker.by_id(incarnation).and_then(of).unwrap_or_else(|| self.services[0].template.clone())
+    }
+
+    pub(super) fn check_refresh(&mut self, resource: &ResourceId, because: &Refresh, now: u64) {
+        self.check.attempts.remove(resource);
+        self.check.verdicts.remove(resource);
+        let Some(svc) = self.svc_of(resource) else { return };
+        let truth = self.services[svc].truth;
+        let (foreign, redefined) = (truth.foreign_starts, truth.redefined);
+        let (lately, foreign_then, redefined_then) = self.check.refreshed.get(resource).copied().unwrap_or((0, 0, 0));
+        let justified = match because {
+            Refresh::Person(_) => return,
+            Refresh::StartedAtTheEngine => foreign > foreign_then,
+            Refresh::DefinitionChanged => redefined > redefined_then,
+        };
+        if !justified {
+            let says = format!("{resource}: {because:?}, and nothing of that kind happened");
+            self.broken("a fresh budget has a reason", says);
+        }
+        if lately > 0 && now < lately + FOREIGN_REFRESH_MS {
+            let says = format!("{resource}: {} ms after the last", now - lately);
+            self.broken("a fresh budget is given once in half an hour", says);
+        }
+        self.check.refreshed.insert(resource.clone(), (now, foreign, redefined));
+    }
+
+    /// What is handed to a performer was committed, and is handed out once.
+    pub(crate) fn check_effect(&mut self, pid: u32, effect: &Effect) {
+        let epoch = self.healer(pid).map(|healer| healer.epoch);
+        match effect {
+            Effect::Execute(permit) => {
+                let Some(given) = self.check.permits.get_mut(&permit.id).filter(|given| given.permit == **permit)
+                else {
+                    let says = format!("permit {} was never committed", permit.id.0);
+                    return self.broken("no effect of an uncommitted decision", says);
+                };
+                let twice = std::mem::replace(&mut given.handed, true);
+                if twice || epoch != Some(permit.epoch) {
+                    let says = format!("permit {} was handed out again", permit.id.0);
+                    self.broken("an act is never repeated blindly", says);
+                }
+            }
+            Effect::Send(parcel) => {
+                if !self.check.written.contains(&parcel.message.id) {
+                    let says = format!("message {} was never committed", parcel.message.id.0);
+                    self.broken("no effect of an uncommitted decision", says);
+                }
+            }
+            Effect::Look { .. } | Effect::Gather { .. } | Effect::Answer(_) => {}
+        }
+    }
+
+    /// The gate has let an act pass: the second line of what must not happen.
+    pub(crate) fn check_act(&mut self, pid: u32, permit: &Permit) {
+        let now = self.now;
+        let number = permit.id.0;
+        let what = format!("permit {number} to {} {}", permit.step.action, permit.step.resource);
+        let Some(given) = self.check.permits.get_mut(&permit.id) else {
+            return self.broken("ACT: no act without a committed permit", what);
+        };
+        if std::mem::replace(&mut given.used, true) {
+            self.broken("ACT: no permit is used twice", what.clone());
+        }
+        if Tick(now) >= permit.until {
+            self.broken("ACT: no permit is used after its time", what.clone());
+        }
+        let leads = permit.epoch == self.disk.borrow().epoch;
+        let deposed = self.healer(pid).is_none_or(|healer| healer.deposed);
+        if !leads {
+            self.counts.hit("race", "act of the one deposed");
+        }
+        if deposed {
+            return self.broken("ACT: nobody acts who knows that he is deposed", what);
+        }
+        if leads && self.check.frozen && !permit.unhindered {
+            self.broken("ACT: nothing new in a freeze", what.clone());
+        }
+        let ends_in_start = ends_in_start(permit);
+        let Some(svc) = self.svc_of(&permit.step.resource) else { return };
+        if !ends_in_start {
+            return;
+        }
+        let known = leads && self.must_know_stopped(pid, svc);
+        match (known, self.services[svc].truth.word) {
+            (true, _) => self.broken("ACT: nothing is started that was stopped on purpose", what),
+            (false, Word::StoppedAtEngine { .. }) => self.counts.hit("race", "start after a stop nobody could know"),
+            (false, Word::Running | Word::StoppedByCommand | Word::Never | Word::Unclear) => {}
+        }
+    }
+}
