@@ -95,7 +95,7 @@ pub enum SourceState {
     Lost {
         /// Which connection.
         generation: Generation,
-        /// Why, in words; empty where it merely ended.
+        /// Why, in words; empty where nothing is known.
         #[serde(default)]
         because: String,
     },
@@ -104,7 +104,8 @@ pub enum SourceState {
         /// The new connection.
         generation: Generation,
     },
-    /// A full listing is complete: every resource was looked at, and these are all there are.
+    /// A full listing is complete: these are all bodies there are. Each was looked at, or is told to be unlooked at until a
+    /// look succeeds.
     Listed {
         /// Through which connection.
         generation: Generation,

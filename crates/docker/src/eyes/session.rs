@@ -34,7 +34,7 @@ const OPEN_FOR: Duration = Duration::from_secs(120);
 const LIST_WITHIN: Duration = Duration::from_secs(60);
 /// From when the names came, how long a listing waits for the looks, and how long for the engine's memory too: events wait
 /// meanwhile at the opening.
-const LOOKED_WITHIN: Duration = Duration::from_secs(30);
+const LOOKED_WITHIN: Duration = Duration::from_millis(1_500);
 const LISTED_WITHIN: Duration = Duration::from_secs(2);
 
 /// Why a container was not looked at yet on a host with very many.
