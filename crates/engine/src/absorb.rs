@@ -86,6 +86,7 @@ impl Engine {
             source,
             start_is_news: change.start_is_news,
             end_unasked: self.end_unasked(&seen.resource, &seen.incarnation),
+            stop_began: self.stop_began(&seen.resource, &seen.incarnation),
             foreign_is_ours: self.faults.foreign_stop_taken_for_ours,
         };
         let word = self.watch.read(seen, &around);
@@ -95,6 +96,10 @@ impl Engine {
     /// The end of this body that is known to be nobody's wish.
     fn end_unasked(&self, resource: &ResourceId, incarnation: &Incarnation) -> Option<SourceTime> {
         self.state.ends.get(resource).filter(|(of, _)| of == incarnation).map(|(_, at)| *at)
+    }
+
+    fn stop_began(&self, resource: &ResourceId, incarnation: &Incarnation) -> Option<SourceTime> {
+        self.state.stops.get(resource).filter(|stop| stop.incarnation == *incarnation).map(|stop| stop.at)
     }
 
     /// Judges an end whose events did not come in time by what a look shows, as one that nobody watched: the engine drops
@@ -113,6 +118,7 @@ impl Engine {
             source,
             start_is_news: false,
             end_unasked: self.end_unasked(resource, incarnation),
+            stop_began: self.stop_began(resource, incarnation),
             foreign_is_ours: self.faults.foreign_stop_taken_for_ours,
         };
         let (incarnation, generation) = (incarnation.clone(), body.generation);
@@ -127,6 +133,10 @@ impl Engine {
     fn take_word(&mut self, seen: &Observation, word: Word) {
         match word {
             Word::None => {}
+            Word::StopBegan(at, signal) => {
+                let (resource, incarnation) = (seen.resource.clone(), seen.incarnation.clone());
+                self.emit(Event::StopBegan { resource, incarnation, at, signal });
+            }
             Word::EndedUnasked(at) => self.ended_unasked(&seen.resource, &seen.incarnation, at),
             Word::StartedByAnother => {
                 self.note_person_acted(&seen.resource, "a start at the engine");

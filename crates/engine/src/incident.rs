@@ -325,6 +325,7 @@ impl Incident {
             | Event::ClockJumped { .. }
             | Event::SourceChanged { .. }
             | Event::IntentChanged { .. }
+            | Event::StopBegan { .. }
             | Event::EndedUnasked { .. }
             | Event::BudgetRefreshed { .. }
             | Event::AlertChanged(_)

@@ -13,7 +13,7 @@ use model::intent::{Author, Intent, Wanted};
 use model::{Now, Wall};
 
 use crate::absorb::DIE_LATE_MAX;
-use crate::state::Own;
+use crate::state::{Own, StopBegan};
 use crate::world::{Body, Source};
 
 /// Our own stop follows its signal by a kill only after the stop timeout; a kill that comes this much earlier is
@@ -77,6 +77,8 @@ pub(crate) enum Word {
     Wants(Wanted, Author, String),
     /// Somebody else started it, and that it shall run was known already.
     StartedByAnother,
+    /// Somebody else asked it to end then, by this signal, and it still runs.
+    StopBegan(SourceTime, Option<u8>),
     /// It ended then, and nobody had asked for it: what is wanted is as before.
     EndedUnasked(SourceTime),
 }
@@ -97,11 +99,21 @@ pub(crate) struct Around<'a> {
     pub start_is_news: bool,
     /// The end of this body that was judged to be nobody's wish: a look that shows less does not judge it again.
     pub end_unasked: Option<SourceTime>,
+    /// When somebody was last known to ask this body to end while it ran.
+    pub stop_began: Option<SourceTime>,
     /// A fault that the simulator plants: every signal is taken for our own.
     pub foreign_is_ours: bool,
 }
 
 impl Watch {
+    /// What is watched goes on from what the journal keeps of stops that were under way.
+    pub(crate) fn of<'a>(stops: impl Iterator<Item = &'a StopBegan>) -> Watch {
+        let foreign =
+            |stop: &StopBegan| Foreign { at: stop.at, signal: stop.signal, api_open: true, asked_again: false };
+        let signals = |stop: &StopBegan| Signals { foreign: Some(foreign(stop)), ..Signals::default() };
+        Watch { bodies: stops.map(|stop| (stop.incarnation.clone(), signals(stop))).collect(), ..Watch::default() }
+    }
+
     /// Whether somebody is stopping this body at present, or has stopped it and it is not settled yet who.
     #[must_use]
     pub(crate) fn is_being_stopped(&self, incarnation: &Incarnation) -> bool {
@@ -195,7 +207,7 @@ impl Watch {
                 match &mut signals.foreign {
                     Some(foreign) if foreign.at <= *at => {
                         foreign.api_open = true;
-                        stopped_if_down(*foreign, around)
+                        foreign.word(around)
                     }
                     Some(_) | None => Word::None,
                 }
@@ -333,7 +345,8 @@ impl Watch {
             return found_running(look, before, around.start_is_news && !ours && !by_engine && !by_policy);
         }
         // An end that its events told is judged by them; one that a look alone shows, by evidence.
-        if let Some(foreign) = self.bodies.get(incarnation).and_then(|signals| signals.foreign) {
+        let foreign = self.bodies.get(incarnation).and_then(|signals| signals.foreign);
+        if let Some(foreign) = foreign.filter(|foreign| !foreign.is_of_a_life_before(look)) {
             return stopped_if_down(foreign, around);
         }
         let Some(exit) = look.exit.as_ref().filter(|_| look.run == Run::Exited && look.started.is_some()) else {
@@ -458,6 +471,23 @@ impl Signals {
             self.asks.insert(at);
             self.asks.len() <= ours
         }
+    }
+}
+
+impl Foreign {
+    /// What it says, now that it is known who asked.
+    fn word(self, around: &Around<'_>) -> Word {
+        let since = around.body.started.max(around.stop_began);
+        let is_news = around.before.is_some_and(|intent| intent.wanted != Wanted::Stopped) && since < Some(self.at);
+        if around.body.is_up() && is_news {
+            return Word::StopBegan(self.at, self.signal);
+        }
+        stopped_if_down(self, around)
+    }
+
+    /// Whether the life that this look shows began after it, and not by the engine's own policy.
+    fn is_of_a_life_before(self, look: &Look) -> bool {
+        Some(self.at) < look.started && look.restarts == 0
     }
 }
 

@@ -200,9 +200,9 @@ impl Engine {
     pub fn new(state: State, settings: Arc<Settings>, version: &str) -> Engine {
         let mut engine = Engine {
             now: state.at,
+            watch: intent::Watch::of(state.stops.values()),
             state,
             world: world::World::default(),
-            watch: intent::Watch::default(),
             settings,
             version: version.to_owned(),
             leads: true,

@@ -54,6 +54,9 @@ pub struct State {
     /// The last end of each resource that nobody had asked for: which body's, and when.
     #[serde(default)]
     pub ends: BTreeMap<ResourceId, (Incarnation, SourceTime)>,
+    /// Whom somebody else was asking to end while it ran.
+    #[serde(default)]
+    pub stops: BTreeMap<ResourceId, StopBegan>,
     /// What a person once spoke of to healer: from then on it is healer's to care for, whoever stops and starts it.
     #[serde(default)]
     pub adopted: BTreeSet<ResourceId>,
@@ -112,6 +115,17 @@ pub struct Act {
     pub answered: Option<Tick>,
     /// For a person: by which command.
     pub command: Option<CommandId>,
+}
+
+/// Somebody else was asking a body to end, and it still ran.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StopBegan {
+    /// Which body.
+    pub incarnation: Incarnation,
+    /// When, by the source's clock.
+    pub at: SourceTime,
+    /// The signal, where it is known.
+    pub signal: Option<u8>,
 }
 
 /// What we did to one body. We count, we do not time: one start of ours explains one `start`, one stop of ours explains
@@ -236,7 +250,12 @@ impl State {
                 if let Author::Person(_) = intent.by {
                     self.adopted.insert(resource.clone());
                 }
+                self.stops.remove(resource);
                 self.intents.insert(resource.clone(), intent.clone());
+            }
+            Event::StopBegan { resource, incarnation, at, signal } => {
+                let stop = StopBegan { incarnation: incarnation.clone(), at: *at, signal: *signal };
+                self.stops.insert(resource.clone(), stop);
             }
             Event::EndedUnasked { resource, incarnation, at } => {
                 self.ends.insert(resource.clone(), (incarnation.clone(), *at));
@@ -325,6 +344,7 @@ impl State {
             Event::ResourceGone { resource, incarnation } => {
                 self.intents.remove(resource);
                 self.ends.remove(resource);
+                self.stops.remove(resource);
                 self.adopted.remove(resource);
                 self.own.retain(|of, own| of != incarnation && own.of.as_ref() != Some(resource));
             }

@@ -68,6 +68,18 @@ pub enum Event {
         /// The word.
         intent: Intent,
     },
+    /// Somebody else asks it to end, and it still runs: if it is seen down next, that was their wish, even if a later
+    /// process, or an engine that forgot, is asked.
+    StopBegan {
+        /// What.
+        resource: ResourceId,
+        /// Which body of it.
+        incarnation: Incarnation,
+        /// When, by the source's clock.
+        at: SourceTime,
+        /// The signal, where it is known.
+        signal: Option<u8>,
+    },
     /// It ended, and nobody had asked for that. A later process does not judge this end anew, by less.
     EndedUnasked {
         /// What.
@@ -422,6 +434,7 @@ impl Event {
             Event::ClockJumped { .. } => "clock_jumped",
             Event::SourceChanged { .. } => "source_changed",
             Event::IntentChanged { .. } => "intent_changed",
+            Event::StopBegan { .. } => "stop_began",
             Event::EndedUnasked { .. } => "ended_unasked",
             Event::BudgetRefreshed { .. } => "budget_refreshed",
             Event::AlertChanged(_) => "alert_changed",
@@ -503,6 +516,7 @@ impl Event {
             | Event::ClockJumped { .. }
             | Event::SourceChanged { .. }
             | Event::IntentChanged { .. }
+            | Event::StopBegan { .. }
             | Event::EndedUnasked { .. }
             | Event::BudgetRefreshed { .. }
             | Event::AlertChanged(_)
@@ -523,6 +537,7 @@ impl Event {
     pub fn resource(&self) -> Option<&ResourceId> {
         match self {
             Event::IntentChanged { resource, .. }
+            | Event::StopBegan { resource, .. }
             | Event::EndedUnasked { resource, .. }
             | Event::BudgetRefreshed { resource, .. }
             | Event::IncidentOpened { resource, .. }

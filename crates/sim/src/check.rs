@@ -320,6 +320,7 @@ impl World<'_> {
             | Event::ClockJumped { .. }
             | Event::SourceChanged { .. }
             | Event::IntentChanged { .. }
+            | Event::StopBegan { .. }
             | Event::EndedUnasked { .. }
             | Event::AlertChanged(_)
             | Event::AlertJoined { .. }

@@ -142,6 +142,7 @@ impl Counters {
             | Event::ClockJumped { .. }
             | Event::SourceChanged { .. }
             | Event::IntentChanged { .. }
+            | Event::StopBegan { .. }
             | Event::EndedUnasked { .. }
             | Event::BudgetRefreshed { .. }
             | Event::AlertJoined { .. }

@@ -45,8 +45,12 @@ enum It {
     Back(Option<bool>, Option<(bool, Vec<It>)>),
     /// From here on it is another body.
     Another,
+    /// Another healer goes on from what this one kept.
+    Replaced,
 }
-use It::{Another, Back, Closing, Create, D, Destroy, Hup, K, Lost, Open, OurStart, OurStop, Out, Rename, S, Start};
+use It::{
+    Another, Back, Closing, Create, D, Destroy, Hup, K, Lost, Open, OurStart, OurStop, Out, Rename, Replaced, S, Start,
+};
 
 struct Told {
     engine: Engine,
@@ -128,6 +132,12 @@ impl Told {
             Out => self.source(serde_json::from_value(unreachable_state()).unwrap()),
             Closing => self.source(SourceState::Closing),
             Back(flag, kept) => self.back(*flag, kept.as_ref()),
+            Replaced => {
+                let settings = Arc::new(self.engine.settings().clone());
+                self.engine = Engine::new(self.engine.state().clone(), settings, "0");
+                let _ = self.engine.lead(2, now(self.at));
+                self.seen = false;
+            }
             Another => (self.body, self.run, self.exit) = (self.body + 1, Run::Created, None),
             K(_) | Hup | D(_) | S | Start | Create | Rename | Destroy => {}
         }
@@ -200,7 +210,9 @@ fn what(it: &It) -> Option<What> {
         Create => What::Created,
         Rename => What::Renamed { aside: true },
         Destroy => What::Destroyed,
-        Open | OurStop | OurStart | It::SettledDown | Lost | Out | Closing | Back(..) | Another => return None,
+        Open | OurStop | OurStart | It::SettledDown | Lost | Out | Closing | Back(..) | Another | Replaced => {
+            return None;
+        }
     })
 }
 
@@ -287,6 +299,23 @@ fn what_people_and_compose_do_before_our_eyes_is_told_by_its_events() {
         ),
         ("engine stop that ends in a kill", vec![K(15), Closing, K(9), D(137), S, Lost, Back(Some(false), None)], RUN),
         ("engine stop, and back", vec![K(15), Closing, D(143), S, Lost, Back(Some(false), None)], RUN),
+    ]);
+}
+
+#[test]
+fn a_stop_that_was_under_way_outlives_healer_and_an_engine_that_forgot_it() {
+    let gone_on = |after: &[It]| [vec![K(15), Open, Replaced, Back(None, None)], after.to_vec()].concat();
+    check(vec![
+        ("it ends before another healer's eyes", gone_on(&[D(143), S]), STOP),
+        ("it ends with the engine", gone_on(&[Lost, Out, D(255), Back(None, None)]), STOP),
+        ("it ended while no healer saw", vec![K(15), Open, Replaced, D(255), Back(None, None)], STOP),
+        ("started again, it crashes", gone_on(&[D(143), S, Start, D(3)]), RUN),
+        (
+            "started again while nobody saw, it ended",
+            vec![K(15), Open, Replaced, D(143), Start, D(3), Back(Some(false), None)],
+            RUN,
+        ),
+        ("it runs on", gone_on(&[]), RUN),
     ]);
 }
 

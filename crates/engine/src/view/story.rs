@@ -97,6 +97,7 @@ fn words(entry: &Entry) -> Option<(Tone, String)> {
         }
         Event::SourceChanged { source, state } => source_in_words(source, state),
         Event::IntentChanged { intent, .. } => intent_in_words(intent),
+        Event::StopBegan { .. } => return None, // The intent tells it once it has ended.
         Event::EndedUnasked { .. } => return None, // The incident tells it.
         Event::BudgetRefreshed { because, .. } => {
             let why = match because {

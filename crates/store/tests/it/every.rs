@@ -64,6 +64,12 @@ fn of_the_world() -> Vec<Event> {
             state: SourceState::Listed { generation: Generation(u64::MAX), present },
         },
         Event::IntentChanged { resource: resource.clone(), intent },
+        Event::StopBegan {
+            resource: resource.clone(),
+            incarnation: incarnation.clone(),
+            at: SourceTime(i64::MAX),
+            signal: Some(u8::MAX),
+        },
         Event::EndedUnasked { resource: resource.clone(), incarnation: incarnation.clone(), at: SourceTime(i64::MIN) },
         Event::BudgetRefreshed { resource: resource.clone(), because: Refresh::Person(hostile()) },
         Event::BudgetRefreshed { resource: resource.clone(), because: Refresh::DefinitionChanged },
