@@ -30,6 +30,7 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::host::Host;
 use crate::http::Reply;
+use crate::start;
 use session::{End, Session};
 
 /// The sink took nothing: it is full.
@@ -225,7 +226,8 @@ where
     /// Says that a connection opened.
     async fn open(&self, said: &mut Told, generation: Generation) {
         *said = Told::default();
-        self.insist(SourceState::Opened { generation }).await;
+        let start = start::of(self.host.endpoint()).await;
+        self.insist(SourceState::Opened { generation, start }).await;
     }
 
     /// Says that it was lost.

@@ -25,6 +25,7 @@ mod log;
 mod look;
 mod own;
 mod registry;
+mod start;
 mod wire;
 
 pub use endpoint::Endpoint;

@@ -125,7 +125,7 @@ impl Host {
     fn begins(&mut self) {
         let decision = self.engine.lead(1, self.now);
         self.keep(decision.entries);
-        let state = SourceState::Opened { generation: Generation(1) };
+        let state = SourceState::opened(Generation(1));
         self.feed(vec![Input::Source(Report { source: HOST.to_owned(), state })]);
         self.relists();
     }

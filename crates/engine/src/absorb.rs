@@ -224,7 +224,15 @@ impl Engine {
                 }
             }
         }
+        let was_down = self.world.source(source).is_some_and(world::Source::is_down);
         let vanished = self.world.report(source, state, self.now);
+        let begins = match state {
+            SourceState::Opened { start, .. } => self.recovery_begins(source, start, was_down),
+            SourceState::Unreachable { .. }
+            | SourceState::Closing
+            | SourceState::Lost { .. }
+            | SourceState::Listed { .. } => None,
+        };
         for (resource, incarnation) in vanished {
             self.gone(&resource, &incarnation);
         }
@@ -232,6 +240,9 @@ impl Engine {
         let told = self.state.sources.get(source) == Some(state) || matches!(state, SourceState::Listed { .. });
         if !told {
             self.emit(Event::SourceChanged { source: source.clone(), state: state.clone() });
+        }
+        if let Some(begins) = begins {
+            self.emit(begins);
         }
         self.live.all = true;
         let of_source = |resource: &&ResourceId| resource.host() == source;
@@ -390,7 +401,7 @@ impl Engine {
     /// answer, and a look settles it.
     pub(crate) fn settle_what_was_never_handed(&mut self) {
         for id in std::mem::take(&mut self.live.never_handed) {
-            let answer = Answer::Unknown("the journal failed just then: it was not begun".to_owned());
+            let answer = Answer::Withheld("the journal failed just then".to_owned());
             self.answered(id, &answer);
         }
     }

@@ -48,10 +48,13 @@ impl Spending {
         self.attempts.entry(resource.clone()).or_default().push(at);
     }
 
-    /// A plan was not executed after all: nothing of it was begun.
-    pub(crate) fn take_back(&mut self, resource: &ResourceId, at: Tick) {
+    /// A plan was not executed after all: nothing of it was begun. `of_groups`: whether its step was booked there.
+    pub(crate) fn take_back(&mut self, resource: &ResourceId, at: Tick, of_groups: bool) {
         if let Some(attempts) = self.attempts.get_mut(resource) {
             attempts.retain(|then| *then != at);
+        }
+        if !of_groups {
+            return;
         }
         let groups = [
             self.deployments.get_mut(resource.deployment_prefix()),

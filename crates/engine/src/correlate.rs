@@ -122,7 +122,9 @@ impl Engine {
         let in_time = child.since.tick.after(CHILD_EARLIER_MAX) >= parent.since.tick;
         // One that waits for a person may wait for days: nobody else is silenced by it.
         let is_mended = !matches!(parent.phase, Phase::Escalated { .. } | Phase::AwaitingApproval { .. });
-        needs && in_time && is_mended && !parent.phase.is_over() && !self.carries_again(parent)
+        // After a restart both fell together, and each is started in its turn.
+        let in_turn = self.awaits_first_start(&child.resource);
+        needs && in_time && !in_turn && is_mended && !parent.phase.is_over() && !self.carries_again(parent)
     }
 
     /// Whether what depends on an incident's resource can stand on it again, though the incident is not over: one that

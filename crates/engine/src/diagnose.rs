@@ -12,6 +12,7 @@ mod interrupted_restart;
 mod killed_by_host;
 mod never_started;
 mod oom_main;
+mod restarted;
 mod unhealthy;
 
 use model::fact::What;
@@ -48,6 +49,7 @@ pub const CATALOGUE: &[Cause] = &[
     cannot_start::CAUSE,
     never_started::CAUSE,
     interrupted_restart::CAUSE,
+    restarted::CAUSE,
     clean_exit::CAUSE,
     killed_by_host::CAUSE,
     crash::CAUSE,
@@ -190,6 +192,7 @@ pub(crate) mod cases {
             log: None,
             is_job: false,
             ended_by_us: false,
+            ended_with: None,
         }
     }
 }

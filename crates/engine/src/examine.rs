@@ -101,6 +101,7 @@ impl Engine {
             log: log.filter(|(of, _)| of == incarnation).map(|(_, excerpt)| excerpt.clone()),
             is_job: self.world.is_awaited_job(resource),
             ended_by_us: self.is_ended_by_us(incarnation, body),
+            ended_with: self.ended_with(resource, body),
         })
     }
 

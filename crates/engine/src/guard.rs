@@ -50,6 +50,7 @@ impl Engine {
                 .or_else(|| self.withheld_lately(incident))
                 .or_else(|| self.symptom_and_intent(incident, step))
                 .or_else(|| self.hindrance(&step.resource))
+                .or_else(|| self.recovering(&step.resource))
                 .or_else(|| self.another_owner(&step.resource))
                 .or_else(|| self.halted(step))
                 .or_else(|| self.busy(Some(&incident.id), step))
@@ -279,6 +280,7 @@ impl Engine {
             Hold::Busy { resource } => !self.is_leased(resource, Some(&incident.id)),
             Hold::Halted { by } => !self.state.incidents.get(&by.number).is_some_and(|by| by.halted),
             Hold::Concurrency { .. } => self.has_a_free_hand(),
+            Hold::Recovering | Hold::WaitsFor { .. } => self.may_be_started(&incident.resource),
             Hold::NotSeen
             | Hold::Clearing
             | Hold::Withheld { .. }
@@ -307,6 +309,10 @@ impl Engine {
     /// down also takes hold of the dependents that it disturbs; starting what is down disturbs nobody.
     fn leases(&self, step: &Step) -> BTreeSet<ResourceId> {
         let mut leases: BTreeSet<ResourceId> = [step.resource.clone()].into();
+        // After a restart all that shares its network is down too, and is started in its turn.
+        if step.pair == Pair::None && step.action == Action::Start && self.recovery_tells_of(&step.resource) {
+            return leases;
+        }
         leases.extend(self.world.network_children(&step.resource).cloned());
         match (step.action, step.pair) {
             (Action::Stop, _) | (Action::Start, Pair::Closes) => {
@@ -386,7 +392,11 @@ impl Engine {
         // A step that takes something down needs room for the one that brings it up again.
         let steps = if step.pair == Pair::Opens { 2 } else { 1 };
         let budgets = &self.settings.budgets;
-        if let Some((hold, until)) = self.state.spending.spent_group(budgets, &step.resource, steps, self.now.tick) {
+        if self.is_exempt(&step.resource) {
+            // The hands are counted all the same.
+        } else if let Some((hold, until)) =
+            self.state.spending.spent_group(budgets, &step.resource, steps, self.now.tick)
+        {
             return Some(Verdict::Hold(hold, until));
         }
         let full = !self.has_a_free_hand();
@@ -397,7 +407,7 @@ impl Engine {
     fn storm(&self, incident: &Incident) -> Option<Verdict> {
         let began = incident.since.tick;
         let until = began.after(STORM_WAIT);
-        if until <= self.now.tick {
+        if until <= self.now.tick || self.awaits_first_start(&incident.resource) {
             return None;
         }
         let earlier = |(at, number): &&(Tick, u64)| {

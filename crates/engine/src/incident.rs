@@ -98,6 +98,12 @@ pub struct Told {
 }
 
 impl Incident {
+    /// The message of a recovery named it: that opened its thread.
+    pub(crate) fn told_by_a_recovery(&mut self) {
+        self.told.ever = true;
+        self.told.open = true;
+    }
+
     pub(crate) fn new(
         id: IncidentId,
         resource: ResourceId,
@@ -324,6 +330,9 @@ impl Incident {
             | Event::Ended
             | Event::ClockJumped { .. }
             | Event::SourceChanged { .. }
+            | Event::RecoveryBegan { .. }
+            | Event::RecoveryPlanned { .. }
+            | Event::RecoveryEnded { .. }
             | Event::IntentChanged { .. }
             | Event::StopBegan { .. }
             | Event::EndedUnasked { .. }

@@ -321,7 +321,17 @@ impl Watch {
         signals.foreign = Some(Foreign { at, signal: None, api_open: true, asked_again: false });
     }
 
+    /// What was asked of a life before the one that a look shows says nothing of this one, where no event told of its start.
+    fn forget_lives_before(&mut self, incarnation: &Incarnation, look: &Look) {
+        let Some(signals) = self.bodies.get_mut(incarnation) else { return };
+        let is_before = signals.foreign.is_some_and(|foreign| Some(foreign.at) < look.started);
+        if is_before && (signals.since.is_none() || look.run == Run::Exited) {
+            signals.forget_asks();
+        }
+    }
+
     fn read_look(&mut self, incarnation: &Incarnation, look: &Look, around: &Around<'_>) -> Word {
+        self.forget_lives_before(incarnation, look);
         let Some(before) = around.before else {
             // Even what was never looked at may have been seen to be stopped.
             let foreign = self.bodies.get(incarnation).and_then(|signals| signals.foreign);
@@ -345,8 +355,7 @@ impl Watch {
             return found_running(look, before, around.start_is_news && !ours && !by_engine && !by_policy);
         }
         // An end that its events told is judged by them; one that a look alone shows, by evidence.
-        let foreign = self.bodies.get(incarnation).and_then(|signals| signals.foreign);
-        if let Some(foreign) = foreign.filter(|foreign| !foreign.is_of_a_life_before(look)) {
+        if let Some(foreign) = self.bodies.get(incarnation).and_then(|signals| signals.foreign) {
             return stopped_if_down(foreign, around);
         }
         let Some(exit) = look.exit.as_ref().filter(|_| look.run == Run::Exited && look.started.is_some()) else {
@@ -483,11 +492,6 @@ impl Foreign {
             return Word::StopBegan(self.at, self.signal);
         }
         stopped_if_down(self, around)
-    }
-
-    /// Whether the life that this look shows began after it, and not by the engine's own policy.
-    fn is_of_a_life_before(self, look: &Look) -> bool {
-        Some(self.at) < look.started && look.restarts == 0
     }
 }
 

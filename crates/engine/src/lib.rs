@@ -24,6 +24,7 @@ pub mod life;
 mod person;
 pub mod plan;
 mod propose;
+pub mod recovery;
 mod settle;
 pub mod state;
 mod steer;
@@ -351,7 +352,15 @@ impl Engine {
             return None;
         }
         let acts = self.state.acts.iter().filter_map(|(id, act)| self.person_act_deadline(*id, act));
-        self.live.deadlines.next().into_iter().chain(self.live.outbox_due).chain(acts).chain(self.queue_due()).min()
+        self.live
+            .deadlines
+            .next()
+            .into_iter()
+            .chain(self.live.outbox_due)
+            .chain(acts)
+            .chain(self.queue_due())
+            .chain(self.recovery_due())
+            .min()
     }
 
     /// What a performer must know of a resource the moment before it acts.

@@ -205,6 +205,8 @@ fn is_lifted_by_an_input(hold: &Hold) -> bool {
         | Hold::Halted { .. }
         | Hold::StoreFull => true,
         Hold::Clearing
+        | Hold::Recovering
+        | Hold::WaitsFor { .. }
         | Hold::Withheld { .. }
         | Hold::BeingStopped
         | Hold::DeployInProgress

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::budget::Spending;
 use crate::incident::Incident;
+use crate::recovery::Recoveries;
 
 /// Closed incidents are kept this long in memory; the journal keeps them for ever.
 const CLOSED_KEPT_MS: u64 = 48 * 3_600_000;
@@ -85,6 +86,9 @@ pub struct State {
     pub queue: Vec<Queued>,
     /// The commands taken lately, oldest first.
     pub commands: VecDeque<CommandId>,
+    /// The starts of engines, and what is brought back after them.
+    #[serde(default)]
+    pub recoveries: Recoveries,
     /// How each source stood last.
     pub sources: BTreeMap<String, SourceState>,
     /// Incidents opened so far.
@@ -244,7 +248,18 @@ impl State {
                 }
             }
             Event::SourceChanged { source, state } => {
+                if let SourceState::Opened { start, .. } = state {
+                    self.recoveries.connected(source, start);
+                }
                 self.sources.insert(source.clone(), state.clone());
+            }
+            Event::RecoveryBegan { id, source, restarted, start, exempt } => {
+                self.recoveries.begin(id, source, *restarted, start, *exempt, now);
+            }
+            Event::RecoveryPlanned { source, down, back, .. } => self.recoveries.plan(source, down, back),
+            Event::RecoveryEnded { source, outcome, .. } => {
+                self.open_threads_of(outcome);
+                self.recoveries.end(source, outcome, now.wall);
             }
             Event::IntentChanged { resource, intent } => {
                 if let Author::Person(_) = intent.by {
@@ -258,6 +273,7 @@ impl State {
                 self.stops.insert(resource.clone(), stop);
             }
             Event::EndedUnasked { resource, incarnation, at } => {
+                self.stops.remove(resource);
                 self.ends.insert(resource.clone(), (incarnation.clone(), *at));
             }
             Event::BudgetRefreshed { resource, because } => self.spending.refresh(resource, because, now.tick),
@@ -287,8 +303,11 @@ impl State {
                     own.take_back(act.permit.step.action, answer);
                     let permit = &act.permit;
                     let counted = matches!(permit.behalf, Behalf::Incident(_)) && !permit.unhindered;
-                    if counted && matches!(answer, Answer::Withheld(_)) {
-                        self.spending.take_back(&permit.step.resource, permit.given.tick);
+                    if matches!(answer, Answer::Withheld(_)) {
+                        let first = self.recoveries.take_start_back(permit);
+                        if counted {
+                            self.spending.take_back(&permit.step.resource, permit.given.tick, !first);
+                        }
                     }
                 }
             }
@@ -345,11 +364,12 @@ impl State {
                 self.intents.remove(resource);
                 self.ends.remove(resource);
                 self.stops.remove(resource);
+                self.recoveries.forget(resource);
                 self.adopted.remove(resource);
                 self.own.retain(|of, own| of != incarnation && own.of.as_ref() != Some(resource));
             }
-            Event::Ended
-            | Event::ClockJumped { .. }
+            Event::Ended => self.recoveries.healer_ended(now.wall),
+            Event::ClockJumped { .. }
             | Event::AlertJoined { .. }
             | Event::EvidenceAdded { .. }
             | Event::Diagnosed { .. }
@@ -369,6 +389,16 @@ impl State {
             | Event::Escalated { .. }
             | Event::PersonActed { .. }
             | Event::Acknowledged { .. } => {}
+        }
+    }
+
+    /// The message of a recovery opens the thread of each incident that it names as failed.
+    fn open_threads_of(&mut self, outcome: &model::recovery::Outcome) {
+        for failure in &outcome.failed {
+            let open = self.latest.get(&failure.resource).filter(|number| self.open.contains(number));
+            if let Some(incident) = open.and_then(|number| self.incidents.get_mut(number)) {
+                incident.told_by_a_recovery();
+            }
         }
     }
 
@@ -403,8 +433,10 @@ impl State {
         own.of = Some(permit.step.resource.clone());
         own.ordered_at = now.tick;
         own.ordered(permit.step.action);
+        let first_of_a_recovery = self.recoveries.note_start(permit);
         if let Behalf::Incident(_) = permit.behalf {
-            self.spending.action(&permit.step.resource, permit.unhindered, now.tick);
+            let outside = permit.unhindered || first_of_a_recovery;
+            self.spending.action(&permit.step.resource, outside, now.tick);
             if attempt > 0 {
                 self.spending.attempt(&permit.step.resource, now.tick);
             }

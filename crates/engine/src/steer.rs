@@ -7,7 +7,7 @@ use model::alert::{Alert, Name};
 use model::event::Event;
 use model::incident::{Escalation, Outcome, Phase};
 use model::intent::Wanted;
-use model::verdict::{Refusal, Verdict};
+use model::verdict::{Hold, Refusal, Verdict};
 use model::{ResourceId, Tick};
 
 use crate::Engine;
@@ -26,6 +26,7 @@ const LEFT_TO_THE_ENGINE: Duration = Duration::from_secs(600);
 impl Engine {
     /// Decides everything that this batch, or the clock, gives reason to.
     pub(crate) fn decide(&mut self) {
+        self.plan_recoveries();
         self.progress_persons_acts();
         let mut touched = std::mem::take(&mut self.touched);
         let mut all = std::mem::take(&mut self.live.all);
@@ -33,6 +34,7 @@ impl Engine {
         // What an incident lets go of, others may wait for: so until nothing is freed any more.
         for _ in 0..TURNS_MAX {
             let freed = std::mem::take(&mut self.live.freed);
+            self.touch_those_that_wait(&mut touched);
             for resource in &touched {
                 self.compare_alerts(resource);
             }
@@ -56,6 +58,7 @@ impl Engine {
         }
         seen_to.append(&mut touched);
         self.touched = seen_to;
+        self.end_recoveries();
         self.send_what_is_due();
     }
 
@@ -281,8 +284,12 @@ impl Engine {
 
     fn hold_is_over(&self, incident: &Incident) -> bool {
         let Phase::Held { reason, .. } = &incident.phase else { return false };
-        let Some(plan) = &incident.plan else { return true };
-        let Some(step) = plan.steps.first() else { return true };
+        let first = incident.plan.as_ref().and_then(|plan| Some((plan, plan.steps.first()?)));
+        let Some((plan, step)) = first else {
+            let unseen = *reason == Hold::NotSeen && !self.world.is_fresh(&incident.resource);
+            let clearing = *reason == Hold::Clearing && incident.well_since.is_some();
+            return !unseen && !clearing;
+        };
         match self.guard(incident, plan, step, Purpose::Mend) {
             Verdict::Hold(same, _) => same.kind() != reason.kind(),
             Verdict::Allow(_) | Verdict::Ask(_) | Verdict::Refuse(_) => true,

@@ -7,9 +7,9 @@ use std::time::Duration;
 use model::Tick;
 use model::event::Event;
 use model::fact::What;
-use model::incident::{Case, IncidentId, Outcome, Phase};
+use model::incident::{Case, Outcome, Phase};
 use model::input::Effect;
-use model::message::{Delivery, Kind, Message, MessageId, Parcel, Receipt, Severity};
+use model::message::{About, Delivery, Kind, Message, MessageId, Parcel, Receipt, Severity};
 use model::time::Spoken;
 
 use crate::incident::Incident;
@@ -35,7 +35,7 @@ const FLIGHT_MAX: Duration = Duration::from_secs(60);
 impl Engine {
     /// When an incident has to be told because it lasts.
     pub(crate) fn tell_due(&self, incident: &Incident) -> Option<Tick> {
-        let waits = !incident.phase.is_over() && !incident.told.open;
+        let waits = !incident.phase.is_over() && !incident.told.open && !self.is_told_by_a_recovery(incident);
         waits.then(|| incident.since.tick.after(TELL_AFTER))
     }
 
@@ -74,18 +74,26 @@ impl Engine {
         }
     }
 
+    /// Whether the one message of a recovery will tell of it. Threads that are open go on; a question does not wait.
+    fn is_told_by_a_recovery(&self, incident: &Incident) -> bool {
+        let asks = matches!(incident.phase, Phase::AwaitingApproval { .. });
+        !asks && !incident.told.open && self.recovery_tells_of(&incident.resource)
+    }
+
     pub(crate) fn tell(&mut self, number: u64, kind: Kind) {
         let Some(incident) = self.state.incidents.get(&number) else { return };
+        if self.is_told_by_a_recovery(incident) && kind != Kind::Resolved {
+            return;
+        }
         // The first word of a thread opens it, whatever it says.
         let kind = match kind {
             Kind::Updated if !incident.told.open => Kind::Opened,
             Kind::Opened if incident.told.open => Kind::Updated,
-            Kind::Healed | Kind::Opened | Kind::Updated | Kind::Escalated | Kind::Resolved => kind,
+            Kind::Healed | Kind::Opened | Kind::Updated | Kind::Escalated | Kind::Resolved | Kind::Recovered => kind,
         };
         let message = Message {
             id: MessageId(self.state.last_message + 1),
-            incident: incident.id.clone(),
-            resource: incident.resource.clone(),
+            about: About::Incident { incident: incident.id.clone(), resource: incident.resource.clone() },
             kind,
             severity: severity(kind, incident),
             title: title(incident),
@@ -150,11 +158,11 @@ impl Engine {
     /// The message of each thread whose turn it is on each channel: the later ones wait for it, so that a thread keeps its
     /// order.
     fn next_of_each_thread(&self) -> Vec<(MessageId, &str, &Tries)> {
-        let mut begun: BTreeSet<(&str, &IncidentId)> = BTreeSet::new();
+        let mut begun: BTreeSet<(&str, &About)> = BTreeSet::new();
         let mut next = Vec::new();
         for (id, outgoing) in &self.state.outbox {
             for (channel, tries) in &outgoing.channels {
-                if begun.insert((channel, &outgoing.message.incident)) {
+                if begun.insert((channel, &outgoing.message.about)) {
                     next.push((*id, channel.as_str(), tries));
                 }
             }
@@ -221,7 +229,7 @@ impl Engine {
 
 fn severity(kind: Kind, incident: &Incident) -> Severity {
     match (kind, &incident.phase) {
-        (Kind::Healed | Kind::Resolved, _) => Severity::Info,
+        (Kind::Healed | Kind::Resolved | Kind::Recovered, _) => Severity::Info,
         (Kind::Escalated, _) => Severity::Critical,
         (Kind::Opened | Kind::Updated, Phase::AwaitingApproval { .. } | Phase::Escalated { .. }) => Severity::Critical,
         (

@@ -47,6 +47,8 @@ pub struct Source {
     last: Option<Generation>,
     /// Whether a full listing was seen through it.
     pub listed: bool,
+    /// When that was complete.
+    pub listed_at: Option<Tick>,
     /// Whether any listing was ever seen by this process: what appears later appeared before our eyes.
     pub ever_listed: bool,
     /// The last batch told of a listing: if that is not taken, nothing of it was seen.
@@ -65,6 +67,12 @@ pub struct Source {
 }
 
 impl Source {
+    /// Whether nobody was there at all since its stream was lost.
+    #[must_use]
+    pub fn is_down(&self) -> bool {
+        self.down
+    }
+
     /// Whether its API was found closed soon after that moment.
     #[must_use]
     pub fn went_out_after(&self, at: SourceTime) -> bool {
@@ -274,7 +282,7 @@ impl World {
                     source.lost = Some(now.wall);
                 }
             }
-            SourceState::Opened { generation } => {
+            SourceState::Opened { generation, .. } => {
                 let was_out = source.down;
                 *source = Source {
                     generation: Some(*generation),
@@ -287,6 +295,7 @@ impl World {
             SourceState::Listed { generation, present } => {
                 if source.generation == Some(*generation) {
                     source.listed = true;
+                    source.listed_at = source.listed_at.or(Some(now.tick));
                     source.lists = true;
                     return self.sweep(name, *generation, present);
                 }

@@ -164,7 +164,7 @@ fn observation(two_bodies: bool) -> impl Strategy<Value = Observation> {
 
 fn source() -> impl Strategy<Value = SourceState> {
     prop_oneof![
-        4 => (1_u64..4).prop_map(|generation| SourceState::Opened { generation: Generation(generation) }),
+        4 => (1_u64..4).prop_map(|generation| SourceState::opened(Generation(generation))),
         1 => (1_u64..4).prop_map(|generation| SourceState::Lost { generation: Generation(generation), because: String::new() }),
         1 => Just(SourceState::Closing),
         1 => Just(SourceState::Unreachable { because: "gone".to_owned(), down: true }),
@@ -270,7 +270,7 @@ impl Life {
         for entry in &engine.lead(1, now).entries {
             journal.apply(entry);
         }
-        let opened = SourceState::Opened { generation: Generation(1) };
+        let opened = SourceState::opened(Generation(1));
         let mut life = Life { engine, journal, now, generation: 1 };
         life.step(&[Input::Source(Report { source: "h".to_owned(), state: opened })], Append::Taken);
         life
@@ -283,7 +283,7 @@ impl Life {
                 Input::Observed(seen) | Input::Looked { seen, .. } => {
                     seen.generation = Generation(seen.generation.0.min(self.generation));
                 }
-                Input::Source(Report { state: SourceState::Opened { generation }, .. }) => {
+                Input::Source(Report { state: SourceState::Opened { generation, .. }, .. }) => {
                     self.generation += 1;
                     *generation = Generation(self.generation);
                 }

@@ -14,6 +14,7 @@ use crate::incident::{Case, Diagnosis, Escalation, Evidence, IncidentId, Outcome
 use crate::input::SourceState;
 use crate::intent::Intent;
 use crate::message::{Message, MessageId};
+use crate::recovery::{EngineStart, RecoveryId, Restarted};
 use crate::resource::ResourceId;
 use crate::time::{Now, Tick};
 use crate::verdict::{Hold, Question};
@@ -60,6 +61,40 @@ pub enum Event {
         source: String,
         /// To what.
         state: SourceState,
+    },
+    /// An engine came back after a restart: what should run is brought back, in order, and told once.
+    RecoveryBegan {
+        /// Its number.
+        id: RecoveryId,
+        /// Of which source.
+        source: String,
+        /// What was restarted.
+        restarted: Restarted,
+        /// To which start of the engine.
+        start: EngineStart,
+        /// Whether each resource's first start is outside of the budgets of its groups: not so if it restarts again and
+        /// again.
+        exempt: bool,
+    },
+    /// All is seen, and what the engine starts by itself is started.
+    RecoveryPlanned {
+        /// Its number.
+        id: RecoveryId,
+        /// Of which source.
+        source: String,
+        /// What should run and does not.
+        down: Vec<ResourceId>,
+        /// What the engine has brought back by itself; it is only verified.
+        back: Vec<ResourceId>,
+    },
+    /// All that it was about is settled, or has taken too long.
+    RecoveryEnded {
+        /// Its number.
+        id: RecoveryId,
+        /// Of which source.
+        source: String,
+        /// What came of it.
+        outcome: crate::recovery::Outcome,
     },
     /// The ledger has a new last word.
     IntentChanged {
@@ -433,6 +468,9 @@ impl Event {
             Event::Ended => "ended",
             Event::ClockJumped { .. } => "clock_jumped",
             Event::SourceChanged { .. } => "source_changed",
+            Event::RecoveryBegan { .. } => "recovery_began",
+            Event::RecoveryPlanned { .. } => "recovery_planned",
+            Event::RecoveryEnded { .. } => "recovery_ended",
             Event::IntentChanged { .. } => "intent_changed",
             Event::StopBegan { .. } => "stop_began",
             Event::EndedUnasked { .. } => "ended_unasked",
@@ -510,11 +548,14 @@ impl Event {
                 crate::action::Behalf::Incident(id) => Some(id),
                 crate::action::Behalf::Person(_) => None,
             },
-            Event::MessageQueued { message, .. } => Some(&message.incident),
+            Event::MessageQueued { message, .. } => message.about.incident(),
             Event::Started { .. }
             | Event::Ended
             | Event::ClockJumped { .. }
             | Event::SourceChanged { .. }
+            | Event::RecoveryBegan { .. }
+            | Event::RecoveryPlanned { .. }
+            | Event::RecoveryEnded { .. }
             | Event::IntentChanged { .. }
             | Event::StopBegan { .. }
             | Event::EndedUnasked { .. }
@@ -547,11 +588,14 @@ impl Event {
             | Event::ResourceGone { resource, .. } => Some(resource),
             Event::AlertChanged(transition) => Some(&transition.alert.resource),
             Event::ActionStarted { permit, .. } => Some(&permit.step.resource),
-            Event::MessageQueued { message, .. } => Some(&message.resource),
+            Event::MessageQueued { message, .. } => message.about.resource(),
             Event::Started { .. }
             | Event::Ended
             | Event::ClockJumped { .. }
             | Event::SourceChanged { .. }
+            | Event::RecoveryBegan { .. }
+            | Event::RecoveryPlanned { .. }
+            | Event::RecoveryEnded { .. }
             | Event::AlertJoined { .. }
             | Event::EvidenceAdded { .. }
             | Event::Diagnosed { .. }

@@ -284,6 +284,16 @@ pub enum Condition {
     CompletedSuccessfully,
 }
 
+impl std::fmt::Display for Condition {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Condition::Started => "be started",
+            Condition::Healthy => "be healthy",
+            Condition::CompletedSuccessfully => "be completed",
+        })
+    }
+}
+
 impl Definition {
     /// Whether `other` is the same thing made again: a changed one gets a fresh budget.
     #[must_use]

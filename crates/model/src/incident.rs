@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::action::{Answer, PermitId, Plan};
 use crate::alert;
 use crate::fact::{Happening, Incarnation, Look};
+use crate::recovery::Restarted;
 use crate::time::Tick;
 use crate::verdict::{Hold, Refusal};
 
@@ -255,6 +256,9 @@ pub struct Case {
     /// Whether a stop that healer ordered explains its last end.
     #[serde(default)]
     pub ended_by_us: bool,
+    /// What was restarted, if it ended with that.
+    #[serde(default)]
+    pub ended_with: Option<Restarted>,
 }
 
 /// The few lines of a log that matter. Escaped, redacted and bounded by whoever made it.

@@ -9,6 +9,7 @@ use crate::command::{Command, Reply};
 use crate::fact::{Generation, Incarnation, Observation};
 use crate::incident::{Excerpt, IncidentId};
 use crate::message::{Parcel, Receipt};
+use crate::recovery::EngineStart;
 use crate::resource::ResourceId;
 use crate::settings::Settings;
 
@@ -103,6 +104,9 @@ pub enum SourceState {
     Opened {
         /// The new connection.
         generation: Generation,
+        /// To which start of the engine.
+        #[serde(default)]
+        start: EngineStart,
     },
     /// A full listing is complete: these are all bodies there are. Each was looked at, or is told to be unlooked at until a
     /// look succeeds.
@@ -112,6 +116,14 @@ pub enum SourceState {
         /// All bodies.
         present: Vec<(ResourceId, Incarnation)>,
     },
+}
+
+impl SourceState {
+    /// Connected to an engine that tells nothing of its start.
+    #[must_use]
+    pub fn opened(generation: Generation) -> SourceState {
+        SourceState::Opened { generation, start: EngineStart::default() }
+    }
 }
 
 /// Something that shall be done. None of them is awaited; answers come back as inputs.

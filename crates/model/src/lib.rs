@@ -12,6 +12,7 @@ pub mod incident;
 pub mod input;
 pub mod intent;
 pub mod message;
+pub mod recovery;
 pub mod resource;
 pub mod settings;
 pub mod time;

@@ -1,8 +1,11 @@
 //! What leaves the house: one incident, one thread.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::incident::IncidentId;
+use crate::recovery::RecoveryId;
 use crate::resource::ResourceId;
 use crate::time::Wall;
 
@@ -15,10 +18,9 @@ pub struct MessageId(pub u64);
 pub struct Message {
     /// Its number.
     pub id: MessageId,
-    /// The incident that it tells of: the thread.
-    pub incident: IncidentId,
-    /// What it is of.
-    pub resource: ResourceId,
+    /// What it tells of: the thread.
+    #[serde(flatten)]
+    pub about: About,
     /// Its place in the thread.
     pub kind: Kind,
     /// How much it matters.
@@ -31,6 +33,64 @@ pub struct Message {
     pub next: Vec<String>,
     /// When it was written.
     pub at: Wall,
+}
+
+/// What a message tells of. Messages about the same make a thread.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum About {
+    /// An incident.
+    Incident {
+        /// Which.
+        incident: IncidentId,
+        /// Of what.
+        resource: ResourceId,
+    },
+    /// A host or engine that came back.
+    Recovery {
+        /// Which.
+        recovery: RecoveryId,
+        /// Of which source.
+        host: String,
+    },
+}
+
+impl About {
+    /// The incident, if it is one.
+    #[must_use]
+    pub fn incident(&self) -> Option<&IncidentId> {
+        match self {
+            About::Incident { incident, .. } => Some(incident),
+            About::Recovery { .. } => None,
+        }
+    }
+
+    /// The resource, if it is about one alone.
+    #[must_use]
+    pub fn resource(&self) -> Option<&ResourceId> {
+        match self {
+            About::Incident { resource, .. } => Some(resource),
+            About::Recovery { .. } => None,
+        }
+    }
+
+    /// The healer that tells it.
+    #[must_use]
+    pub fn instance(&self) -> &Arc<str> {
+        match self {
+            About::Incident { incident, .. } => &incident.instance,
+            About::Recovery { recovery, .. } => &recovery.instance,
+        }
+    }
+
+    /// What tells this thread from all others.
+    #[must_use]
+    pub fn thread(&self) -> String {
+        match self {
+            About::Incident { incident, .. } => incident.to_string(),
+            About::Recovery { recovery, .. } => recovery.to_string(),
+        }
+    }
 }
 
 /// A message's place in its thread.
@@ -47,6 +107,8 @@ pub enum Kind {
     Escalated,
     /// It ends.
     Resolved,
+    /// A host or engine came back: what was brought back, what was left, what failed.
+    Recovered,
 }
 
 /// How much a message matters.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Action, Permit, Risk};
+use crate::fact::Condition;
 use crate::incident::IncidentId;
 use crate::resource::ResourceId;
 use crate::time::{Spoken, Tick};
@@ -48,6 +49,15 @@ pub enum Hold {
     Withheld {
         /// In words.
         because: String,
+    },
+    /// Its engine has just come back: until all is seen, nothing is started.
+    Recovering,
+    /// After a restart it is started once what it depends on is ready.
+    WaitsFor {
+        /// What it waits for.
+        resource: ResourceId,
+        /// Until that is so.
+        condition: Condition,
     },
     /// Somebody is stopping it just now.
     BeingStopped,
@@ -191,6 +201,10 @@ impl fmt::Display for Hold {
             Hold::NotSeen => f.write_str("not seen through the present connection yet"),
             Hold::Withheld { because } => write!(f, "withheld at the last moment: {because}"),
             Hold::Clearing => f.write_str("the symptom is not there at this moment"),
+            Hold::Recovering => f.write_str("the engine has just come back: all is looked at first"),
+            Hold::WaitsFor { resource, condition } => {
+                write!(f, "waits for {} to {condition}", resource.short())
+            }
             Hold::BeingStopped => f.write_str("somebody is stopping it"),
             Hold::Paused => f.write_str("it is paused"),
             Hold::IntentUnknown => f.write_str("nobody can tell whether it shall run"),
@@ -243,6 +257,8 @@ impl Hold {
             Hold::NotSeen => "not_seen",
             Hold::Clearing => "clearing",
             Hold::Withheld { .. } => "withheld",
+            Hold::Recovering => "recovering",
+            Hold::WaitsFor { .. } => "waits_for",
             Hold::BeingStopped => "being_stopped",
             Hold::Paused => "paused",
             Hold::IntentUnknown => "intent_unknown",

@@ -2,6 +2,7 @@
 //! from the engine's bookkeeping.
 
 mod permits;
+mod recoveries;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +13,7 @@ use model::command::{Ask, CommandId};
 use model::event::{Entry, Event};
 use model::fact::Incarnation;
 use model::incident::{Escalation, Outcome, Phase, Verification};
-use model::message::{Kind, MessageId};
+use model::message::{About, Kind, MessageId};
 use model::verdict::Refusal;
 
 use crate::docker::Key;
@@ -54,6 +55,7 @@ pub(crate) struct Check {
     pub(crate) written: BTreeSet<MessageId>,
     pub(crate) given_up: BTreeSet<MessageId>,
     pub(crate) unanswered: BTreeMap<CommandId, (u32, u64)>,
+    recoveries: recoveries::Recoveries,
 }
 
 /// A permit, as the journal tells of it.
@@ -177,8 +179,11 @@ impl Check {
     }
 
     /// A plan of which nothing was begun is no attempt.
-    fn take_back(&mut self, resource: &ResourceId, at: u64) {
+    fn take_back(&mut self, resource: &ResourceId, at: u64, of_groups: bool) {
         self.attempts.entry(resource.clone()).or_default().retain(|then| *then != at);
+        if !of_groups {
+            return;
+        }
         self.actions.retain(|(then, of)| *then != at || of != resource);
     }
 
@@ -226,8 +231,11 @@ impl World<'_> {
                     given.answer = Some(answer.clone());
                     let (of, at) = (given.permit.step.resource.clone(), given.permit.given.tick.0);
                     let counted = matches!(given.permit.behalf, Behalf::Incident(_)) && !given.permit.unhindered;
-                    if counted && matches!(answer, Answer::Withheld(_)) {
-                        self.check.take_back(&of, at);
+                    if matches!(answer, Answer::Withheld(_)) {
+                        let outside = self.first_start_withheld(*permit);
+                        if counted {
+                            self.check.take_back(&of, at, !outside);
+                        }
                     }
                 }
             }
@@ -235,12 +243,13 @@ impl World<'_> {
                 if let Some(given) = self.check.permits.get_mut(permit) {
                     given.settled = Some(now);
                     if let Behalf::Incident(id) = &given.permit.behalf {
-                        if *reached && given.permit.step.pair == Pair::Opens {
+                        let begun = !matches!(given.answer, Some(Answer::Withheld(_)));
+                        if *reached && begun && given.permit.step.pair == Pair::Opens {
                             self.check.pairs_open.insert(id.number);
                         }
                         // What the step disturbed is let go: it may need a repair of its own to be well again.
-                        let resource = given.permit.step.resource.clone();
-                        self.check.holds.insert(id.number, [resource].into());
+                        let resource = begun.then(|| given.permit.step.resource.clone());
+                        self.check.holds.insert(id.number, resource.into_iter().collect());
                     }
                     if given.answer.is_none() {
                         let says = format!("permit {} was settled before its answer or deadline", permit.0);
@@ -248,6 +257,9 @@ impl World<'_> {
                     }
                 }
             }
+            Event::RecoveryBegan { start, exempt, .. } => self.recovery_began(start, *exempt, now),
+            Event::RecoveryPlanned { down, back, .. } => self.recovery_planned(down, back),
+            Event::RecoveryEnded { outcome, .. } => self.recovery_ended(outcome, now),
             Event::BudgetRefreshed { resource, because } => self.check_refresh(resource, because, now),
             Event::Held { reason, .. } => self.counts.hit("hold", reason.kind()),
             Event::ApprovalAsked { id, .. } => {
@@ -299,13 +311,25 @@ impl World<'_> {
             Event::MessageQueued { message, .. } => {
                 self.check.written.insert(message.id);
                 let kind = message.kind;
-                let thread = self.thread(message.incident.number);
+                let About::Incident { incident, resource } = &message.about else { return };
+                let phase = self.check.shadow.incidents.get(&incident.number).map(|incident| &incident.phase);
+                let asks = matches!(phase, Some(Phase::AwaitingApproval { .. }));
+                let opened = matches!(
+                    self.check.threads.get(&incident.number).and_then(|thread| thread.last),
+                    Some(Kind::Opened | Kind::Updated | Kind::Escalated)
+                );
+                if self.recovery_will_tell_of(resource) && !asks && !opened {
+                    let says = format!("message {} of {incident}", message.id.0);
+                    self.broken("what a recovery tells is not told beside it", says);
+                }
+                let thread = self.thread(incident.number);
                 thread.queued += 1;
                 thread.last = Some(kind);
-                thread.escalation_messages += u32::from(kind == Kind::Escalated);
+                let told = thread.escalation_messages + u32::from(kind == Kind::Escalated);
+                thread.escalation_messages = told.min(thread.escalations);
                 if thread.queued > thread.reasons {
                     let (queued, reasons) = (thread.queued, thread.reasons);
-                    let says = format!("incident {}: {queued} messages for {reasons} reasons", message.incident);
+                    let says = format!("incident {}: {queued} messages for {reasons} reasons", incident);
                     self.broken("an incident is told no more often than there is reason to", says);
                 }
             }
@@ -406,6 +430,10 @@ impl World<'_> {
     fn check_told_once(&mut self, new: &[Entry]) {
         for entry in new {
             let Event::Escalated { id, .. } = &entry.event else { continue };
+            let of = self.check.shadow.incidents.get(&id.number).map(|incident| incident.resource.clone());
+            if of.is_some_and(|resource| self.recovery_will_tell_of(&resource)) {
+                continue;
+            }
             let thread = self.thread(id.number);
             if thread.escalations != thread.escalation_messages {
                 let (escalations, told) = (thread.escalations, thread.escalation_messages);

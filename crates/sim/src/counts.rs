@@ -29,6 +29,8 @@ const EXPECTED: &[(&str, &[&str])] = &[
             "not_seen",
             "clearing",
             "withheld",
+            "recovering",
+            "waits_for",
             "being_stopped",
             "paused",
             "intent_unknown",
@@ -102,7 +104,19 @@ const EXPECTED: &[(&str, &[&str])] = &[
         ],
     ),
     ("store", &["lost", "written", "full", "slow", "unreadable"]),
-    ("source", &["opened", "lost", "closing", "unreachable", "engine stopped", "engine crashed", "power loss"]),
+    (
+        "source",
+        &[
+            "opened",
+            "lost",
+            "closing",
+            "unreachable",
+            "engine stopped",
+            "engine crashed",
+            "power loss",
+            "host restarted",
+        ],
+    ),
     ("answer", &["done", "already_so", "withheld", "failed", "lost", "lie", "late", "late start"]),
     ("look", &["lost", "late", "settles"]),
     ("act", &["start", "stop"]),
@@ -141,7 +155,22 @@ const EXPECTED: &[(&str, &[&str])] = &[
             "ack",
         ],
     ),
-    ("message", &["healed", "opened", "updated", "escalated", "resolved", "delayed", "given up"]),
+    (
+        "recovery",
+        &[
+            "began",
+            "began too often",
+            "overtaken",
+            "planned",
+            "first start",
+            "recovered",
+            "left",
+            "failed",
+            "nothing was away",
+            "late",
+        ],
+    ),
+    ("message", &["healed", "opened", "updated", "escalated", "resolved", "recovered", "delayed", "given up"]),
 ];
 
 /// What no world can reach, each with its reason.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use model::action::PermitId;
 use model::fact::{Definition, Exit, Happening, Health, Incarnation, Kept, Look, Run, SourceTime, What};
 
+use model::recovery::EngineStart;
+
 use crate::world::World;
 
 /// The wall time at which every world begins.
@@ -83,6 +85,11 @@ pub(crate) struct Docker {
     pub(crate) socket_gone: bool,
     shutting: bool,
     pub(crate) booted: SourceTime,
+    /// Boots of its host, and starts of its own process.
+    pub(crate) boots: u32,
+    pub(crate) starts: u32,
+    /// Whether it tells one start from another: a remote one does not.
+    pub(crate) tells_its_start: bool,
     stamp: i64,
 }
 
@@ -116,7 +123,22 @@ impl Docker {
             socket_gone: false,
             shutting: false,
             booted: SourceTime(stamp),
+            boots: 1,
+            starts: 1,
+            tells_its_start: true,
             stamp,
+        }
+    }
+
+    /// What it tells of its present start.
+    pub(crate) fn start(&self) -> EngineStart {
+        if !self.tells_its_start {
+            return EngineStart::default();
+        }
+        EngineStart {
+            boot: Some(format!("boot-{}", self.boots)),
+            process: Some(format!("process-{}", self.starts)),
+            at: Some(self.booted),
         }
     }
 

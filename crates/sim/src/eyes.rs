@@ -106,7 +106,8 @@ impl World<'_> {
             due: BTreeSet::new(),
         });
         self.counts.hit("source", "opened");
-        self.arrives(pid, report(SourceState::Opened { generation: Generation(generation) }), Token::None);
+        let (generation_of, start) = (Generation(generation), self.docker.start());
+        self.arrives(pid, report(SourceState::Opened { generation: generation_of, start }), Token::None);
         let keys: Vec<Key> = self.docker.living().map(|(key, _)| key).collect();
         for key in keys {
             let at = self.rng.range(2, 40);

@@ -253,6 +253,7 @@ impl World<'_> {
                     Kind::Updated => "updated",
                     Kind::Escalated => "escalated",
                     Kind::Resolved => "resolved",
+                    Kind::Recovered => "recovered",
                 },
             );
         }

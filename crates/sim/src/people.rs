@@ -87,7 +87,8 @@ impl World<'_> {
             86..91 => self.deed(Deed::StreamBreaks),
             91 => self.engine_stops(),
             92 => self.engine_crashes(),
-            93 if self.rng.percent(40) => {
+            93 if self.rng.percent(25) => self.host_restarts(),
+            93 if self.rng.percent(50) => {
                 self.power_loss();
                 let pids: Vec<u32> = self.healers.iter().map(|healer| healer.pid).collect();
                 for pid in pids {

@@ -1,7 +1,7 @@
 //! Liveness: after hours of calm everything has settled.
 
 use model::action::{Action, Pair};
-use model::fact::{RestartPolicy, Run};
+use model::fact::{Condition, RestartPolicy, Run};
 use model::incident::Phase;
 use model::intent::Wanted;
 use model::message::Kind;
@@ -26,6 +26,7 @@ impl World<'_> {
             ("acts", state.acts.len()),
             ("messages to be delivered", state.outbox.len()),
             ("queued commands", state.queue.len()),
+            ("recoveries", state.recoveries.open.len()),
         ];
         for (what, n) in left {
             if n > 0 {
@@ -85,7 +86,8 @@ impl World<'_> {
                     return self.broken("every pair is closed", says);
                 }
                 let escalated = matches!(phase, Some(Phase::Escalated { .. }));
-                let mendable = service.defect == Defect::None && !self.stands_alone(svc);
+                let mendable =
+                    service.defect == Defect::None && !self.stands_alone(svc) && !self.awaits_a_failed_job(svc);
                 if (!up || !healthy) && mendable && !escalated && self.acts_unasked(svc) {
                     let says = format!("{resource} is {run:?}, and its incident is {phase:?}");
                     self.broken("what shall run and can does", says);
@@ -114,6 +116,19 @@ impl World<'_> {
     fn stands_alone(&self, svc: Svc) -> bool {
         let parents = self.services[svc].parents.iter().chain(&self.services[svc].network_parent);
         parents.clone().any(|parent| !self.docker.body(*parent).is_some_and(|key| self.docker.containers[key].is_up()))
+    }
+
+    /// Whether it awaits a job that ended badly since it was started: whether that is to be run again is a person's to say.
+    fn awaits_a_failed_job(&self, svc: Svc) -> bool {
+        let started = self.docker.body(svc).and_then(|key| self.docker.containers[key].started);
+        self.services[svc].template.depends_on.iter().any(|need| {
+            let job = |other: &&crate::world::Service| {
+                need.condition == Condition::CompletedSuccessfully && other.resource.service() == need.service
+            };
+            let key = self.services.iter().position(|other| job(&other)).and_then(|job| self.docker.body(job));
+            let exit = key.and_then(|key| self.docker.containers[key].exit.as_ref());
+            exit.is_some_and(|exit| exit.code != 0 && Some(exit.at) > started)
+        })
     }
 
     fn is_foreign(&self, resource: &model::ResourceId) -> bool {

@@ -163,13 +163,15 @@ impl<'p> World<'p> {
         let services = services(&mut rng);
         let settings = Arc::new(settings(&mut rng));
         let reads_flag = rng.percent(50);
+        let mut docker = Docker::new();
+        docker.tells_its_start = rng.percent(80);
         World {
             plan,
             rng,
             now: 0,
             seq: 0,
             queue: BinaryHeap::new(),
-            docker: Docker::new(),
+            docker,
             services,
             disk: Rc::new(RefCell::new(Kept::new(in_bytes))),
             healers: Vec::new(),

@@ -141,6 +141,9 @@ impl Counters {
             | Event::Ended
             | Event::ClockJumped { .. }
             | Event::SourceChanged { .. }
+            | Event::RecoveryBegan { .. }
+            | Event::RecoveryPlanned { .. }
+            | Event::RecoveryEnded { .. }
             | Event::IntentChanged { .. }
             | Event::StopBegan { .. }
             | Event::EndedUnasked { .. }

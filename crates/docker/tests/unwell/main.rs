@@ -62,8 +62,10 @@ impl Watch {
     }
 
     async fn opened(&mut self, from: usize, generation: u64) -> usize {
-        let opened = SourceState::Opened { generation: Generation(generation) };
-        self.state(from, "that it opened", |state| *state == opened).await
+        let number = Generation(generation);
+        let opened =
+            |state: &SourceState| matches!(state, SourceState::Opened { generation, .. } if *generation == number);
+        self.state(from, "that it opened", opened).await
     }
 
     /// Gives the place of the listing, and the containers in it.

@@ -12,7 +12,7 @@ use crate::world::World;
 
 fn seen(looks: Vec<model::fact::Look>) -> World {
     let mut world = World::default();
-    let _ = world.report("h", &SourceState::Opened { generation: Generation(1) }, Now::default());
+    let _ = world.report("h", &SourceState::opened(Generation(1)), Now::default());
     for (number, look) in looks.into_iter().enumerate() {
         let seen = Observation {
             resource: web(),

@@ -111,7 +111,7 @@ impl Given {
         self.engine.settings = Arc::new(settings);
         self.engine.now = NOW;
         let generation = Generation(1);
-        self.source(SourceState::Opened { generation });
+        self.source(SourceState::opened(generation));
         let look = |run, definition: &Definition| {
             let mut look = cases::look(run, 3);
             look.definition = Arc::new(definition.clone());
@@ -293,7 +293,7 @@ fn an_approval_is_good_for_its_plan_its_body_and_its_time_alone() {
         let mut incident = given.incident(&plan);
         incident.approved = Some(approval);
         let generation = Generation(1);
-        given.source(SourceState::Opened { generation });
+        given.source(SourceState::opened(generation));
         given.sees("a", Fact::Looked(Box::new(cases::look(Run::Exited, 3))));
         let settings = Settings { mode: Mode::Suggest, ..Settings::default() };
         (given.engine.settings, given.engine.now) = (Arc::new(settings), NOW);

@@ -147,7 +147,7 @@ impl Told {
         self.seen = true;
         self.generation += 1;
         let generation = Generation(self.generation);
-        self.source(SourceState::Opened { generation });
+        self.source(SourceState::opened(generation));
         let happening = |it: &It| what(it).map(|what| Happening { at: source(self.started + 1), what });
         let kept = kept.map(|(complete, kept)| Kept {
             complete: *complete,
@@ -316,6 +316,11 @@ fn a_stop_that_was_under_way_outlives_healer_and_an_engine_that_forgot_it() {
             RUN,
         ),
         ("it runs on", gone_on(&[]), RUN),
+        (
+            "it was started again at once, then crashed before another healer's eyes",
+            vec![K(15), Open, D(143), S, Start, Replaced, Back(None, None), D(3)],
+            RUN,
+        ),
     ]);
 }
 

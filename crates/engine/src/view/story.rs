@@ -96,6 +96,18 @@ fn words(entry: &Entry) -> Option<(Tone, String)> {
             (Plain, format!("the wall clock jumped {far} {}", if *by_ms < 0 { "back" } else { "ahead" }))
         }
         Event::SourceChanged { source, state } => source_in_words(source, state),
+        Event::RecoveryBegan { source, restarted, exempt, .. } => {
+            let budgets = if *exempt { "" } else { "; it happens too often: the budgets hold" };
+            (Plain, format!("{source}: back after {restarted}: all is looked at first{budgets}"))
+        }
+        Event::RecoveryPlanned { down, back, .. } => {
+            let (down, back) = (down.len(), back.len());
+            (Plain, format!("{down} to be brought back, {back} brought back by the engine itself"))
+        }
+        Event::RecoveryEnded { outcome, .. } => {
+            let tone = if outcome.failed.is_empty() { Good } else { Bad };
+            (tone, crate::recovery::summary(outcome))
+        }
         Event::IntentChanged { intent, .. } => intent_in_words(intent),
         Event::StopBegan { .. } => return None, // The intent tells it once it has ended.
         Event::EndedUnasked { .. } => return None, // The incident tells it.
@@ -199,6 +211,7 @@ fn words(entry: &Entry) -> Option<(Tone, String)> {
                 Kind::Updated => "updated",
                 Kind::Escalated => "escalated",
                 Kind::Resolved => "resolved",
+                Kind::Recovered => "recovered",
             };
             (Plain, format!("queued for {} ({kind}): {}", channels.join(", "), message.title))
         }

@@ -83,7 +83,7 @@ impl Seen {
         seen.journal.extend(seen.engine.lead(1, at(0)).entries);
         let source = |state| Input::Source(Report { source: "h".to_owned(), state });
         let listed = SourceState::Listed { generation: Generation(1), present: vec![(web(), body())] };
-        seen.takes(0, source(SourceState::Opened { generation: Generation(1) }));
+        seen.takes(0, source(SourceState::opened(Generation(1))));
         seen.takes(0, looked(0, Run::Running, 0, None));
         seen.takes(0, source(listed));
         seen

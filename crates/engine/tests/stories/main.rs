@@ -6,6 +6,7 @@
 mod story;
 
 mod bounds;
+mod comes_back;
 mod crossings;
 mod excludes;
 mod groups;

@@ -11,6 +11,7 @@
 
 mod containers;
 mod hands;
+mod host;
 mod outcome;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +29,7 @@ use model::incident::{Excerpt, IncidentId, Line, Outcome, Phase};
 use model::input::{Effect, Input, Report, SourceState};
 use model::intent::Wanted;
 use model::message::{Delivery, Kind, Message, Receipt};
+use model::recovery::EngineStart;
 use model::settings::Settings;
 use model::{Now, ResourceId, Tick, Wall};
 
@@ -112,6 +114,9 @@ pub(crate) struct Story {
     made: usize,
     generation: u64,
     connected: bool,
+    /// The present start of the engine, as far as it tells.
+    start: EngineStart,
+    starts: u64,
     commands: u64,
     pub(crate) transcript: Vec<String>,
     /// What the hands were told and did not do.
@@ -186,6 +191,8 @@ impl Story {
             made: 0,
             generation: 0,
             connected: false,
+            start: EngineStart::default(),
+            starts: 0,
             commands: 0,
             transcript: Vec::new(),
             orders: Vec::new(),
@@ -254,8 +261,8 @@ impl Story {
     pub(crate) fn connects(&mut self) -> &mut Story {
         self.generation += 1;
         self.connected = true;
-        let generation = Generation(self.generation);
-        self.source(SourceState::Opened { generation });
+        let (generation, start) = (Generation(self.generation), self.start.clone());
+        self.source(SourceState::Opened { generation, start });
         self.relists()
     }
 
@@ -470,7 +477,8 @@ impl Story {
                 }
                 Effect::Send(parcel) => {
                     let text = format!("→ {}: message {}, try {}", parcel.channel, parcel.message.id.0, parcel.attempt);
-                    self.say(parcel.message.resource.short(), &text);
+                    let of = parcel.message.about.resource().map_or("-", |resource| resource.short());
+                    self.say(of, &text);
                     if !self.messages.iter().any(|known| known.id == parcel.message.id) {
                         self.messages.push(parcel.message.clone());
                     }

@@ -8,9 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
-use model::ResourceId;
-use model::incident::IncidentId;
-use model::message::{Delivery, Kind, Parcel, Severity};
+use model::message::{About, Delivery, Kind, Parcel, Severity};
 use model::time::Spoken;
 use outbound::header::{HeaderName, HeaderValue};
 use outbound::{Address, Policy};
@@ -107,8 +105,8 @@ impl fmt::Debug for Config {
 struct Body<'p> {
     version: u32,
     id: String,
-    incident: &'p IncidentId,
-    resource: &'p ResourceId,
+    #[serde(flatten)]
+    about: &'p About,
     kind: Kind,
     severity: Severity,
     title: &'p str,
@@ -126,8 +124,7 @@ impl<'p> Body<'p> {
         Body {
             version: VERSION,
             id: id(parcel),
-            incident: &message.incident,
-            resource: &message.resource,
+            about: &message.about,
             kind: message.kind,
             severity: message.severity,
             title: &message.title,
@@ -135,14 +132,14 @@ impl<'p> Body<'p> {
             next: &message.next,
             at: Timestamp::from_millisecond(message.at.0).ok().map(|at| format!("{at:.3}")),
             at_ms: message.at.0,
-            instance: &message.incident.instance,
+            instance: message.about.instance(),
         }
     }
 }
 
 /// The same at every try, and unlike any other message of any healer.
 fn id(parcel: &Parcel) -> String {
-    format!("{}/{}", parcel.message.incident.instance, parcel.message.id.0)
+    format!("{}/{}", parcel.message.about.instance(), parcel.message.id.0)
 }
 
 /// `t=…,v1=…`: the time is signed too, so that an old message cannot be sent again as a new one.

@@ -20,7 +20,7 @@ fn what_somebody_should_look_at_is_a_warning_and_the_rest_is_none() {
     let table = [
         (source(SourceState::Unreachable { because: because(), down: true }), true),
         (source(SourceState::Lost { generation: Generation(1), because: because() }), true),
-        (source(SourceState::Opened { generation: Generation(1) }), false),
+        (source(SourceState::opened(Generation(1))), false),
         (escalated(0), true),
         (escalated(2), true),
         (Event::MessageGivenUp { id: message, channel: channel(), because: because() }, true),

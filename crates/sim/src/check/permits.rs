@@ -43,8 +43,9 @@ impl World<'_> {
             let says = format!("permit {} for {resource} while {} is under way", permit.id.0, other.0);
             self.broken("one remediation per resource", says);
         }
+        let outside = self.check_first_start(permit, now);
         if let (Behalf::Incident(id), false) = (&permit.behalf, permit.unhindered) {
-            self.check_attempt(id.number, permit, step, now);
+            self.check_attempt(id.number, permit, step, now, outside);
         }
         if let Behalf::Incident(id) = &permit.behalf {
             self.check.holds.entry(id.number).or_default().extend(permit.leases.iter().cloned());
@@ -77,7 +78,7 @@ impl World<'_> {
         }
     }
 
-    fn check_attempt(&mut self, number: u64, permit: &Permit, step: usize, now: u64) {
+    fn check_attempt(&mut self, number: u64, permit: &Permit, step: usize, now: u64, outside: bool) {
         let resource = permit.step.resource.clone();
         let Some(healer) = self.leader() else { return };
         let settings = healer.turning.engine().settings().clone();
@@ -128,6 +129,9 @@ impl World<'_> {
         }
         self.check_wait(&resource, made, now);
         self.check.attempts.entry(resource.clone()).or_default().push(now);
+        if outside {
+            return;
+        }
         self.check.actions.push((now, resource.clone()));
         let budgets = settings.budgets;
         for (limit, deployment) in [

@@ -3,6 +3,7 @@
 use model::fact::{Exit, RestartPolicy, Run, SourceTime};
 
 use super::By;
+use crate::healer::CrashPoint;
 use crate::truth::Word;
 use crate::world::{Ev, World};
 
@@ -59,12 +60,27 @@ impl World<'_> {
         self.after(away, Ev::EngineBoots { crashed: true });
     }
 
+    /// The host is restarted in order: healer is ended first, then the engine.
+    pub(crate) fn host_restarts(&mut self) {
+        if !self.docker.up || self.docker.shutting {
+            return;
+        }
+        self.counts.hit("source", "host restarted");
+        self.docker.boots += 1;
+        let pids: Vec<u32> = self.healers.iter().map(|healer| healer.pid).collect();
+        for pid in pids {
+            self.kill_healer(pid, CrashPoint::InOrder);
+        }
+        self.engine_stops();
+    }
+
     /// The power goes: engine, containers and healer at once.
     pub(crate) fn power_loss(&mut self) {
         if !self.docker.up || self.docker.shutting {
             return;
         }
         self.counts.hit("source", "power loss");
+        self.docker.boots += 1;
         self.forget_calls();
         for key in 0..self.docker.containers.len() {
             let container = &mut self.docker.containers[key];
@@ -102,6 +118,7 @@ impl World<'_> {
         self.docker.up = true;
         let booted = self.docker.stamp(self.now);
         self.docker.booted = booted;
+        self.docker.starts += 1;
         for key in 0..self.docker.containers.len() {
             let container = &mut self.docker.containers[key];
             if container.gone {

@@ -15,6 +15,7 @@ use model::incident::{Escalation, Outcome, RollbackCause, Verification};
 use model::input::SourceState;
 use model::intent::{Author, Intent, Wanted};
 use model::message::MessageId;
+use model::recovery::{self, EngineStart, Failure, RecoveryId, Restarted};
 use model::verdict::{Hold, Limit, Question, Refusal};
 use model::{Now, ResourceId, Tick};
 
@@ -64,6 +65,23 @@ fn of_the_world() -> Vec<Event> {
             state: SourceState::Listed { generation: Generation(u64::MAX), present },
         },
         Event::IntentChanged { resource: resource.clone(), intent },
+        Event::RecoveryBegan {
+            id: recovery_id(),
+            source: hostile(),
+            restarted: Restarted::Host,
+            start: EngineStart { boot: Some(hostile()), process: None, at: Some(SourceTime(i64::MIN)) },
+            exempt: true,
+        },
+        Event::RecoveryPlanned { id: recovery_id(), source: hostile(), down: vec![resource.clone()], back: Vec::new() },
+        Event::RecoveryEnded {
+            id: recovery_id(),
+            source: hostile(),
+            outcome: recovery::Outcome {
+                recovered: vec![resource.clone()],
+                left: Vec::new(),
+                failed: vec![Failure { resource: resource.clone(), because: hostile() }],
+            },
+        },
         Event::StopBegan {
             resource: resource.clone(),
             incarnation: incarnation.clone(),
@@ -76,6 +94,10 @@ fn of_the_world() -> Vec<Event> {
         Event::AlertChanged(story::transition(&resource, State::Resolved)),
         Event::ResourceGone { resource, incarnation },
     ]
+}
+
+fn recovery_id() -> RecoveryId {
+    RecoveryId { instance: hostile().into(), number: u64::MAX }
 }
 
 fn binding() -> Binding {

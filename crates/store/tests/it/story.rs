@@ -10,7 +10,7 @@ use model::fact::{Happening, Incarnation, SourceTime, What};
 use model::incident::{
     Case, Confidence, Diagnosis, Evidence, EvidenceId, Excerpt, IncidentId, Line, Mend, Outcome, Verification,
 };
-use model::message::{Kind, Message, MessageId, Severity};
+use model::message::{About, Kind, Message, MessageId, Severity};
 use model::{Now, ResourceId, Tick, Wall};
 
 /// How many entries one incident takes.
@@ -108,6 +108,7 @@ pub(crate) fn case() -> Case {
         }),
         is_job: false,
         ended_by_us: false,
+        ended_with: None,
     }
 }
 
@@ -136,9 +137,8 @@ pub(crate) fn given(id: PermitId, incident: IncidentId, resource: &ResourceId, u
 pub(crate) fn message(number: u64, incident: IncidentId, resource: ResourceId) -> Message {
     Message {
         id: MessageId(number),
-        incident,
         title: format!("{} crashed and runs again", resource.short()),
-        resource,
+        about: About::Incident { incident, resource },
         kind: Kind::Healed,
         severity: Severity::Info,
         story: vec!["14:01:22 died: exit code 1".to_owned(), "14:01:23 started, held for 2 m".to_owned()],

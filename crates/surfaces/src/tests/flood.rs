@@ -45,7 +45,7 @@ async fn clients_that_ask_and_hang_up_keep_no_command_waiting() {
     turning.lead(clock.now()).unwrap();
     let (handle, inbox) = runtime::inbox();
     let thread = std::thread::spawn(move || runtime::drive(turning, &inbox, clock).unwrap());
-    handle.tell(source(SourceState::Opened { generation: Generation(1) }));
+    handle.tell(source(SourceState::opened(Generation(1))));
     for number in 0..SERVICES {
         handle.tell(looked_at(resource(&format!("web{number}")), Run::Running, None));
     }

@@ -38,6 +38,7 @@ fn diagnosed(number: u64, because: &str) -> Event {
         log: None,
         is_job: false,
         ended_by_us: false,
+        ended_with: None,
     };
     Event::Diagnosed { id: id(number), diagnosis, case: Box::new(case) }
 }

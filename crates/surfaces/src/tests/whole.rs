@@ -80,7 +80,7 @@ async fn healer(dir: &std::path::Path) -> (Handle, std::thread::JoinHandle<()>, 
     turning.lead(clock.now()).unwrap();
     let (handle, inbox) = runtime::inbox();
     let thread = std::thread::spawn(move || runtime::drive(turning, &inbox, clock).unwrap());
-    handle.tell(source(SourceState::Opened { generation: Generation(1) }));
+    handle.tell(source(SourceState::opened(Generation(1))));
     handle.tell(looked(Run::Running, None));
     let present = vec![(resource("web"), Incarnation(Arc::from("0123456789abcdef")))];
     handle.tell(source(SourceState::Listed { generation: Generation(1), present }));

@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use model::ResourceId;
+use model::incident::IncidentId;
 use model::message::{Message, MessageId};
+use model::recovery::RecoveryId;
 use model::time::Wall;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -16,8 +19,10 @@ const OK: &str = "HTTP/1.1 204 No Content\r\n\r\n";
 fn parcel(attempt: u32) -> Parcel {
     let message = Message {
         id: MessageId(7),
-        incident: IncidentId { instance: Arc::from("web-1"), number: 41 },
-        resource: ResourceId::docker("web-1", "shop", "web", 1),
+        about: About::Incident {
+            incident: IncidentId { instance: Arc::from("web-1"), number: 41 },
+            resource: ResourceId::docker("web-1", "shop", "web", 1),
+        },
         kind: Kind::Healed,
         severity: Severity::Info,
         title: "shop/web — runs again".to_owned(),
@@ -264,6 +269,7 @@ fn nothing_that_is_printed_shows_a_secret() {
 #[test]
 fn an_instance_of_any_name_makes_a_header() {
     let mut parcel = parcel(1);
-    parcel.message.incident.instance = Arc::from("wéb 1\r\nx: y%");
+    let recovery = RecoveryId { instance: Arc::from("wéb 1\r\nx: y%"), number: 1 };
+    parcel.message.about = About::Recovery { recovery, host: "h".to_owned() };
     assert_eq!(visible(&id(&parcel)), "w%C3%A9b%201%0D%0Ax:%20y%25/7");
 }
