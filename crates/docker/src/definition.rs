@@ -38,10 +38,10 @@ const NOISE: [&str; 3] = ["org.opencontainers.", "org.label-schema.", "com.docke
 /// The engine's wait between a stop signal and KILL where the container says nothing, in seconds.
 const STOP_TIMEOUT_DEFAULT_S: i64 = 10;
 
-const NAME_BYTES_MAX: usize = 200;
+pub(crate) const NAME_BYTES_MAX: usize = 200;
 const LABEL_BYTES_MAX: usize = 200;
 const LABELS_MAX: usize = 32;
-const DEPENDENCIES_MAX: usize = 64;
+pub(crate) const DEPENDENCIES_MAX: usize = 64;
 
 /// The resource that a container is a body of.
 ///
@@ -57,6 +57,11 @@ pub(crate) fn identity(host: &str, name: &str, labels: &Labels) -> ResourceId {
         }
         (Some(_) | None, _) => ResourceId::lone_container(host, name),
     }
+}
+
+/// Whether the labels tell what a service needs: then its files are not asked.
+pub(crate) fn tells_needs(labels: &Labels) -> bool {
+    labels.contains_key(DEPENDS_ON)
 }
 
 fn is_one_off(labels: &Labels) -> bool {
@@ -87,6 +92,8 @@ fn belongs(name: &str, labels: &Labels) -> Belongs {
 pub(crate) struct Around {
     pub(crate) network_parent: Option<ResourceId>,
     pub(crate) healers_own: Option<String>,
+    /// What its project's files say that it needs; asked only where its labels do not.
+    pub(crate) needs: Vec<Dependency>,
     /// Everything on this engine is somebody's.
     pub(crate) owner: Option<String>,
 }
@@ -105,7 +112,7 @@ pub(crate) fn definition(inspect: &Inspect, around: Around) -> Definition {
         config_hash: text(labels.get(CONFIG_HASH).map_or("", String::as_str)),
         belongs: around.owner.map_or_else(|| belongs(name, labels), Belongs::Owned),
         restart_policy: restart_policy(inspect),
-        depends_on: labels.get(DEPENDS_ON).map(|list| depends_on(list)).unwrap_or_default(),
+        depends_on: labels.get(DEPENDS_ON).map_or(around.needs, |list| depends_on(list)),
         network_parent: around.network_parent,
         stop_timeout_s: inspect.config.stop_timeout.unwrap_or(STOP_TIMEOUT_DEFAULT_S),
         memory_limit_bytes: inspect.host_config.memory.and_then(|m| u64::try_from(m).ok()).unwrap_or(0),

@@ -8,11 +8,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use evidence::escape;
 use hyper::Method;
 use model::ResourceId;
-use model::fact::{Fact, Generation, Incarnation, Look, Observation, SourceTime};
+use model::fact::{Dependency, Fact, Generation, Incarnation, Look, Observation, SourceTime};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::activation::{self, Unit};
+use crate::compose::Files;
 use crate::definition::{self, Around};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
@@ -48,6 +49,7 @@ struct Inner {
     endpoint: Endpoint,
     own: Own,
     registry: Mutex<Registry>,
+    files: Files,
     session: Mutex<Option<Arc<Session>>>,
     generation: AtomicU64,
     /// The engine's clock minus ours.
@@ -92,6 +94,7 @@ impl Host {
             endpoint,
             own: Own::find(),
             registry: Mutex::default(),
+            files: Files::default(),
             session: Mutex::default(),
             generation: AtomicU64::new(0),
             offset_ns: AtomicI64::new(0),
@@ -271,10 +274,12 @@ impl Host {
         let inspect = self.inspect(id).await?;
         let manually_stopped = self.manually_stopped(&inspect).await;
         let podman = self.session().is_some_and(|session| session.podman);
+        let needs = self.needs(&inspect);
         let mut registry = self.registry();
         let around = Around {
             network_parent: definition::network_parent(&inspect).and_then(|parent| registry.resolve(parent)),
             healers_own: self.0.own.forbids(&inspect.id, definition::network_parent(&inspect)),
+            needs,
             // Podman's events and flags have not been measured; until then healer only watches it.
             owner: podman.then(|| "Podman".to_owned()),
         };
@@ -285,6 +290,14 @@ impl Host {
             look: crate::look::look(&inspect, looked.definition, manually_stopped, at),
             moved_from: looked.moved_from,
         })
+    }
+
+    /// What the project's files say that a container needs, where its labels do not, and the files are on this machine.
+    fn needs(&self, inspect: &Inspect) -> Vec<Dependency> {
+        match (&self.0.endpoint, &inspect.config.labels) {
+            (Endpoint::Unix(_), Some(labels)) if !definition::tells_needs(labels) => self.0.files.needs(labels),
+            (Endpoint::Unix(_) | Endpoint::Tcp(_), Some(_) | None) => Vec::new(),
+        }
     }
 
     /// The engine's private note that somebody stopped the container through the API. Believed only if the file tells of

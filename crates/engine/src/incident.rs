@@ -73,6 +73,9 @@ pub struct Done {
     pub attempt: Attempt,
     /// When its verdict fell: the next wait runs from here.
     pub verdict_at: Option<Tick>,
+    /// What the verdict was told from.
+    #[serde(default)]
+    pub because: String,
 }
 
 /// A person's yes.
@@ -268,8 +271,9 @@ impl Incident {
                     extended.inconclusive |= !by_alert;
                 }
             }
-            Event::Verified { result, .. } => {
+            Event::Verified { result, because, .. } => {
                 if let Some(done) = self.attempts.last_mut() {
+                    done.because.clone_from(because);
                     done.attempt.verdict = Some(*result);
                     done.verdict_at = Some(now.tick);
                 }
@@ -393,7 +397,7 @@ impl Incident {
             if self.attempts.len() >= ATTEMPTS_KEPT_MAX {
                 self.attempts.remove(0);
             }
-            self.attempts.push(Done { attempt, verdict_at: None });
+            self.attempts.push(Done { attempt, verdict_at: None, because: String::new() });
             self.approved = None;
         }
         self.enter(Phase::Acting { step, permit, answer: None, owner_stopped: false, until }, now);

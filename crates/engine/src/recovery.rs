@@ -12,7 +12,7 @@ use std::time::Duration;
 use model::action::{Behalf, Permit, PermitId};
 use model::event::Event;
 use model::fact::{Health, Run};
-use model::incident::{Escalation, Phase};
+use model::incident::{Escalation, Phase, Verification};
 use model::intent::Wanted;
 use model::message::{About, Kind, Message, MessageId, Severity};
 use model::recovery::{EngineStart, Failure, Outcome, RecoveryId, Restarted};
@@ -28,6 +28,8 @@ use crate::{Engine, tell};
 const SETTLES_AFTER: Duration = Duration::from_secs(2);
 /// What takes longer is told as it stands.
 const TAKES_AT_MOST: Duration = Duration::from_secs(15 * 60);
+/// What is held for longer than this is told as it stands too.
+const WAITS_AT_MOST: Duration = Duration::from_secs(2 * 60);
 /// As many restarts within this time are no accident any more: the budgets hold again.
 const EXEMPT_MAX: usize = 2;
 const EXEMPT_WITHIN: Duration = Duration::from_secs(30 * 60);
@@ -433,7 +435,9 @@ impl Engine {
         match &incident.phase {
             Phase::Escalated { reason, .. } => {
                 let cause = incident.diagnosis.as_ref().filter(|_| !matches!(reason, Escalation::CannotTell));
-                Fate::Failed(cause.map_or_else(|| reason.to_string(), |diagnosis| diagnosis.title.clone()))
+                let title = cause.map_or_else(|| reason.to_string(), |diagnosis| diagnosis.title.clone());
+                let last = incident.attempts.last().filter(|done| done.attempt.verdict == Some(Verification::Failed));
+                Fate::Failed(last.map_or_else(|| title.clone(), |done| format!("{title}: {}", done.because)))
             }
             Phase::AwaitingApproval { .. } => Fate::Failed("it waits for your approval".to_owned()),
             Phase::Held { reason: Hold::WaitsFor { resource, .. }, .. } => match self.fate(resource) {
@@ -443,6 +447,11 @@ impl Engine {
                 Fate::Pending | Fate::Back => Fate::Pending,
             },
             Phase::Held { reason, .. } if only_a_person_lifts(reason) => Fate::Failed(reason.to_string()),
+            Phase::Held { reason: reason @ (Hold::GroupBudget { .. } | Hold::Backoff { .. }), until }
+                if until.since(self.now.tick) > WAITS_AT_MOST =>
+            {
+                Fate::Failed(reason.to_string())
+            }
             Phase::Diagnosing { .. }
             | Phase::Planning { .. }
             | Phase::Held { .. }

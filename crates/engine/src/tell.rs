@@ -122,9 +122,10 @@ impl Engine {
             };
             let after = Spoken(done.attempt.at.since(incident.opened.tick));
             story.push(format!(
-                "attempt {} ({}), {after} after it began: {verdict}",
+                "attempt {} ({}), {after} after it began: {verdict}{}",
                 at + 1,
-                done.attempt.plan.playbook
+                done.attempt.plan.playbook,
+                if done.because.is_empty() { String::new() } else { format!(" ({})", done.because) }
             ));
         }
         story.push(format!(

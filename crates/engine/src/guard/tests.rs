@@ -170,7 +170,7 @@ impl Given {
         for _ in 0..failures.max(u32::from(self.last_verdict.is_some())) {
             let verdict = self.failed_before.then_some(Verification::Failed);
             let attempt = Attempt { at: NOW.tick, plan: plan.clone(), verdict };
-            incident.attempts.push(Done { attempt, verdict_at: self.last_verdict });
+            incident.attempts.push(Done { attempt, verdict_at: self.last_verdict, because: String::new() });
         }
         incident
     }

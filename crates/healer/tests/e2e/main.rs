@@ -6,6 +6,7 @@
 
 #![expect(clippy::print_stderr, reason = "a skip, and the log of a failed test, are told to whoever runs the tests")]
 
+mod comes_back;
 mod commands;
 mod configuration;
 mod daemon;
@@ -15,6 +16,7 @@ mod hook;
 mod kills;
 mod limits;
 mod outages;
+mod power;
 mod respects;
 mod rig;
 mod surfaces;

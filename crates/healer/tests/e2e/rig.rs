@@ -247,6 +247,10 @@ impl Service {
         Service { name, command, grace: "2s", more: Vec::new() }
     }
 
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
     pub(crate) fn with(mut self, line: &str) -> Service {
         self.more.push(line.to_owned());
         self

@@ -1,0 +1,260 @@
+//! What a service needs before it starts, read from the Compose files that its labels name: Compose v1 writes no label of
+//! it. A file that is gone, unreadable, too large, or of something else tells nothing.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use evidence::escape;
+use model::fact::{Condition, Dependency};
+use serde::Deserialize;
+
+use crate::definition::{DEPENDENCIES_MAX, Labels, NAME_BYTES_MAX};
+
+const SERVICE: &str = "com.docker.compose.service";
+const WORKING_DIR: &str = "com.docker.compose.project.working_dir";
+const CONFIG_FILES: &str = "com.docker.compose.project.config_files";
+/// A Compose file is some kilobytes long.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+const FILES_MAX: usize = 16;
+const DEPTH_MAX: usize = 32;
+/// So many projects' files are remembered.
+const KNOWN_MAX: usize = 512;
+
+/// The files of all projects of one engine, as they were when they were last read.
+#[derive(Debug, Default)]
+pub(crate) struct Files(Mutex<BTreeMap<Vec<PathBuf>, Read>>);
+
+/// The services of a project with what each needs.
+type Needs = BTreeMap<String, Vec<Dependency>>;
+
+#[derive(Debug, Clone)]
+struct Read {
+    /// When each file was changed last.
+    changed: Vec<Option<SystemTime>>,
+    needs: Arc<Needs>,
+}
+
+impl Files {
+    /// What the service of these labels needs; nothing where its files do not tell.
+    pub(crate) fn needs(&self, labels: &Labels) -> Vec<Dependency> {
+        let Some(service) = labels.get(SERVICE) else { return Vec::new() };
+        let paths = paths(labels);
+        if paths.is_empty() {
+            return Vec::new();
+        }
+        let changed: Vec<_> = paths.iter().map(|path| fs::metadata(path).ok()?.modified().ok()).collect();
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.get(&paths).is_none_or(|read| read.changed != changed) {
+            if known.len() >= KNOWN_MAX {
+                known.clear();
+            }
+            let needs = Arc::new(read(&paths));
+            known.insert(paths.clone(), Read { changed, needs });
+        }
+        known.get(&paths).and_then(|read| read.needs.get(service)).cloned().unwrap_or_default()
+    }
+}
+
+/// The project's files; v1 names them relative to its working directory.
+fn paths(labels: &Labels) -> Vec<PathBuf> {
+    let folder = labels.get(WORKING_DIR).map(Path::new).filter(|folder| folder.is_absolute());
+    let files = labels.get(CONFIG_FILES).map_or("", String::as_str).split(',').map(str::trim);
+    // `-` is a file that was piped in.
+    let named = files.filter(|file| !file.is_empty() && *file != "-").take(FILES_MAX);
+    named
+        .filter_map(|file| folder.map_or_else(|| Some(PathBuf::from(file)), |folder| Some(folder.join(file))))
+        .filter(|path| path.is_absolute())
+        .collect()
+}
+
+/// Later files add to earlier ones.
+fn read(paths: &[PathBuf]) -> Needs {
+    let mut needs = Needs::new();
+    for path in paths {
+        let is_small = fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() <= FILE_BYTES_MAX);
+        let text = if is_small { fs::read_to_string(path).ok() } else { None };
+        let Some(text) = text else { continue };
+        match parse(&text) {
+            Ok(more) => more.into_iter().for_each(|(service, more)| merge(needs.entry(service).or_default(), more)),
+            Err(error) => {
+                tracing::debug!(path = %path.display(), error, "a Compose file tells no order");
+            }
+        }
+    }
+    needs
+}
+
+fn merge(needs: &mut Vec<Dependency>, more: Vec<Dependency>) {
+    for one in more {
+        needs.retain(|known| known.service != one.service);
+        if needs.len() < DEPENDENCIES_MAX {
+            needs.push(one);
+        }
+    }
+}
+
+fn parse(text: &str) -> Result<Needs, String> {
+    let options = serde_saphyr::options! {
+        strict_booleans: false,
+        with_snippet: false,
+        budget: serde_saphyr::budget! { max_depth: DEPTH_MAX },
+    };
+    let file: File = serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())?;
+    let needs = |(name, service): (String, Option<Service>)| (name, service.map(Service::needs).unwrap_or_default());
+    Ok(file.services.unwrap_or_default().into_iter().map(needs).collect())
+}
+
+#[derive(Deserialize)]
+struct File {
+    services: Option<BTreeMap<String, Option<Service>>>,
+}
+
+/// What makes one service wait for another, said or implied.
+#[derive(Deserialize)]
+struct Service {
+    depends_on: Option<DependsOn>,
+    #[serde(default)]
+    links: Option<Vec<String>>,
+    #[serde(default)]
+    volumes_from: Option<Vec<String>>,
+    network_mode: Option<String>,
+    ipc: Option<String>,
+    pid: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum DependsOn {
+    List(Vec<String>),
+    Map(BTreeMap<String, Option<Need>>),
+}
+
+#[derive(Deserialize)]
+struct Need {
+    condition: Option<String>,
+}
+
+impl Service {
+    fn needs(self) -> Vec<Dependency> {
+        let started = |name: &str| need(name, Condition::Started);
+        let mut needs = Vec::new();
+        // `service:alias`, `service:ro`.
+        let first = |text: &String| text.split(':').next().map(started);
+        merge(&mut needs, self.links.iter().flatten().filter_map(first).collect());
+        let volumes = self.volumes_from.iter().flatten().filter(|from| !from.starts_with("container:"));
+        merge(&mut needs, volumes.filter_map(first).collect());
+        let shares = [&self.network_mode, &self.ipc, &self.pid].into_iter().flatten();
+        merge(&mut needs, shares.filter_map(|mode| mode.strip_prefix("service:")).map(started).collect());
+        let said = match self.depends_on {
+            None => Vec::new(),
+            Some(DependsOn::List(names)) => names.iter().map(|name| started(name)).collect(),
+            Some(DependsOn::Map(map)) => map.into_iter().map(|(name, said)| need(&name, condition(said))).collect(),
+        };
+        merge(&mut needs, said);
+        needs
+    }
+}
+
+fn need(name: &str, condition: Condition) -> Dependency {
+    Dependency { service: escape(name, NAME_BYTES_MAX), condition }
+}
+
+fn condition(said: Option<Need>) -> Condition {
+    match said.and_then(|need| need.condition).as_deref() {
+        Some("service_healthy") => Condition::Healthy,
+        Some("service_completed_successfully") => Condition::CompletedSuccessfully,
+        Some(_) | None => Condition::Started,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(folder: &Path, files: &str, service: &str) -> Labels {
+        let folder = folder.to_str().unwrap();
+        [(WORKING_DIR, folder), (CONFIG_FILES, files), (SERVICE, service)]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into()
+    }
+
+    fn needs(text: &str, service: &str) -> Vec<(String, Condition)> {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("compose.yml"), text).unwrap();
+        let found = Files::default().needs(&labels(folder.path(), "compose.yml", service));
+        found.into_iter().map(|need| (need.service, need.condition)).collect()
+    }
+
+    #[test]
+    fn each_way_to_say_that_a_service_needs_another_is_read() {
+        let text = r#"
+version: "3.9"
+x-common: &common
+  restart: unless-stopped
+services:
+  db: {image: postgres}
+  list: {<<: *common, depends_on: [db, cache]}
+  map:
+    depends_on:
+      db: {condition: service_healthy, restart: true}
+      migrate: {condition: service_completed_successfully}
+      cache:
+  implied:
+    links: ["db:database"]
+    volumes_from: ["data:ro", "container:other"]
+    network_mode: "service:vpn"
+  nothing:
+  env:
+    environment: {A: "${UNSET:?}"}
+"#;
+        let pairs = |pairs: &[(&str, Condition)]| pairs.iter().map(|(n, c)| ((*n).to_owned(), *c)).collect::<Vec<_>>();
+        let table = [
+            ("db", vec![]),
+            ("list", vec![("db", Condition::Started), ("cache", Condition::Started)]),
+            (
+                "map",
+                vec![
+                    ("cache", Condition::Started),
+                    ("db", Condition::Healthy),
+                    ("migrate", Condition::CompletedSuccessfully),
+                ],
+            ),
+            ("implied", vec![("db", Condition::Started), ("data", Condition::Started), ("vpn", Condition::Started)]),
+            ("nothing", vec![]),
+            ("env", vec![]),
+            ("of another file", vec![]),
+        ];
+        for (service, expect) in table {
+            assert_eq!(needs(text, service), pairs(&expect), "{service}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_tells_nothing_is_no_trouble() {
+        for text in ["", "services:", "services: [web]", "{", "a: &a [*a]", "web:\n  image: v1-format\n", "\u{0}"] {
+            assert_eq!(needs(text, "web"), [], "{text:?}");
+        }
+        assert!(Files::default().needs(&labels(Path::new("/nonexistent"), "a.yml,-", "web")).is_empty());
+        assert!(Files::default().needs(&labels(Path::new("relative"), "a.yml", "web")).is_empty());
+        assert!(Files::default().needs(&Labels::new()).is_empty());
+    }
+
+    #[test]
+    fn later_files_add_and_a_changed_file_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        write("a.yml", "services: {web: {depends_on: [db, mq]}}");
+        write("b.yml", "services: {web: {depends_on: {db: {condition: service_healthy}}}}");
+        let (files, labels) = (Files::default(), labels(folder.path(), "a.yml,b.yml", "web"));
+        let both =
+            [("mq", Condition::Started), ("db", Condition::Healthy)].map(|(name, condition)| need(name, condition));
+        assert_eq!(files.needs(&labels), both);
+        write("a.yml", "services: {web: {}}");
+        let later = SystemTime::now() + std::time::Duration::from_secs(2);
+        fs::File::options().write(true).open(folder.path().join("a.yml")).unwrap().set_modified(later).unwrap();
+        assert_eq!(files.needs(&labels), [need("db", Condition::Healthy)]);
+    }
+}
