@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::ResourceId;
-use model::action::{Action, Answer, PermitId};
+use model::action::{Action, Answer, Behalf, PermitId};
 use model::alert::{self, Alert, Name, Transition};
 use model::event::{Event, Refresh};
 use model::fact::{Fact, Incarnation, Observation, Run, SourceTime};
@@ -12,6 +12,7 @@ use model::input::{Effect, Input, Report, SourceState};
 use model::intent::{Author, Intent, Wanted};
 
 use crate::intent::{self, Around, Word};
+use crate::state::Act;
 use crate::{Engine, Found, Shown, detect, world};
 
 /// Acts that are settled are remembered this far back, for answers that come late.
@@ -54,7 +55,7 @@ impl Engine {
     }
 
     fn observed(&mut self, seen: &Observation) {
-        let change = self.world.observe(seen, self.now.tick, self.faults.stale_facts_believed);
+        let change = self.world.observe(seen, self.now.tick);
         self.touched.insert(seen.resource.clone());
         if change.stale {
             return;
@@ -207,6 +208,11 @@ impl Engine {
 
     fn reported(&mut self, report: &Report) {
         let Report { source, state } = report;
+        if let SourceState::Opened { generation, .. } = state
+            && self.world.source(source).is_some_and(|source| source.is_past(*generation))
+        {
+            return;
+        }
         let closing = matches!(state, SourceState::Closing);
         if closing || matches!(state, SourceState::Lost { .. }) {
             let watch = &mut self.watch;
@@ -401,7 +407,12 @@ impl Engine {
     /// answer, and a look settles it.
     pub(crate) fn settle_what_was_never_handed(&mut self) {
         for id in std::mem::take(&mut self.live.never_handed) {
-            let answer = Answer::Withheld("the journal failed just then".to_owned());
+            // What a person ordered, and what closes a pair, is looked at and ordered again.
+            let begins = |act: &Act| matches!(act.permit.behalf, Behalf::Incident(_)) && !act.permit.unhindered;
+            let answer = match self.state.acts.get(&id) {
+                Some(act) if begins(act) => Answer::Withheld("the journal failed just then".to_owned()),
+                Some(_) | None => Answer::Unknown("the journal failed just then: it was not begun".to_owned()),
+            };
             self.answered(id, &answer);
         }
     }

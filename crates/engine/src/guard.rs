@@ -154,7 +154,8 @@ impl Engine {
         if let Some(refusal) = self.not_ours(resource) {
             return Some(Verdict::Refuse(refusal));
         }
-        (!self.world.is_fresh(resource)).then_some(not_seen)
+        let seen = self.world.is_fresh(resource) || self.faults.sight_not_asked;
+        (!seen).then_some(not_seen)
     }
 
     /// What was withheld a moment ago waits for its time, whatever happens meanwhile.

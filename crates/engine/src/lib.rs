@@ -171,8 +171,8 @@ pub struct Faults {
     pub freeze_not_asked: bool,
     /// Deadlines of verifications are forgotten.
     pub deadline_forgotten: bool,
-    /// Facts of an older connection are believed.
-    pub stale_facts_believed: bool,
+    /// The guard does not ask whether a resource is seen through an open connection.
+    pub sight_not_asked: bool,
     /// Whoever stops, it is taken for our own stop.
     pub foreign_stop_taken_for_ours: bool,
     /// A pair that was opened is not closed.
@@ -193,6 +193,12 @@ pub struct Faults {
     pub act_repeated_blindly: bool,
     /// A child that was absorbed is not looked at when its parent has left.
     pub children_forgotten: bool,
+    /// After a restart nothing waits for what it needs.
+    pub order_ignored: bool,
+    /// After a restart every start is outside of the budgets of groups, and not the first one alone.
+    pub exempt_for_good: bool,
+    /// What a recovery will tell is told by itself too.
+    pub told_beside_recovery: bool,
 }
 
 impl Engine {

@@ -223,7 +223,7 @@ impl Engine {
 
     fn decide_on(&mut self, id: &CommandId, who: &str, ask: &Ask, of: &IncidentId, turn: Turn, because: &str) {
         let Some(incident) = self.state.incidents.get(&of.number).filter(|incident| incident.id == *of) else {
-            let text = format!("there is no incident {of}: `healer incidents` lists them");
+            let text = format!("there is no incident {of}: `healer incidents --all` lists those on record");
             return self.reply(id, false, vec![failed(None, &text)]);
         };
         let resource = incident.resource.clone();

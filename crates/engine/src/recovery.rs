@@ -17,10 +17,11 @@ use model::intent::Wanted;
 use model::message::{About, Kind, Message, MessageId, Severity};
 use model::recovery::{EngineStart, Failure, Outcome, RecoveryId, Restarted};
 use model::verdict::{Hold, Verdict};
+use model::view;
 use model::{Now, ResourceId, Tick, Wall};
 use serde::{Deserialize, Serialize};
 
-use crate::incident::Incident;
+use crate::incident::{Done, Incident};
 use crate::world::Body;
 use crate::{Engine, tell};
 
@@ -37,6 +38,8 @@ const EXEMPT_WITHIN: Duration = Duration::from_secs(30 * 60);
 const ENDS_WITHIN_MS: i64 = 120_000;
 /// The exit code of what an engine finds dead at its start.
 const FOUND_DEAD: i32 = 255;
+/// One that is over is shown for a day.
+const SHOWN_FOR_MS: i64 = 24 * 3_600_000;
 /// So many names stand in a line of a message.
 const NAMES_MAX: usize = 12;
 
@@ -206,12 +209,6 @@ impl Recovery {
     fn awaits(&self, resource: &ResourceId) -> bool {
         self.down.as_ref().is_none_or(|down| down.get(resource).is_some_and(Option::is_none))
     }
-
-    /// How many resources it is about, once that is known.
-    #[must_use]
-    pub fn members(&self) -> Option<usize> {
-        Some(self.down.as_ref()?.len() + self.back.len())
-    }
 }
 
 impl Engine {
@@ -353,7 +350,8 @@ impl Engine {
     /// Whether a start is outside of the budgets of its groups, and no sign of a storm.
     pub(crate) fn is_exempt(&self, resource: &ResourceId) -> bool {
         let recovery = self.state.recoveries.open.get(resource.host());
-        recovery.is_some_and(|recovery| recovery.exempt && recovery.awaits(resource))
+        let first = |recovery: &Recovery| recovery.awaits(resource) || self.faults.exempt_for_good;
+        recovery.is_some_and(|recovery| recovery.exempt && first(recovery))
     }
 
     /// Whether a resource belongs to a recovery under way: then that tells of it.
@@ -437,7 +435,8 @@ impl Engine {
                 let cause = incident.diagnosis.as_ref().filter(|_| !matches!(reason, Escalation::CannotTell));
                 let title = cause.map_or_else(|| reason.to_string(), |diagnosis| diagnosis.title.clone());
                 let last = incident.attempts.last().filter(|done| done.attempt.verdict == Some(Verification::Failed));
-                Fate::Failed(last.map_or_else(|| title.clone(), |done| format!("{title}: {}", done.because)))
+                let tried = |done: &Done| format!("; {} failed: {}", done.attempt.plan.playbook, done.because);
+                Fate::Failed(format!("{title}{}", last.map(tried).unwrap_or_default()))
             }
             Phase::AwaitingApproval { .. } => Fate::Failed("it waits for your approval".to_owned()),
             Phase::Held { reason: Hold::WaitsFor { resource, .. }, .. } => match self.fate(resource) {
@@ -462,10 +461,45 @@ impl Engine {
         }
     }
 
+    /// The recoveries that are under way, and those that ended within a day, the latest first.
+    pub(crate) fn recoveries_in_view(&self, now: Now) -> Vec<view::Recovery> {
+        let known = &self.state.recoveries;
+        let under_way = known.open.iter().map(|(host, recovery)| view::Recovery {
+            id: recovery.id.clone(),
+            host: host.clone(),
+            restarted: recovery.restarted,
+            at: recovery.began.wall,
+            because: self.progress_of(recovery),
+            outcome: None,
+        });
+        let lately = |past: &&Past| now.wall.0.saturating_sub(past.at.0) < SHOWN_FOR_MS;
+        let over = known.last.iter().filter(|(_, past)| lately(past) && is_news(&past.outcome)).map(|(host, past)| {
+            view::Recovery {
+                id: past.id.clone(),
+                host: host.clone(),
+                restarted: past.restarted,
+                at: past.at,
+                because: title(past.restarted, &past.outcome),
+                outcome: Some(past.outcome.clone()),
+            }
+        });
+        let mut all: Vec<_> = under_way.chain(over).collect();
+        all.sort_by_key(|recovery| std::cmp::Reverse((recovery.at, recovery.id.number)));
+        all
+    }
+
+    fn progress_of(&self, recovery: &Recovery) -> String {
+        let restarted = recovery.restarted;
+        let Some(down) = &recovery.down else { return format!("back after {restarted}: all is looked at first") };
+        let members = down.keys().chain(&recovery.back);
+        let settled = members.filter(|resource| self.fate(resource) != Fate::Pending).count();
+        format!("coming back after {restarted}: {settled} of {} settled", down.len() + recovery.back.len())
+    }
+
     /// The one message; `None` if nothing was away, so that there is nothing to tell.
     fn recovery_message(&self, source: &str, outcome: &Outcome) -> Option<Message> {
         let recovery = self.state.recoveries.open.get(source)?;
-        if outcome.recovered.is_empty() && outcome.failed.is_empty() {
+        if !is_news(outcome) {
             return None;
         }
         let failed = !outcome.failed.is_empty();
@@ -487,6 +521,11 @@ impl Engine {
             at: self.now.wall,
         })
     }
+}
+
+/// Whether anything was away at all.
+fn is_news(outcome: &Outcome) -> bool {
+    !outcome.recovered.is_empty() || !outcome.failed.is_empty()
 }
 
 /// Whether a hold does not lift by itself.

@@ -77,7 +77,7 @@ impl Engine {
     /// Whether the one message of a recovery will tell of it. Threads that are open go on; a question does not wait.
     fn is_told_by_a_recovery(&self, incident: &Incident) -> bool {
         let asks = matches!(incident.phase, Phase::AwaitingApproval { .. });
-        !asks && !incident.told.open && self.recovery_tells_of(&incident.resource)
+        !asks && !incident.told.open && !self.faults.told_beside_recovery && self.recovery_tells_of(&incident.resource)
     }
 
     pub(crate) fn tell(&mut self, number: u64, kind: Kind) {

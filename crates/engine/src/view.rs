@@ -42,6 +42,7 @@ pub fn status(engine: &Engine, now: Now) -> Status {
         frozen: engine.state.frozen.clone(),
         warnings: warnings(engine),
         sources: sources(engine),
+        recoveries: engine.recoveries_in_view(now),
         deployments,
         next: next(engine, now),
         waiting: waiting(engine),

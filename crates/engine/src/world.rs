@@ -67,6 +67,12 @@ pub struct Source {
 }
 
 impl Source {
+    /// Whether a later connection than this one was told already: after a failed append the same reports come again.
+    #[must_use]
+    pub fn is_past(&self, generation: Generation) -> bool {
+        self.last > Some(generation)
+    }
+
     /// Whether nobody was there at all since its stream was lost.
     #[must_use]
     pub fn is_down(&self) -> bool {
@@ -366,13 +372,13 @@ impl World {
     }
 
     /// Takes an observation in.
-    pub fn observe(&mut self, seen: &Observation, now: Tick, believe_stale: bool) -> Change {
+    pub fn observe(&mut self, seen: &Observation, now: Tick) -> Change {
         // A fact of an older connection is knowledge of the past; one of the last connection counts though that is lost,
         // since it was seen before: but it is not fresh.
         let last = self.sources.get(seen.resource.host()).and_then(|source| source.last);
         let stale = last.is_none_or(|last| seen.generation < last);
         let too_late = self.destroyed.contains(&seen.incarnation) && !is_for_good(&seen.fact);
-        if (stale && !believe_stale) || too_late {
+        if stale || too_late {
             return Change { stale: true, ..Change::default() };
         }
         let before = self.body(&seen.resource).and_then(|(_, body)| body.definition.clone());

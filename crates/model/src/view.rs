@@ -9,6 +9,7 @@ use crate::event::Entry;
 use crate::fact::{Health, Run};
 use crate::incident::{Evidence, IncidentId};
 use crate::intent::Intent;
+use crate::recovery::{Outcome, RecoveryId, Restarted};
 use crate::resource::ResourceId;
 use crate::settings::Mode;
 use crate::time::{Now, Wall};
@@ -56,6 +57,9 @@ pub struct Status {
     pub warnings: Vec<String>,
     /// The sources.
     pub sources: Vec<Source>,
+    /// The hosts and engines that come back, or have come back within a day, the latest first.
+    #[serde(default)]
+    pub recoveries: Vec<Recovery>,
     /// The deployments, those that need a person first.
     pub deployments: Vec<Deployment>,
     /// What happens next by itself, soonest first.
@@ -84,6 +88,23 @@ pub struct Source {
     pub well: bool,
     /// What it says of itself: empty when all is well.
     pub because: String,
+}
+
+/// A host or engine that came back, and what was brought back after it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recovery {
+    /// Its name.
+    pub id: RecoveryId,
+    /// Which source.
+    pub host: String,
+    /// What was restarted.
+    pub restarted: Restarted,
+    /// Since when it is under way, or when it was over.
+    pub at: Wall,
+    /// How it stands, in one sentence.
+    pub because: String,
+    /// What came of it; `None` while it is under way.
+    pub outcome: Option<Outcome>,
 }
 
 /// A deployment, as it stands.

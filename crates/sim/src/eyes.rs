@@ -26,6 +26,8 @@ pub(crate) struct Eyes {
     /// Counts the connections.
     pub(crate) generation: u64,
     pub(crate) connection: Option<Connection>,
+    /// When the last one ended.
+    lost_at: u64,
     pub(crate) said_unreachable: bool,
 }
 
@@ -51,6 +53,11 @@ impl Eyes {
     /// Whether everything was seen for so long.
     pub(crate) fn watches_for(&self, now: u64, ms: u64) -> bool {
         self.connection.as_ref().is_some_and(|c| c.opening.is_none() && !c.closing && c.listed_at + ms <= now)
+    }
+
+    /// Whether nothing was seen for so long.
+    pub(crate) fn blind_for(&self, now: u64, ms: u64) -> bool {
+        self.connection.is_none() && self.lost_at + ms <= now
     }
 
     fn connected(&mut self, generation: u64) -> Option<&mut Connection> {
@@ -223,11 +230,13 @@ impl World<'_> {
     }
 
     pub(crate) fn stream_ends(&mut self, pid: u32, generation: u64) {
+        let now = self.now;
         if self.eyes(pid, generation).is_none() {
             return;
         }
         if let Some(healer) = self.healer(pid) {
             healer.eyes.connection = None;
+            healer.eyes.lost_at = now;
         }
         self.counts.hit("source", "lost");
         self.excuse_what_just_ended();

@@ -45,8 +45,7 @@ const PLANTED: &[Planted] = planted![
     engine.intent_not_asked: "PERMIT: nothing is started that was stopped on purpose",
     engine.freeze_not_asked: "PERMIT: nothing new in a freeze",
     engine.deadline_forgotten: "no incident stays in a phase past its deadline" | "nothing is left undone",
-    engine.stale_facts_believed: "what nobody stopped is not taken for stopped" | "what is well is left alone"
-        | "what shall run and can does",
+    engine.sight_not_asked: "PERMIT: what is acted on is seen",
     engine.foreign_stop_taken_for_ours: "PERMIT: nothing is started that was stopped on purpose",
     engine.pair_left_open: "a pair is closed before its verdict" | "every pair is closed",
     engine.verified_at_once: "a repair holds for the stability window before it is called one",
@@ -57,6 +56,10 @@ const PLANTED: &[Planted] = planted![
     engine.first_sight_guessed: "PERMIT: nothing is started that was stopped on purpose",
     engine.act_repeated_blindly: "an act is never repeated blindly" | "one remediation per resource",
     engine.children_forgotten: "what shall run and can does" | "nothing is left undone",
+    engine.order_ignored: "after a restart each is started in its turn",
+    engine.exempt_for_good: "no group's budget is exceeded",
+    engine.told_beside_recovery: "what a recovery tells is not told beside it"
+        | "an incident is told no more often than there is reason to" | "an escalation is told once per level",
     gate.intent_not_reread: "ACT: nothing is started that was stopped on purpose",
     gate.permit_used_twice: "ACT: no permit is used twice",
     gate.epoch_ignored: "ACT: nobody acts who knows that he is deposed",

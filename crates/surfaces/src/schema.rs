@@ -85,6 +85,8 @@ pub struct Status {
     pub warnings: Vec<String>,
     /// The sources.
     pub sources: Vec<Source>,
+    /// The hosts and engines that come back, or have come back within a day, the latest first.
+    pub recoveries: Vec<Recovery>,
     /// The deployments, those that need a person first.
     pub deployments: Vec<Deployment>,
     /// What happens next by itself, soonest first.
@@ -112,6 +114,54 @@ pub struct Source {
     /// Whether its stream is open and a full listing was seen.
     pub well: bool,
     /// What it says of itself; empty when all is well.
+    pub because: String,
+}
+
+/// A host or engine that came back, and what was brought back after it.
+#[derive(Debug, ToSchema)]
+pub struct Recovery {
+    /// Its name: `web-1/recovery/3`.
+    pub id: String,
+    /// Which source.
+    pub host: String,
+    /// What was restarted.
+    pub restarted: Restarted,
+    /// Since when it is under way, or when it was over.
+    pub at: i64,
+    /// How it stands, in one sentence.
+    pub because: String,
+    /// What came of it; null while it is under way.
+    #[schema(required)]
+    pub outcome: Option<RecoveryOutcome>,
+}
+
+/// What was started anew.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum Restarted {
+    /// The host.
+    Host,
+    /// The engine alone.
+    Engine,
+}
+
+/// What a recovery came to.
+#[derive(Debug, ToSchema)]
+pub struct RecoveryOutcome {
+    /// What runs again.
+    pub recovered: Vec<String>,
+    /// What was left as it is, because somebody stopped it on purpose.
+    pub left: Vec<String>,
+    /// What does not run and should.
+    pub failed: Vec<RecoveryFailure>,
+}
+
+/// What could not be brought back.
+#[derive(Debug, ToSchema)]
+pub struct RecoveryFailure {
+    /// What.
+    pub resource: String,
+    /// Why, in one clause.
     pub because: String,
 }
 

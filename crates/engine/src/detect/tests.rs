@@ -20,7 +20,7 @@ fn seen(looks: Vec<model::fact::Look>) -> World {
             generation: Generation(1),
             fact: Fact::Looked(Box::new(look)),
         };
-        let _ = world.observe(&seen, Tick(0), false);
+        let _ = world.observe(&seen, Tick(0));
     }
     world
 }

@@ -13,7 +13,7 @@ impl Engine {
     /// The first thing that a resource still has to wait for. Those that wait for each other in a circle do not wait:
     /// Compose writes no circles, but labels can lie.
     pub(super) fn unmet(&self, resource: &ResourceId) -> Option<(ResourceId, Condition)> {
-        if !self.awaits_first_start(resource) {
+        if !self.awaits_first_start(resource) || self.faults.order_ignored {
             return None;
         }
         self.unmet_needs(resource).find(|(needed, _)| !self.leads_back(needed, resource))

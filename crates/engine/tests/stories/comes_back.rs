@@ -61,7 +61,7 @@ fn what_cannot_be_brought_back_is_named_and_what_needs_it_waits_for_it() {
         failed,
         [
             "failed: shop/api: it needs shop/db, which does not run",
-            "failed: shop/db: it could not be started: driver failed: port is already allocated",
+            "failed: shop/db: it could not be started; start failed: driver failed: port is already allocated",
             "failed: shop/web: it needs shop/api, which does not run",
         ]
     );

@@ -97,6 +97,7 @@ fn status(config: &Config, because: &str) -> Arc<dyn Fn() -> Status + Send + Syn
         frozen: None,
         warnings: warnings.clone(),
         sources: sources.clone(),
+        recoveries: Vec::new(),
         deployments: Vec::new(),
         next: Vec::new(),
         waiting: Vec::new(),

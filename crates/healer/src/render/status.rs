@@ -222,6 +222,17 @@ fn banners(status: &Status, page: &Page) -> String {
         let because = if source.because.is_empty() { "not seen in full yet" } else { &source.because };
         out.push_str(&page.paragraph(style::BAD, &format!("docker engine {}: {because}", source.name)));
     }
+    for recovery in &status.recoveries {
+        let failed = recovery.outcome.as_ref().map(|outcome| !outcome.failed.is_empty());
+        let (style, when) = match failed {
+            None => (style::WAITING, "began"),
+            Some(true) => (style::BAD, "ended"),
+            Some(false) => (style::QUIET, "ended"),
+        };
+        let host = if status.sources.len() > 1 { format!("{}: ", recovery.host) } else { String::new() };
+        let says = format!("{host}{} ({when} {} ago)", recovery.because, page.ago(recovery.at));
+        out.push_str(&page.paragraph(style, &says));
+    }
     for warning in &status.warnings {
         out.push_str(&page.paragraph(style::WAITING, warning));
     }

@@ -38,6 +38,7 @@ fn empty() -> Status {
         frozen: None,
         warnings: Vec::new(),
         sources: vec![model::view::Source { name: "web-1".into(), well: true, because: String::new() }],
+        recoveries: Vec::new(),
         deployments: Vec::new(),
         next: Vec::new(),
         waiting: Vec::new(),

@@ -2,7 +2,6 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -56,6 +55,8 @@ impl Power {
         doomed.extend(pids.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()).filter(|pid| *pid > 1));
         signal("KILL", &doomed);
         wait_for("all of it is gone", DOWN_WITHIN, || doomed.iter().all(|pid| is_gone(*pid)).then_some(()));
+        // It lies where a boot leaves nothing.
+        fs::remove_file(self.folder.join("docker.pid")).expect("the engine wrote it, and could not remove it");
     }
 
     /// The processes that hold this engine's containers.
@@ -75,11 +76,11 @@ impl Power {
         let holder = std::env::var("HEALER_TEST_NETNS_PID").expect("whoever gives an engine gives this too");
         let log = File::options().create(true).append(true).open(self.folder.join("dockerd.log"));
         let log = log.expect("the engine's folder can be written");
-        let mut command = as_root("nsenter");
-        command.args(["--target", &holder, "--net"]).args(&self.line).stdin(Stdio::null());
-        command.stdout(log.try_clone().expect("a file can be shared")).stderr(log);
         // It outlives this test, which is not its only one.
-        command.process_group(0).spawn().expect("nsenter can be run");
+        let mut command = as_root("setsid");
+        command.args(["--fork", "nsenter", "--target", &holder, "--net"]).args(&self.line).stdin(Stdio::null());
+        command.stdout(log.try_clone().expect("a file can be shared")).stderr(log);
+        assert!(command.status().expect("setsid can be run").success());
         wait_for("the engine answers again", UP_WITHIN, || self.answers().then_some(()));
     }
 

@@ -17,6 +17,8 @@ use crate::world::World;
 const WAITS_MS: [u64; 4] = [10_000, 40_000, 160_000, 300_000];
 /// Somebody else's start gives a fresh budget at most this often.
 const FOREIGN_REFRESH_MS: u64 = 30 * 60_000;
+/// A stream that has ended is known to have ended within this time.
+const BLIND_MS: u64 = 3_000;
 /// What has been well for so long, and was watched all the time, needs no repair.
 const WELL_MS: u64 = 45_000;
 
@@ -67,6 +69,11 @@ impl World<'_> {
             self.broken("what shall run is not stopped", says);
         }
         let Behalf::Incident(_) = permit.behalf else { return };
+        let blind = self.leader().is_some_and(|healer| healer.eyes.blind_for(now, BLIND_MS));
+        if blind {
+            let says = format!("permit {} to {} {}", permit.id.0, permit.step.action, permit.step.resource);
+            self.broken("PERMIT: what is acted on is seen", says);
+        }
         let well = self.docker.by_id(&permit.incarnation).is_some_and(|key| {
             let container = &self.docker.containers[key];
             container.well_since.is_some_and(|since| since + WELL_MS <= now)

@@ -11,6 +11,7 @@ use model::event::{self, Entry, Event};
 use model::fact::{Health, Run, SourceTime};
 use model::incident::{Evidence, EvidenceId, IncidentId, Outcome};
 use model::intent::{Author, Intent, Wanted};
+use model::recovery::{self, Failure, RecoveryId, Restarted};
 use model::settings::Mode;
 use model::view::{Deployment, Frozen, Incident, Line, Next, Resource, Source, Standing, Status, Tone, Why};
 use model::{Now, ResourceId, Tick, Wall};
@@ -120,6 +121,18 @@ fn incident(number: u64, standing: Standing, phase: &str, ended: Option<Wall>) -
     }
 }
 
+fn recovery() -> model::view::Recovery {
+    let failed = vec![Failure { resource: resource("db"), because: "it could not be started".to_owned() }];
+    model::view::Recovery {
+        id: RecoveryId { instance: "web-1".into(), number: 3 },
+        host: "local".to_owned(),
+        restarted: Restarted::Host,
+        at: now().wall,
+        because: "recovered 1 deployment after host restart".to_owned(),
+        outcome: Some(recovery::Outcome { recovered: vec![resource("web")], left: vec![resource("old")], failed }),
+    }
+}
+
 impl Fixed {
     pub(crate) fn new() -> Fixed {
         let down = Resource {
@@ -142,6 +155,7 @@ impl Fixed {
             frozen: Some(Frozen { by: "ann".to_owned(), at: now(), because: "deploy".to_owned() }),
             warnings: vec!["look here".to_owned()],
             sources: vec![Source { name: "local".to_owned(), well: true, because: String::new() }],
+            recoveries: vec![recovery()],
             deployments: vec![
                 deployment("shop", "web-1", Standing::NeedsYou, vec![down, web]),
                 deployment("wiki", "web-1", Standing::Well, vec![]),
