@@ -9,22 +9,29 @@ use crate::shell;
 /// A program that the tests need, and the packages that bring it, the first that exists being taken.
 struct Need {
     program: &'static str,
+    /// Whether the private engine needs it; what only some tests need, they skip themselves for want of.
+    for_engine: bool,
     packages: &'static [&'static str],
 }
 
 /// Debian 12 has the engine's client in `docker.io`; later ones have it in `docker-cli`.
 const NEEDS: &[Need] = &[
-    Need { program: "dockerd", packages: &["docker.io"] },
-    Need { program: "docker", packages: &["docker-cli", "docker.io"] },
-    Need { program: "docker-compose", packages: &["docker-compose"] },
-    Need { program: "iptables", packages: &["iptables"] },
-    Need { program: "busybox", packages: &["busybox-static"] },
-    Need { program: "ip", packages: &["iproute2"] },
-    Need { program: "unshare", packages: &["util-linux"] },
-    Need { program: "nsenter", packages: &["util-linux"] },
+    Need { program: "dockerd", for_engine: true, packages: &["docker.io"] },
+    Need { program: "docker", for_engine: true, packages: &["docker-cli", "docker.io"] },
+    Need { program: "docker-compose", for_engine: true, packages: &["docker-compose"] },
+    Need { program: "iptables", for_engine: true, packages: &["iptables"] },
+    Need { program: "busybox", for_engine: true, packages: &["busybox-static"] },
+    Need { program: "ip", for_engine: true, packages: &["iproute2"] },
+    Need { program: "unshare", for_engine: true, packages: &["util-linux"] },
+    Need { program: "nsenter", for_engine: true, packages: &["util-linux"] },
+    // A mail server, and somebody else's reader of what it delivered.
+    Need { program: "exim4", for_engine: false, packages: &["exim4-daemon-light"] },
+    Need { program: "openssl", for_engine: false, packages: &["openssl"] },
+    Need { program: "python3", for_engine: false, packages: &["python3"] },
 ];
 
-/// Installs what is missing, and returns the programs that could not be had, each with the reason.
+/// Installs what is missing, and returns the programs that the engine needs and that could not be had, each with the
+/// reason.
 pub(crate) fn provide() -> Result<Vec<(String, String)>> {
     let missing: Vec<&Need> = NEEDS.iter().filter(|need| !is_there(need)).collect();
     if missing.is_empty() {
@@ -50,7 +57,7 @@ pub(crate) fn provide() -> Result<Vec<(String, String)>> {
             Some(package) => shell::say(&format!("packages: installed {package} for `{}`", need.program)),
             None => {
                 let because = format!("could not install {}", need.packages.join(" or "));
-                unavailable.push((need.program.to_owned(), because));
+                unavailable.extend(told(need, &because));
             }
         }
     }
@@ -62,7 +69,9 @@ fn install(need: &Need) -> Result<Option<&'static str>> {
         if !shell::succeeds(Command::new("apt-cache").args(["show", package]).stderr(std::process::Stdio::null())) {
             continue;
         }
-        if shell::aloud(apt().args(["install", "--yes", "--no-install-recommends", package]))? && is_there(need) {
+        // Nothing is worth removing what somebody uses, such as another mail server.
+        let install = ["install", "--yes", "--no-install-recommends", "--no-remove", package];
+        if shell::aloud(apt().args(install))? && is_there(need) {
             return Ok(Some(package));
         }
     }
@@ -97,7 +106,15 @@ fn names_an_interpreter(program: &[u8]) -> bool {
 }
 
 fn all(missing: &[&Need], because: &str) -> Vec<(String, String)> {
-    missing.iter().map(|need| (need.program.to_owned(), because.to_owned())).collect()
+    missing.iter().filter_map(|need| told(need, because)).collect()
+}
+
+/// Why there is no engine; said at once where it is only some tests that miss the program.
+fn told(need: &Need, because: &str) -> Option<(String, String)> {
+    if !need.for_engine {
+        shell::say(&format!("packages: no {}: {because}", need.program));
+    }
+    need.for_engine.then(|| (need.program.to_owned(), because.to_owned()))
 }
 
 #[cfg(test)]

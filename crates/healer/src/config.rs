@@ -29,7 +29,7 @@ pub(crate) use check::Finding;
 use check::Findings;
 pub(crate) use reload::{Reload, reload};
 pub(crate) use schema::{Listed, keys};
-pub(crate) use value::{duration, url_shown};
+pub(crate) use value::duration;
 
 /// An example with every key, which is held to pass.
 #[cfg(test)]
@@ -76,15 +76,13 @@ pub(crate) struct DockerHost {
     pub(crate) url: Option<String>,
 }
 
-/// A webhook.
-#[derive(Clone, PartialEq, Eq)]
+/// A channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Channel {
     /// Its name.
     pub(crate) name: String,
-    /// Where to; may hold a secret.
-    pub(crate) url: String,
-    /// The file with the secret that signs each message; read by the channel.
-    pub(crate) secret_file: Option<PathBuf>,
+    /// What is set of it; its `Debug` shows no secret.
+    pub(crate) settings: notify::channel::Config,
 }
 
 impl Channel {
@@ -93,15 +91,15 @@ impl Channel {
     /// # Errors
     /// When a setting is wrong or the secret cannot be read.
     pub(crate) fn opened(&self) -> Result<notify::Channel, notify::Error> {
-        let settings =
-            notify::channel::webhook::Config { url: self.url.clone(), secret_file: self.secret_file.clone() };
-        notify::Channel::open(&self.name, &notify::channel::Config::Webhook(settings))
+        notify::Channel::open(&self.name, &self.settings)
     }
-}
 
-impl fmt::Debug for Channel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Channel({}: {})", self.name, url_shown(&self.url))
+    /// The file that its secret is read from.
+    pub(crate) fn secret_file(&self) -> Option<&Path> {
+        match &self.settings {
+            notify::channel::Config::Email(email) => email.password_file.as_deref(),
+            notify::channel::Config::Webhook(webhook) => webhook.secret_file.as_deref(),
+        }
     }
 }
 
@@ -230,7 +228,7 @@ pub(crate) fn watched(config: &Config) -> Vec<PathBuf> {
         watched.extend(places(&|name| std::env::var(name).ok().filter(|value| !value.is_empty())));
     }
     watched.extend(config.file.as_ref().and_then(|file| Some(file.parent()?.join("conf.d"))));
-    watched.extend(config.channels.iter().filter_map(|channel| channel.secret_file.clone()));
+    watched.extend(config.channels.iter().filter_map(|channel| channel.secret_file().map(Path::to_owned)));
     watched
 }
 

@@ -41,6 +41,7 @@ macro_rules! channels {
 }
 
 channels! {
+    Email => email,
     Webhook => webhook,
 }
 

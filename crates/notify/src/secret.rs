@@ -14,7 +14,6 @@ pub(crate) struct Secret(String);
 
 impl Secret {
     /// A secret that is known already.
-    #[cfg(test)]
     pub(crate) fn new(text: String) -> Secret {
         Secret(text)
     }

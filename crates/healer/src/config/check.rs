@@ -144,6 +144,11 @@ impl Checker<'_> {
             }
         }
         if let Err(expected) = scalar(&node.value, shape) {
+            // In front of an `@` may stand a password.
+            if matches!((shape, node.text()), (Shape::Url(_), Some(text)) if text.contains('@')) {
+                let says = format!("expected {expected}, found another text, which may hold a password");
+                return self.error(&node.place, path, says);
+            }
             return self.expected(node, path, &expected);
         }
         if let Shape::Words(words) = shape {
@@ -371,7 +376,10 @@ mod tests {
             ),
             ("state_dir: ${NO_SUCH}/healer", "state_dir: the environment variable NO_SUCH is not set"),
             ("mode: auto\nmode: observe", "mode: stands twice; the first one is in line 1"),
-            ("channels: {hook: {url: \"http://x\"}}", "channels.hook: has no `type`: expected one of webhook, email"),
+            (
+                "channels: {hook: {url: \"http://x\"}}",
+                "channels.hook: has no `type`: expected one of webhook, email, slack",
+            ),
             ("channels: {\"a b\": {type: slack}}", "channels.a b: expected a name of at most"),
             ("[a, b]", "expected keys such as `mode: auto`, found a list"),
             ("policies: [{labels: {tier: db}}]", "policies[0].labels: is not acted on by this version, and without it"),

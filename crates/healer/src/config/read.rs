@@ -11,10 +11,11 @@ use std::time::Duration;
 use docker::Endpoint;
 use model::settings::{Budgets, Exclusion, Mode, Policy, Settings, matches};
 use model::verdict::Limit;
+use notify::channel::{email, webhook};
 
 use super::check::{Finding, Findings};
 use super::schema::MODES;
-use super::tree::{Node, Place, Value};
+use super::tree::{Entry, Node, Place, Value};
 use super::{Channel, Config, DockerHost, Flags, Origin, Setting, Surroundings, value};
 
 /// Where HTTP is served unless something else is set: "HEAL" on a phone's keys.
@@ -317,21 +318,14 @@ impl<'a> Reader<'a> {
     fn channels(&mut self) -> Vec<Channel> {
         let mut out = Vec::new();
         for entry in self.at("channels").map(Node::entries).unwrap_or_default() {
-            if text(&entry.node, "type").as_deref() != Some("webhook") {
-                continue; // found to be wrong, or warned of, already
-            }
             let path = format!("channels.{}", entry.key);
-            let Some(url) = text(&entry.node, "url") else {
-                if entry.node.get("url").is_none_or(|node| node.value == Value::Empty) {
-                    let says = "has no `url`: expected one such as https://hooks.example.org/healer".to_owned();
-                    self.findings.errors.push(Finding::at(&entry.place, &path, says));
-                }
-                continue;
+            let settings = match text(&entry.node, "type").as_deref() {
+                Some("webhook") => self.webhook(entry, &path),
+                Some("email") => self.email(entry, &path),
+                _ => continue, // found to be wrong, or warned of, already
             };
-            let secret_file = text(&entry.node, "secret_file").map(|file| self.base.join(file));
-            let signed = if secret_file.is_some() { ", signed" } else { "" };
-            self.note(&path, format!("webhook to {}{signed}", value::url_shown(&url)), from(&entry.node));
-            let channel = Channel { name: entry.key.clone(), url, secret_file };
+            let Some(settings) = settings else { continue };
+            let channel = Channel { name: entry.key.clone(), settings };
             let told = self.findings.errors.iter().any(|error| error.key.starts_with(&path));
             if self.surroundings.tried && !told {
                 self.try_channel(&channel, &entry.node, &path);
@@ -339,6 +333,40 @@ impl<'a> Reader<'a> {
             out.push(channel);
         }
         out
+    }
+
+    fn webhook(&mut self, entry: &Entry, path: &str) -> Option<notify::channel::Config> {
+        let url = self.needed(entry, path, "url", "one such as https://hooks.example.org/healer")?;
+        let secret_file = text(&entry.node, "secret_file").map(|file| self.base.join(file));
+        let signed = if secret_file.is_some() { ", signed" } else { "" };
+        self.note(path, format!("webhook to {}{signed}", value::url_shown(&url)), from(&entry.node));
+        Some(notify::channel::Config::Webhook(webhook::Config { url, secret_file }))
+    }
+
+    fn email(&mut self, entry: &Entry, path: &str) -> Option<notify::channel::Config> {
+        let server = self.needed(entry, path, "server", "one such as smtp://user:password@mail.example.org:587");
+        let writer = self.needed(entry, path, "from", "an address such as healer@example.org");
+        let to = entry.node.get("to").filter(|node| node.value != Value::Empty);
+        if to.is_none() {
+            let says = "has no `to`: expected addresses such as [ops@example.org]".to_owned();
+            self.findings.errors.push(Finding::at(&entry.place, path, says));
+        }
+        let to: Vec<String> = to?.items().iter().filter_map(|item| item.text().map(str::to_owned)).collect();
+        let (server, writer) = (server?, writer?);
+        let password_file = text(&entry.node, "password_file").map(|file| self.base.join(file));
+        let shown = email::server_shown(&server);
+        self.note(path, format!("email to {} through {shown}", to.join(", ")), from(&entry.node));
+        Some(notify::channel::Config::Email(email::Config { server, password_file, from: writer, to }))
+    }
+
+    /// A text that a channel cannot do without.
+    fn needed(&mut self, entry: &Entry, path: &str, key: &str, expected: &str) -> Option<String> {
+        // What is there and is no text was found to be wrong already.
+        if entry.node.get(key).is_none_or(|node| node.value == Value::Empty) {
+            let says = format!("has no `{key}`: expected {expected}");
+            self.findings.errors.push(Finding::at(&entry.place, path, says));
+        }
+        text(&entry.node, key)
     }
 
     fn notify_disabled(&mut self) -> bool {

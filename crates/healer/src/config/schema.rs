@@ -115,6 +115,7 @@ pub(crate) static ROOT: &[Key] = &[
 ];
 
 const HTTP: &[&str] = &["http", "https"];
+const SMTP: &[&str] = &["smtp", "smtps", "smtp+starttls", "smtp+plain"];
 /// What `mode` may be.
 pub(crate) const MODES: &[&str] = &["observe", "suggest", "auto"];
 
@@ -179,14 +180,28 @@ static APPROVALS: &[Key] =
     &[key("expire", Shape::Duration(MINUTE, WEEK), "how long a question stands before it is escalated")];
 
 static CHANNEL: Shape = Shape::Typed {
-    kinds: &[("webhook", WEBHOOK)],
-    later: &["email", "slack", "pagerduty", "github", "telegram", "matrix", "ntfy", "gotify", "discord", "teams"],
+    kinds: &[("webhook", WEBHOOK), ("email", EMAIL)],
+    later: &["slack", "pagerduty", "github", "telegram", "matrix", "ntfy", "gotify", "discord", "teams"],
 };
 
+const CHANNEL_TYPE: Key = key(
+    "type",
+    Shape::Text,
+    "webhook: a POST of JSON, signed with HMAC-SHA256 where there is a secret; email: a mail over SMTP",
+);
+
 static WEBHOOK: &[Key] = &[
-    key("type", Shape::Text, "webhook: a POST of JSON, signed with HMAC-SHA256 where there is a secret"),
+    CHANNEL_TYPE,
     key("url", Shape::Url(HTTP), "where to"),
     key("secret_file", Shape::Path, "a file with the secret that signs each message"),
+];
+
+static EMAIL: &[Key] = &[
+    CHANNEL_TYPE,
+    key("server", Shape::Url(SMTP), "the mail server, with user and password; smtp:// is STARTTLS, smtps:// is TLS"),
+    key("password_file", Shape::Path, "a file with the password, where it does not stand in `server`"),
+    key("from", Shape::Text, "who writes, such as healer@example.org"),
+    key("to", Shape::List(&Shape::Text), "who is told; each gets one mail"),
 ];
 
 impl Shape {
@@ -217,7 +232,7 @@ impl Shape {
 
 /// Every known key with its path: `budgets.stability`, `docker.hosts[].url`, `channels.NAME.url`.
 pub(crate) fn every_key() -> Vec<(String, &'static Key)> {
-    fn of(path: &str, keys: &'static [Key], out: &mut Vec<(String, &'static Key)>) {
+    fn of(path: &str, keys: impl Iterator<Item = &'static Key>, out: &mut Vec<(String, &'static Key)>) {
         for key in keys {
             let path = if path.is_empty() { key.name.to_owned() } else { format!("{path}.{}", key.name) };
             out.push((path.clone(), key));
@@ -226,17 +241,23 @@ pub(crate) fn every_key() -> Vec<(String, &'static Key)> {
     }
     fn inside(path: &str, shape: &'static Shape, out: &mut Vec<(String, &'static Key)>) {
         match shape {
-            Shape::Section(keys) => of(path, keys, out),
+            Shape::Section(keys) => of(path, keys.iter(), out),
             Shape::List(item) => inside(&format!("{path}[]"), item, out),
             Shape::Named(item) => inside(&format!("{path}.NAME"), item, out),
-            Shape::Typed { kinds, .. } => kinds.iter().for_each(|(_, keys)| of(path, keys, out)),
+            Shape::Typed { kinds, .. } => {
+                for (at, (_, keys)) in kinds.iter().enumerate() {
+                    // What several types have in common is one key.
+                    let earlier = kinds[..at].iter().flat_map(|(_, keys)| *keys);
+                    of(path, keys.iter().filter(|key| earlier.clone().all(|other| other.name != key.name)), out);
+                }
+            }
             Shape::Text | Shape::Name | Shape::Path | Shape::Flag | Shape::Whole(..) | Shape::Duration(..) => {}
             Shape::Limit | Shape::Address | Shape::Url(_) | Shape::OneOf(_) | Shape::Words(_) => {}
             Shape::Later | Shape::LaterNarrowing => {}
         }
     }
     let mut out = Vec::new();
-    of("", ROOT, &mut out);
+    of("", ROOT.iter(), &mut out);
     out
 }
 

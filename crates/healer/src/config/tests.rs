@@ -52,7 +52,7 @@ impl Given {
 
 #[test]
 fn the_example_passes_with_warnings_alone() {
-    let config = Given::file(EXAMPLE).read().unwrap();
+    let config = Given::file(EXAMPLE).with("SMTP_PASSWORD", "s3cret").read().unwrap();
     let keys: Vec<&str> = config.warnings.iter().map(|warning| warning.key.as_str()).collect();
     assert_eq!(
         keys,
@@ -74,7 +74,6 @@ fn the_example_passes_with_warnings_alone() {
             "actions",
             "playbooks",
             "model",
-            "channels.ops-mail",
             "channels.slack-alerts",
             "channels.oncall",
             "channels.tickets",
@@ -106,8 +105,15 @@ fn the_example_passes_with_warnings_alone() {
     );
     assert!(!config.settings.policies[1].auto_heal);
     assert_eq!(config.settings.exclude[1..], [Exclusion::Deployment("backup-*".into())]);
-    assert_eq!(config.settings.channels, ["hook"]);
-    assert_eq!(config.channels[0].secret_file.as_deref(), Some(Path::new("/run/secrets/hook")));
+    assert_eq!(config.settings.channels, ["ops-mail", "hook"]);
+    let mail = notify::channel::email::Config {
+        server: "smtp://user:s3cret@mail.example.org:587".to_owned(),
+        password_file: None,
+        from: "healer@example.org".to_owned(),
+        to: vec!["ops@example.org".to_owned()],
+    };
+    assert_eq!(config.channels[0].settings, notify::channel::Config::Email(mail));
+    assert_eq!(config.channels[1].secret_file(), Some(Path::new("/run/secrets/hook")));
 }
 
 #[test]
@@ -405,4 +411,118 @@ fn a_secret_that_cannot_be_read_is_an_error_for_who_runs_and_none_for_who_looks(
     std::fs::write(given.dir.path().join("s3cret"), "0123456789abcdef").unwrap();
     let config = tried().unwrap();
     assert!(watched(&config).contains(&given.dir.path().join("s3cret")), "its change is noticed");
+}
+
+#[test]
+fn a_mail_channel_is_read_and_shown_without_its_secrets_and_with_its_place() {
+    let text = "channels:\n  ops:\n    type: email\n    server: \"smtp://bob:${SMTP_PASSWORD}@mail.example.org\"\n    \
+                from: Healer <healer@example.org>\n    to: [ann@example.org]\n";
+    let more = "channels:\n  ops: {to: [ops@example.org]}\n";
+    let given = Given::files(&[("healer.yaml", text), ("conf.d/more.yaml", more)]);
+    assert_eq!(
+        given.errors(),
+        [
+            "healer.yaml:4:13: channels.ops.server: the environment variable SMTP_PASSWORD is not set",
+            "conf.d/more.yaml:2:3: channels.ops: has no `type`: expected one of webhook, email, slack, pagerduty, github, telegram, matrix, ntfy, gotify, discord, teams",
+        ]
+    );
+    let more = "channels:\n  ops: {type: email, to: [ops@example.org]}\n";
+    let given = Given::files(&[("healer.yaml", text), ("conf.d/more.yaml", more)]).with("SMTP_PASSWORD", "s3/cr@t");
+    let config = given.read().unwrap();
+    let setting = config.origins.iter().find(|setting| setting.key == "channels.ops").unwrap();
+    assert_eq!(setting.value, "email to ann@example.org, ops@example.org through smtp://mail.example.org:587");
+    assert!(setting.origin.to_string().ends_with("healer.yaml:3"), "{}", setting.origin);
+    assert_eq!(config.settings.channels, ["ops"]);
+    let shown = format!("{config:?}");
+    assert!(shown.contains("mail.example.org") && !shown.contains("s3/cr") && !shown.contains("cr@t"), "{shown}");
+}
+
+#[test]
+fn a_mail_channel_that_lacks_or_mistakes_something_says_what_would_be_right() {
+    let table: [(&str, &[&str]); 7] = [
+        (
+            "{type: email}",
+            &[
+                "healer.yaml:2:3: channels.ops: has no `server`: expected one such as smtp://user:password@mail.example.org:587",
+                "healer.yaml:2:3: channels.ops: has no `from`: expected an address such as healer@example.org",
+                "healer.yaml:2:3: channels.ops: has no `to`: expected addresses such as [ops@example.org]",
+            ],
+        ),
+        (
+            "{type: email, server: \"smtp://h\", from: a@b.c, to: ops@example.org}",
+            &["healer.yaml:2:59: channels.ops.to: expected a list, found `ops@example.org`"],
+        ),
+        (
+            "{type: email, server: \"smtp://h\", from: a@b.c, to: [7]}",
+            &["healer.yaml:2:60: channels.ops.to[0]: expected a text: put it in quotes, found the number 7"],
+        ),
+        (
+            "{type: email, server: \"smtp://h\", form: a@b.c, from: a@b.c, to: [a@b.c], secret_file: x}",
+            &[
+                "healer.yaml:2:42: channels.ops.form: unknown key; did you mean `from`?",
+                "healer.yaml:2:81: channels.ops.secret_file: unknown key here; did you mean `channels.NAME.secret_file`?",
+            ],
+        ),
+        (
+            "{type: emial, server: \"smtp://h\"}",
+            &["healer.yaml:2:15: channels.ops.type: unknown type `emial`; did you mean `email`?"],
+        ),
+        (
+            "{type: email, server: \"stmp://bob:s3/cr@h\", from: a@b.c, to: [a@b.c]}",
+            &[
+                "healer.yaml:2:30: channels.ops.server: expected a URL that begins with smtp:// or smtps:// or smtp+starttls:// or smtp+plain://, found another text, which may hold a password",
+            ],
+        ),
+        (
+            "{type: email, server: mail.example.org, from: a@b.c, to: [a@b.c]}",
+            &[
+                "healer.yaml:2:30: channels.ops.server: expected a URL that begins with smtp:// or smtps:// or smtp+starttls:// or smtp+plain://, found `mail.example.org`",
+            ],
+        ),
+    ];
+    for (channel, expect) in table {
+        assert_eq!(Given::file(&format!("channels:\n  ops: {channel}\n")).errors(), expect, "{channel}");
+    }
+}
+
+#[test]
+fn a_mail_channel_that_healer_could_not_run_with_is_told_with_its_line_and_key() {
+    let rest = "from: healer@example.org, to: [ops@example.org]";
+    let table = [
+        (format!("{{type: email, server: \"smtp://h:none\", {rest}}}"), (4, 30), "server", "has a port that is none"),
+        (format!("{{type: email, server: \"smtp://bob@h\", {rest}}}"), (4, 30), "server", "set `password_file`"),
+        (
+            format!("{{type: email, server: \"smtp://bob@h\", password_file: none, {rest}}}"),
+            (4, 61),
+            "password_file",
+            "there is no such file",
+        ),
+        (
+            "{type: email, server: \"smtp://h\", from: healer@example.org, to: [ops@]}".to_owned(),
+            (4, 72),
+            "to",
+            "`ops@` is no address",
+        ),
+        (
+            "{type: email, server: \"smtp://h\", from: healer, to: [ops@example.org]}".to_owned(),
+            (4, 48),
+            "from",
+            "`healer` is no address",
+        ),
+    ];
+    for (channel, at, key, says) in table {
+        let given =
+            Given::file(&format!("docker: {{hosts: [{{url: \"unix:///s\"}}]}}\n\nchannels:\n  ops: {channel}\n"));
+        assert!(given.read().is_ok(), "who only looks need not be able to open it: {channel}");
+        let flags = Flags { config: Some(given.dir.path().join("healer.yaml")), state_dir: None };
+        let variable = |name: &str| given.variables.get(name).cloned();
+        let wrong = load_in(&flags, Surroundings { variable: &variable, host_name: "box-7", tried: true }).unwrap_err();
+        let [error] = wrong.errors.as_slice() else { panic!("{wrong}") };
+        assert_eq!((error.at, error.key.as_str()), (Some(at), format!("channels.ops.{key}").as_str()), "{wrong}");
+        assert!(error.says.contains(says), "{wrong}");
+    }
+    let file =
+        "channels:\n  ops: {type: email, server: \"smtp://bob@h\", password_file: pw, from: a@b.c, to: [a@b.c]}\n";
+    let given = Given::file(file);
+    assert!(watched(&given.read().unwrap()).contains(&given.dir.path().join("pw")), "a change of the file is noticed");
 }

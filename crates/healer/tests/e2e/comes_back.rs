@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::thread;
 use std::time::Duration;
 
 use model::view::Standing;
@@ -218,9 +220,10 @@ fn a_host_comes_back_after_a_graceful_stop_and_after_a_failure_and_while_healer_
     let squatter = Squatter::on(PORT);
     host.power.start();
     // healer is killed three times on the way.
-    for after_ms in [700, 2_500, 3_200] {
+    for within_ms in [1_500, 4_000, 6_000] {
         host.rig.healer.start();
-        std::thread::sleep(Duration::from_millis(after_ms)); // the moment of the blow
+        // strikes at a random moment
+        thread::sleep(Duration::from_millis(200 + RandomState::new().build_hasher().finish() % within_ms));
         host.rig.healer.kill();
     }
     host.rig.healer.start();
