@@ -334,6 +334,9 @@ impl Engine {
             },
         };
         self.emit(Event::ActionAnswered { permit, resource: resource.clone(), id, answer: answer.clone() });
+        if matches!(answer, Answer::AlreadySo) {
+            self.reconsider_stops(&resource);
+        }
         if matches!(answer, Answer::Withheld(_)) && self.state.acts.contains_key(&permit) {
             // Nothing was begun: there is nothing to look at.
             let shown = self.shown_without_look(&resource);
@@ -342,6 +345,28 @@ impl Engine {
             self.look_at_act(permit);
         }
         self.touched.insert(resource);
+    }
+
+    /// An order of ours found it done already: a `stop` that seemed to be ours may be somebody's.
+    fn reconsider_stops(&mut self, resource: &ResourceId) {
+        let Some((incarnation, body)) = self.world.body(resource) else { return };
+        let Some(source) = self.world.source(resource.host()) else { return };
+        let around = Around {
+            events_are_lost: false,
+            before: self.state.intents.get(resource),
+            own: self.state.own.get(incarnation),
+            body,
+            source,
+            start_is_news: false,
+            end_unasked: self.end_unasked(resource, incarnation),
+            stop_began: self.stop_began(resource, incarnation),
+            foreign_is_ours: self.faults.foreign_stop_taken_for_ours,
+        };
+        let (incarnation, generation) = (incarnation.clone(), body.generation);
+        if let Some((at, word)) = self.watch.reconsider_stops(&incarnation, &around) {
+            let fact = Fact::ApiOpenAfter(at);
+            self.take_word(&Observation { resource: resource.clone(), incarnation, generation, fact }, word);
+        }
     }
 
     /// Asks for the look that settles an act.

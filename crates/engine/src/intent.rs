@@ -231,6 +231,26 @@ impl Watch {
         }
     }
 
+    /// A `stop` that an order of ours seemed to explain is somebody else's, once that order was not carried out. Returns
+    /// when that was, and what it says.
+    pub(crate) fn reconsider_stops(
+        &mut self,
+        incarnation: &Incarnation,
+        around: &Around<'_>,
+    ) -> Option<(SourceTime, Word)> {
+        let signals =
+            self.bodies.get_mut(incarnation).filter(|signals| signals.foreign.is_none() && !signals.by_engine)?;
+        let at = signals.stops.last().copied().filter(|_| !around.foreign_is_ours && !around.source.closing)?;
+        let ours = around.own.map_or(0, |own| signals.stops_at(own, at));
+        if signals.stops.len() <= usize_of(ours) {
+            return None;
+        }
+        let api_open = signals.open_after >= Some(at);
+        let foreign = Foreign { at, signal: None, api_open, asked_again: false };
+        signals.foreign = Some(foreign);
+        Some((at, stopped_if_down(foreign, around)))
+    }
+
     fn read_event(&mut self, incarnation: &Incarnation, event: &Happening, around: &Around<'_>) -> Word {
         let signals = self.bodies.entry(incarnation.clone()).or_default();
         // After a failed append the same events come again: those of an earlier life, and the start of this one.
@@ -257,7 +277,11 @@ impl Watch {
                     return stopped_if_down(foreign, around);
                 }
                 // The engine may be about to restart it: then the look tells whether that was the end.
-                if around.engine_restarts_it() { Word::None } else { signals.ended_unasked(event.at, around) }
+                if around.engine_restarts_it(signals.since) {
+                    Word::None
+                } else {
+                    signals.ended_unasked(event.at, around)
+                }
             }
             What::Stopped => {
                 signals.stops.insert(event.at);
@@ -273,7 +297,7 @@ impl Watch {
                 let policys = self.policys_starts.entry(incarnation.clone()).or_default();
                 if !again {
                     if around.was_restarting(signals, event.at)
-                        || (signals.ended_by_itself() && around.engine_restarts_it())
+                        || (signals.ended_by_itself() && around.engine_restarts_it(signals.since))
                     {
                         policys.insert(event.at);
                     }
@@ -416,13 +440,18 @@ impl Around<'_> {
     }
 
     /// Whether the engine's own policy may start it: then a start after an end that nobody asked for is the engine's.
-    fn engine_restarts_it(&self) -> bool {
+    /// `since`: the start of the life that has ended, as far as it was told.
+    fn engine_restarts_it(&self, since: Option<SourceTime>) -> bool {
         use model::fact::RestartPolicy as P;
         // A look at its last end that shows it at rest tells that the policy let it be.
         let ended = |look: &Look| look.exit.as_ref().map(|exit| exit.at);
         let last = self.body.exit.as_ref().map(|exit| exit.at);
         let is_last = |look: &Look| ended(look).zip(last).is_some_and(|(at, last)| last.since(at) < DIE_LATE_MAX);
-        let gave_up = self.body.look_at_end.as_ref().is_some_and(|look| look.run == Run::Exited && is_last(look));
+        let gave_up = self
+            .body
+            .look_at_end
+            .as_ref()
+            .is_some_and(|look| look.run == Run::Exited && is_last(look) && since < Some(look.at));
         !gave_up
             && self.body.definition.as_ref().is_some_and(|definition| match definition.restart_policy {
                 P::No => false,

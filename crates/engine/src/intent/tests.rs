@@ -395,6 +395,47 @@ fn found_running_after_a_stop_it_was_started_by_somebody_unless_the_engine_count
 }
 
 #[test]
+fn a_stop_that_ours_seemed_to_explain_is_somebodys_once_ours_found_it_done_already() {
+    use model::action::Answer;
+    for (answer, expect) in [(Answer::AlreadySo, STOP), (Answer::Done, RUN)] {
+        let mut told = Told::running();
+        // It is about to be restarted by the engine: a stop of that has no signal.
+        for it in [D(3), OurStop, S, Open] {
+            told.happens(&it);
+        }
+        let permit = PermitId(told.engine.state().last_permit);
+        told.tell(Input::Answered(permit, answer.clone()));
+        assert_eq!(told.wanted(), expect, "{answer:?}");
+    }
+}
+
+#[test]
+fn the_policys_start_soon_after_a_restart_of_ours_is_not_somebodys() {
+    let mut told = Told::running();
+    for it in [OurStop, K(15), D(143), S] {
+        told.happens(&it);
+    }
+    let (at_end, ended) = (told.at, source(told.at));
+    let mut look = cases::look(Run::Exited, 143);
+    let mut definition = cases::definition();
+    definition.restart_policy = model::fact::RestartPolicy::UnlessStopped;
+    look.definition = Arc::new(definition);
+    (look.at, look.started) = (source(told.at), Some(source(told.started)));
+    look.exit = Some(Exit { at: source(told.at), code: 143, oom: false, error: String::new() });
+    told.fact(Fact::Looked(Box::new(look)));
+    told.happens(&It::SettledDown);
+    told.happens(&OurStart);
+    // It starts, and crashes, within the time by which an event may tell late of the end before.
+    let after = |ms: i64| SourceTime(ended.0 + ms * 1_000_000);
+    told.fact(Fact::Happened(Happening { at: after(400), what: What::Started }));
+    let intent = entry(Wanted::Stopped, Author::Person("ann".to_owned()), "healer stop".to_owned(), None, now(at_end));
+    told.engine.emit(Event::IntentChanged { resource: Told::web(), intent });
+    told.fact(Fact::Happened(Happening { at: after(900), what: What::Died { code: 137 } }));
+    told.fact(Fact::Happened(Happening { at: after(1_100), what: What::Started }));
+    assert_eq!(told.wanted(), STOP);
+}
+
+#[test]
 fn a_look_of_an_earlier_life_does_not_make_a_start_the_policys() {
     let mut told = Told::running();
     told.happens(&D(3));
