@@ -13,6 +13,7 @@ use model::command::{Ask, CommandId};
 use model::event::{Entry, Event};
 use model::fact::Incarnation;
 use model::incident::{Escalation, Outcome, Phase, Verification};
+use model::intent::Wanted;
 use model::message::{About, Kind, MessageId};
 use model::verdict::Refusal;
 
@@ -407,6 +408,11 @@ impl World<'_> {
         self.check.holds.remove(&number);
         let resource = self.check.shadow.incidents.get(&number).map(|incident| incident.resource.clone());
         if let Some(resource) = resource {
+            let wanted = self.check.shadow.intents.get(&resource).map(|intent| intent.wanted);
+            if result == Verification::Held && wanted == Some(Wanted::Stopped) {
+                let says = format!("incident {number}: {resource} runs, and its owner wants it stopped");
+                self.broken("what runs against its owner's will is not called mended", says);
+            }
             self.check.verdicts.insert(resource, now);
         }
         let open = self.check.pairs_open.remove(&number);

@@ -52,7 +52,8 @@ const PLANTED: &[Planted] = planted![
     engine.leases_ignored: "one remediation per resource" | "what is shared is leased",
     engine.wait_skipped: "waits are kept",
     engine.told_at_each_turn: "an incident is told no more often than there is reason to",
-    engine.owner_stop_forgotten: "an owner's stop wins in the end",
+    engine.owner_stop_forgotten: "an owner's stop wins in the end"
+        | "what runs against its owner's will is not called mended",
     engine.first_sight_guessed: "PERMIT: nothing is started that was stopped on purpose",
     engine.act_repeated_blindly: "an act is never repeated blindly" | "one remediation per resource",
     engine.children_forgotten: "what shall run and can does" | "nothing is left undone",

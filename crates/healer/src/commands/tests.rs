@@ -95,7 +95,7 @@ fn a_status(standing: &str) -> serde_json::Value {
     let deployment = json!({"name": "shop", "host": "web-1", "standing": standing, "wanted": "running",
         "since": 500, "why": "for a reason", "resources": []});
     json!({"instance": "web-1", "version": "0", "now": at, "running_since": 0, "mode": "auto", "frozen": null,
-        "warnings": [], "sources": [], "deployments": [deployment], "next": [], "waiting": []})
+        "warnings": [], "sources": [], "recoveries": [], "deployments": [deployment], "next": [], "waiting": []})
 }
 
 fn a_resource(service: &str, standing: &str) -> serde_json::Value {

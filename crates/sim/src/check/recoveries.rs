@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::ResourceId;
 use model::action::{Action, Behalf, Pair, Permit, PermitId};
-use model::fact::{Condition, SourceTime};
+use model::fact::{Condition, Exit, SourceTime};
 use model::intent::Wanted;
 use model::message::Kind;
 use model::recovery::{EngineStart, Outcome};
@@ -172,7 +172,14 @@ impl World<'_> {
                 return None;
             }
             let since_boot = |at: Option<SourceTime>| at >= Some(self.docker.booted);
-            let done = container.exit.as_ref().is_some_and(|exit| exit.code == 0) && !container.is_up();
+            // A start that fails has no event: until the next look, a job that was done is done to healer.
+            let seen = self.leader().and_then(|healer| healer.turning.engine().world().body(id));
+            let untold = |exit: &Exit| !exit.error.is_empty() && seen.and_then(|(_, b)| b.exit.as_ref()) != Some(exit);
+            let known = match container.exit.as_ref() {
+                Some(exit) if untold(exit) => seen.and_then(|(_, body)| body.exit.as_ref()),
+                exit => exit,
+            };
+            let done = known.is_some_and(|exit| exit.code == 0) && !container.is_up();
             let ready = match condition {
                 Condition::Started => since_boot(container.started) || container.is_up() || done,
                 Condition::Healthy => since_boot(container.started) || container.well_since.is_some(),
