@@ -199,6 +199,18 @@ where
         Input::Source(Report { source: self.host.name().to_owned(), state })
     }
 
+    /// Says whether another healer has claimed the engine: each listing asks, since that one may have ended.
+    fn whose(&self) {
+        if !self.host.claim() {
+            return;
+        }
+        let says = self.host.another_healer().map(|other| {
+            format!("{other} heals what runs on {}: this one only watches it until that one ends", self.host.endpoint())
+        });
+        // A full sink breaks the connection at its next input anyway.
+        let _ = self.push(Input::Warned { about: format!("who heals on {}", self.host.name()), says });
+    }
+
     /// Says what must not be lost, again and again until it is taken.
     async fn insist(&self, state: SourceState) {
         let report = self.report(state);

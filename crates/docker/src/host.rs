@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::activation::{self, Unit};
+use crate::claim::Claim;
 use crate::compose::Files;
 use crate::definition::{self, Around};
 use crate::endpoint::Endpoint;
@@ -56,6 +57,8 @@ struct Inner {
     offset_ns: AtomicI64,
     /// How much of the last list could not be read: it is logged when that changes.
     unread: AtomicUsize,
+    /// Whether the engine is to be this process's alone, and whose it is; `None` for eyes and hands that share it.
+    claim: Option<Mutex<Claim>>,
 }
 
 /// What was agreed on at the last connect.
@@ -89,6 +92,16 @@ impl Host {
     /// An engine; `name` becomes the host part of every resource on it. Connects to nothing yet.
     #[must_use]
     pub fn new(name: &str, endpoint: Endpoint) -> Host {
+        Host::with_claim(name, endpoint, None)
+    }
+
+    /// An engine that one healer alone acts on: where another one has claimed it, that one cares for all of its containers.
+    #[must_use]
+    pub fn claimed(name: &str, endpoint: Endpoint) -> Host {
+        Host::with_claim(name, endpoint, Some(Mutex::new(Claim::Nobodys)))
+    }
+
+    fn with_claim(name: &str, endpoint: Endpoint, claim: Option<Mutex<Claim>>) -> Host {
         Host(Arc::new(Inner {
             name: name.to_owned(),
             endpoint,
@@ -99,6 +112,7 @@ impl Host {
             generation: AtomicU64::new(0),
             offset_ns: AtomicI64::new(0),
             unread: AtomicUsize::new(0),
+            claim,
         }))
     }
 
@@ -119,6 +133,23 @@ impl Host {
     pub fn engine_id(&self) -> Option<String> {
         let id = self.session().map(|session| session.engine_id.clone())?;
         (!id.is_empty()).then_some(id)
+    }
+
+    /// Claims the engine, if it is to be claimed and is not yet. Returns whether somebody else cares for it since, or does
+    /// no longer.
+    pub(crate) fn claim(&self) -> bool {
+        let Some(claim) = &self.0.claim else { return false };
+        let mut claim = claim.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = claim.other();
+        if !matches!(*claim, Claim::Ours { .. }) {
+            *claim = Claim::on(&self.engine_id().unwrap_or_default());
+        }
+        claim.other() != before
+    }
+
+    /// Who cares for the engine's containers in our place.
+    pub(crate) fn another_healer(&self) -> Option<String> {
+        self.0.claim.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).other()
     }
 
     /// The present connection's number; 0 before the first.
@@ -281,7 +312,7 @@ impl Host {
             healers_own: self.0.own.forbids(&inspect.id, definition::network_parent(&inspect)),
             needs,
             // Podman's events and flags have not been measured; until then healer only watches it.
-            owner: podman.then(|| "Podman".to_owned()),
+            owner: podman.then(|| "Podman".to_owned()).or_else(|| self.another_healer()),
         };
         let looked = registry.looked(&self.0.name, &inspect, definition::definition(&inspect, around));
         Ok(Seen {

@@ -12,6 +12,7 @@
 //! (names, labels, logs, error messages) is hostile: it is bounded and escaped before it leaves.
 
 mod activation;
+mod claim;
 mod compose;
 mod definition;
 mod endpoint;

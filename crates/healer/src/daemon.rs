@@ -141,7 +141,7 @@ fn hosts(config: &Config) -> BTreeMap<String, Result<Host, docker::Error>> {
         if let Err(error) = &found {
             tracing::error!(engine = engine.name, %error, "this engine cannot be watched");
         }
-        (engine.name.clone(), found.map(|endpoint| Host::new(&engine.name, endpoint)))
+        (engine.name.clone(), found.map(|endpoint| Host::claimed(&engine.name, endpoint)))
     };
     config.docker_hosts.iter().map(host).collect()
 }

@@ -443,6 +443,7 @@ where
     // ── listings ──
 
     fn begin_listing(&mut self) {
+        self.voice.whose();
         let before = self.host.registry().all();
         self.listing = Some(Listing { before, pending: BTreeSet::new(), named: Instant::now(), stage: Stage::Naming });
         self.slow_at = self.opened.is_none().then(|| Instant::now() + SLOW);

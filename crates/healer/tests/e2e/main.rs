@@ -6,6 +6,7 @@
 
 #![expect(clippy::print_stderr, reason = "a skip, and the log of a failed test, are told to whoever runs the tests")]
 
+mod alone;
 mod comes_back;
 mod commands;
 mod configuration;
