@@ -184,6 +184,10 @@ impl Engine {
                 self.emit(Event::RollbackBegan { id, permit: permit.id, because, until: permit.until });
                 self.start_action(permit, 0, 0);
             }
+            // It runs on against its owner's word, and not by healer's leave any more.
+            Verdict::Refuse(refusal @ Refusal::Excluded { .. }) => {
+                self.resolve(number, Outcome::Excluded, format!("{refusal}; it still runs"));
+            }
             // It cannot be looked at, or is not ours to touch: the intent stands, and nothing is started.
             Verdict::Ask(_) | Verdict::Hold(_, _) | Verdict::Refuse(_) => {
                 let because = self.intent_because(number);

@@ -232,6 +232,8 @@ pub(crate) enum Brief {
     },
     /// End a freeze
     Thaw,
+    /// Make healer a service of this host (systemd), or tell how it runs in a container
+    Install(Install),
     /// Print a script that completes commands in a shell
     ///
     /// For bash: `healer completions bash > ~/.local/share/bash-completion/completions/healer`
@@ -240,6 +242,28 @@ pub(crate) enum Brief {
         /// The shell
         shell: Shell,
     },
+}
+
+/// As what healer shall run.
+#[derive(Debug, Args)]
+pub(crate) struct Install {
+    /// A service of this host; or print how it runs in a container, or as a service of a Compose file
+    #[arg(value_enum, default_value_t = As::Systemd, value_name = "AS")]
+    pub(crate) r#as: As,
+    /// Print the unit, and touch nothing
+    #[arg(long)]
+    pub(crate) print: bool,
+    /// Write below this folder, for whoever makes an image of a host
+    #[arg(long, default_value = "/", value_name = "DIR")]
+    pub(crate) root: PathBuf,
+}
+
+/// As what healer can run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum As {
+    Systemd,
+    Container,
+    Compose,
 }
 
 /// Which resources a command is about.
@@ -291,6 +315,9 @@ mod tests {
             "healer freeze --reason x",
             "healer simulate --seeds 5 --from 7",
             "healer completions bash",
+            "healer install",
+            "healer install compose",
+            "healer install --root /mnt --print",
             "healer --config a.yaml --state-dir /x check",
         ] {
             assert!(parsed(words).is_ok(), "{words}: {}", parsed(words).unwrap_err());

@@ -19,7 +19,7 @@ use crate::config::{self, Config, Errors, Finding, Flags};
 use crate::live::Daemon;
 use crate::render::{self, Page, Source};
 use crate::source::{House, Part, Trouble};
-use crate::{daemon, simulate, source};
+use crate::{daemon, install, simulate, source};
 
 /// How many columns are used where nobody says how wide the page is: into a pipe, a file, a log.
 const WIDTH_UNKNOWN: usize = 100;
@@ -97,6 +97,11 @@ impl Desk {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Cli::command(), "healer", &mut script);
                 self.say(&String::from_utf8_lossy(&script));
+                Ok(Exit::Fine)
+            }
+            Brief::Install(args) => {
+                let installed = install::install(&args).map_err(Trouble::Failed)?;
+                self.show(&installed, || installed.says.join("\n") + "\n");
                 Ok(Exit::Fine)
             }
             Brief::Check { keys: true } => {

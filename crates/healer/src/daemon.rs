@@ -10,6 +10,7 @@ mod journal;
 mod once;
 mod performers;
 mod story;
+mod systemd;
 mod waiting;
 mod watch;
 
@@ -119,9 +120,12 @@ async fn live(
         });
     }
     tokio::spawn(surfaces::serve_socket(socket, house, stop.clone()));
+    let asked = handle.clone();
+    tokio::spawn(systemd::beat(async move || asked.glance(|_, _| ()).await.is_ok(), stop.clone()));
     tokio::spawn(watch::configuration(config.clone(), handle.clone(), channels, stop.clone()));
 
     let code = if once { once::pass(&handle, &config).await } else { watch::signals().await };
+    systemd::tell("STOPPING=1");
     // From here on nothing is started; what is under way is looked at by the next process.
     gate.close();
     stop.cancel();

@@ -10,6 +10,7 @@ mod cli;
 mod commands;
 mod config;
 mod daemon;
+mod install;
 mod live;
 mod offline;
 mod render;

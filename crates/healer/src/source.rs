@@ -135,11 +135,12 @@ impl House {
 const PACKAGED: &str = "/var/lib/healer";
 
 /// Where to look for the daemon. Where nobody set a directory, the person at the terminal has another default than the
-/// daemon that systemd started: so if there is nothing in theirs, its is tried.
+/// daemon that systemd started: so if nobody answers in theirs, its is tried.
 pub(crate) fn state_dir(config: &Config) -> PathBuf {
     let default = config.origins.iter().any(|setting| setting.key == "state_dir" && setting.origin == Origin::Default);
     let packaged = Path::new(PACKAGED);
-    if default && !config.state_dir.exists() && packaged.exists() {
+    let dead = !surfaces::answers(&config.state_dir);
+    if default && dead && (surfaces::answers(packaged) || !config.state_dir.exists() && packaged.exists()) {
         packaged.to_owned()
     } else {
         config.state_dir.clone()

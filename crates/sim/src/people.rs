@@ -380,12 +380,14 @@ impl World<'_> {
 
     fn make_anew(&mut self, svc: Svc, broken: bool) -> Key {
         let mut def = self.services[svc].template.clone();
-        if self.rng.percent(50) {
+        let changed = self.rng.percent(50);
+        if changed {
             let serial = self.docker.containers.len();
             def.config_hash = format!("c{serial}");
             self.services[svc].template.config_hash.clone_from(&def.config_hash);
         }
-        if self.docker.bodies(svc).any(|(_, body)| !body.def.same_thing(&def)) {
+        // Of what was removed before, healer may know the old definition still.
+        if changed || self.docker.bodies(svc).any(|(_, body)| !body.def.same_thing(&def)) {
             self.services[svc].truth.redefined += 1;
         }
         match self.rng.below(40) {

@@ -2,7 +2,7 @@
 
 use model::action::{Action, Pair};
 use model::fact::{Condition, RestartPolicy, Run};
-use model::incident::Phase;
+use model::incident::{Outcome, Phase};
 use model::intent::Wanted;
 use model::message::Kind;
 use model::settings::Mode;
@@ -64,8 +64,11 @@ impl World<'_> {
         match truth.word {
             Word::StoppedAtEngine { .. } | Word::StoppedByCommand => {
                 let is_foreign = self.is_foreign(&resource);
-                // A stop that the engine refuses is told, and left to a person.
-                let told = matches!(phase, Some(Phase::Escalated { .. }));
+                // A stop that the engine refuses is told, and left to a person; so is what was excluded before it could be
+                // stopped.
+                let latest = self.check.shadow.latest.get(&resource).and_then(|n| self.check.shadow.incidents.get(n));
+                let excluded = latest.is_some_and(|incident| incident.outcome() == Some(&Outcome::Excluded));
+                let told = excluded || matches!(phase, Some(Phase::Escalated { .. }));
                 if up && matches!(started_by, By::Healer(_)) && !is_foreign && !told && !self.is_ambiguous(svc) {
                     self.broken("an owner's stop wins in the end", format!("{resource} runs, started by healer"));
                 }

@@ -30,7 +30,7 @@ pub use error::Error;
 pub use house::House;
 pub use router::document;
 pub use server::{Waiting, serve, serve_socket, serve_waiting};
-pub use socket::{SOCKET_FILE, Socket};
+pub use socket::{SOCKET_FILE, Socket, answers};
 
 #[cfg(test)]
 mod tests;

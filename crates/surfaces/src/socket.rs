@@ -98,6 +98,12 @@ fn let_in(state_dir: &Path, socket: &Path) -> io::Result<u32> {
     Ok(MODE_GROUP)
 }
 
+/// Whether a healer answers in this state directory.
+#[must_use]
+pub fn answers(state_dir: &Path) -> bool {
+    std::os::unix::net::UnixStream::connect(state_dir.join(SOCKET_FILE)).is_ok()
+}
+
 /// Whether the socket's name can be taken.
 async fn vacant(path: &Path) -> Result<(), Error> {
     let failed = |error| Error::Io { what: format!("look at {}", path.display()), error };

@@ -15,6 +15,7 @@ use tokio::sync::watch::Receiver;
 use tokio_util::sync::CancellationToken;
 
 use super::journal::Kept;
+use super::systemd;
 use crate::config::Config;
 
 /// A full disk is looked at again after this long.
@@ -53,6 +54,7 @@ pub(super) async fn for_room(config: &Config, once: bool) -> anyhow::Result<(Kep
     let stop = CancellationToken::new();
     let waiting = Waiting { status: status(config, &because), because };
     let telling = tokio::spawn(surfaces::serve_waiting(Some(listener), socket, waiting, stop.clone()));
+    tokio::spawn(systemd::beat(async || true, stop.clone()));
     while !has_room(&mut opened, config)? {
         tokio::time::sleep(LOOK_EVERY).await;
     }

@@ -77,8 +77,14 @@ impl Healer {
     }
 
     pub(crate) fn start_without_waiting(&mut self) {
+        self.start_with(&[]);
+    }
+
+    /// Starts the daemon with more in its environment.
+    pub(crate) fn start_with(&mut self, environment: &[(&str, &str)]) {
         let log = File::options().create(true).append(true).open(self.log_file()).expect("the folder is ours");
         let mut command = self.command(&["run"]);
+        command.envs(environment.iter().copied());
         command.stdout(log.try_clone().expect("a file can be shared")).stderr(log);
         self.child = Some(command.spawn().expect("the binary was built"));
     }

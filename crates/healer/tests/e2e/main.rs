@@ -21,3 +21,4 @@ mod power;
 mod respects;
 mod rig;
 mod surfaces;
+mod systemd;
