@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use model::action::PermitId;
-use model::fact::{Definition, Exit, Happening, Health, Incarnation, Kept, Look, Run, SourceTime, What};
+use model::fact::{
+    Definition, Exit, Happening, Health, Incarnation, Kept, Look, RestartPolicy, Run, SourceTime, What,
+};
 
 use model::recovery::EngineStart;
 
@@ -67,8 +69,6 @@ pub(crate) struct Container {
     pub(crate) down_by: Option<PermitId>,
     /// Somebody has tried to start it since.
     pub(crate) start_tried: bool,
-    /// The engine starts it at its next boot.
-    starts_at_boot: bool,
     /// The life of its network parent that it has joined.
     joined: Option<(Key, u32)>,
     /// Since when nothing is wrong with it; `None` while something is.
@@ -91,6 +91,8 @@ pub(crate) struct Docker {
     /// Whether it tells one start from another: a remote one does not.
     pub(crate) tells_its_start: bool,
     stamp: i64,
+    /// All that its stream said, where somebody wants to read it.
+    pub(crate) said: Option<Vec<(Key, What)>>,
 }
 
 /// How a service goes wrong.
@@ -127,6 +129,7 @@ impl Docker {
             starts: 1,
             tells_its_start: true,
             stamp,
+            said: None,
         }
     }
 
@@ -171,6 +174,28 @@ impl Docker {
 impl Container {
     pub(crate) fn is_up(&self) -> bool {
         matches!(self.run, Run::Running | Run::Paused)
+    }
+
+    /// Whether the engine's own policy starts it again after an end with this code.
+    fn is_restarted_after(&self, code: i32) -> bool {
+        match self.def.restart_policy {
+            RestartPolicy::No => false,
+            RestartPolicy::OnFailure(_) => code != 0 && !self.hbms,
+            RestartPolicy::UnlessStopped | RestartPolicy::Always => !self.hbms,
+        }
+    }
+
+    /// Whether the engine starts it when it starts itself: `always`, and `on-failure` after a failure, also what somebody
+    /// stopped (facts/intent.md, B4).
+    fn is_started_at_boot(&self) -> bool {
+        let code = self.exit.as_ref().map(|exit| exit.code);
+        self.run == Run::Exited
+            && match self.def.restart_policy {
+                RestartPolicy::No => false,
+                RestartPolicy::OnFailure(_) => code.is_some_and(|code| code != 0),
+                RestartPolicy::UnlessStopped => !self.hbms,
+                RestartPolicy::Always => true,
+            }
     }
 
     /// Stop signals, and kills beyond the first signal, since its last start; and when the last of them came.
@@ -224,7 +249,6 @@ impl World<'_> {
             started_by,
             down_by: None,
             start_tried: false,
-            starts_at_boot: false,
             joined: None,
             well_since: None,
         });
@@ -247,6 +271,9 @@ impl World<'_> {
             return;
         }
         let at = self.docker.stamp(self.now);
+        if let Some(said) = &mut self.docker.said {
+            said.push((key, what.clone()));
+        }
         let happening = Happening { at, what };
         let container = &mut self.docker.containers[key];
         if happening.what == What::Started {

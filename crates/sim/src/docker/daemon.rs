@@ -1,6 +1,6 @@
 //! The simulated engine's own process: its shutdown, its crash, the loss of power, and how it comes back.
 
-use model::fact::{Exit, RestartPolicy, Run, SourceTime};
+use model::fact::{Exit, Run, SourceTime};
 
 use super::By;
 use crate::healer::CrashPoint;
@@ -30,9 +30,7 @@ impl World<'_> {
             left |= !container.gone && (container.is_up() || !container.starting.is_empty());
             let asked = container.stops.contains(&By::Engine);
             if !container.gone && !asked && (container.is_up() || container.run == Run::Restarting) {
-                let armed = container.def.restart_policy == RestartPolicy::UnlessStopped && !container.hbms;
                 self.docker_stop(key, By::Engine);
-                self.docker.containers[key].starts_at_boot = armed;
             }
         }
         if left {
@@ -90,7 +88,6 @@ impl World<'_> {
             container.run = Run::Exited;
             container.life += 1;
             container.stops.clear();
-            container.starts_at_boot = container.def.restart_policy == RestartPolicy::UnlessStopped && !container.hbms;
             container.exit = Some(Exit { at: SourceTime(0), code: 255, oom: false, error: String::new() });
             container.well_since = None;
             self.note_end(key);
@@ -109,7 +106,6 @@ impl World<'_> {
             container.stops.clear();
             if container.run == Run::Restarting {
                 container.run = Run::Exited;
-                container.starts_at_boot = true;
             }
         }
     }
@@ -139,9 +135,8 @@ impl World<'_> {
 
     pub(crate) fn engine_opens(&mut self) {
         for key in 0..self.docker.containers.len() {
-            let container = &mut self.docker.containers[key];
-            let starts = std::mem::take(&mut container.starts_at_boot);
-            if container.gone || !starts || container.run != Run::Exited {
+            let container = &self.docker.containers[key];
+            if container.gone || !container.is_started_at_boot() {
                 continue;
             }
             if let Some((code, error)) = self.why_unstartable(key) {

@@ -1,7 +1,7 @@
 //! How a container's life ends in the simulated engine: by a stop, a kill, a crash, the engine's policy, a removal.
 
 use model::action::Answer;
-use model::fact::{Exit, Health, RestartPolicy, Run, What};
+use model::fact::{Exit, Health, Run, What};
 
 use super::{BACKOFF_MIN_MS, By, KILL, Key, Request, Svc};
 use crate::truth::Word;
@@ -153,10 +153,7 @@ impl World<'_> {
             By::Healer(permit) => Some(*permit),
             By::Person | By::Engine => None,
         });
-        let own = container.def.restart_policy == RestartPolicy::UnlessStopped && !container.hbms;
-        if own && shutting {
-            container.starts_at_boot = true;
-        } else if own && up {
+        if container.is_restarted_after(code) && up && !shutting {
             container.run = Run::Restarting;
             if now.saturating_sub(container.began_ms) >= BACKOFF_RESET_MS {
                 container.backoff_ms = BACKOFF_MIN_MS;
@@ -164,8 +161,6 @@ impl World<'_> {
             let wait = container.backoff_ms;
             container.backoff_ms = (wait * 2).min(BACKOFF_MAX_MS);
             self.after(wait, Ev::PolicyStart { key, life });
-        } else if own {
-            container.starts_at_boot = true;
         }
         let svc = self.docker.containers[key].svc;
         self.emit(key, What::Died { code });
@@ -213,9 +208,7 @@ impl World<'_> {
             return;
         }
         if !self.docker.up || self.docker.shutting {
-            let container = &mut self.docker.containers[key];
-            container.run = Run::Exited;
-            container.starts_at_boot = true;
+            self.docker.containers[key].run = Run::Exited;
             return;
         }
         let restarts = self.docker.containers[key].restarts + 1;
