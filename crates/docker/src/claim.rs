@@ -1,34 +1,68 @@
-//! One healer per engine: a claim on an engine's id, that the kernel releases when its holder dies, however it dies.
+//! One healer per engine: a claim that the kernel takes back when its holder dies, however it dies.
 //!
-//! Two healers on one engine would take each other's stops for a person's, and mend everything twice. The claim is a unix
-//! socket with an abstract name: it needs no folder and no rights, and leaves nothing behind. It is seen within one network
-//! namespace only; healers in containers with networks of their own do not see each other's.
+//! Two healers on one engine would take each other's stops for a person's, and mend everything twice. Where the engine's
+//! folder can be opened, the claim is a lock on that: healers in containers that mount it see it too, and nobody else can
+//! take it. Besides, it is a unix socket with an abstract name, which tells whose it is to those who may not open the
+//! folder; it is seen within one network namespace, and believed of root and of our own user alone, since anybody can make
+//! such a name.
 
+use std::fs::File;
 use std::os::linux::net::SocketAddrExt as _;
-use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::path::Path;
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use rustix::net::sockopt::socket_peercred;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use rustix::process::geteuid;
 
 /// Whose an engine is.
 #[derive(Debug)]
 pub(crate) enum Claim {
     /// This process's, for as long as this lives.
-    Ours { _held: UnixListener },
+    Ours { _folder: Option<File>, name: Option<UnixListener> },
     /// Another process's, by its number where that can be told.
     Theirs(Option<i32>),
-    /// It cannot be claimed: the engine does not tell its id, or the kernel has no abstract names.
+    /// It was not tried yet, or cannot be claimed: the engine tells neither its id nor its folder.
     Nobodys,
 }
 
 impl Claim {
-    /// Claims the engine with this id, if nobody has.
-    pub(crate) fn on(engine_id: &str) -> Claim {
+    /// Claims the engine with this id, whose folder this is if it is on this machine.
+    pub(crate) fn on(engine_id: &str, folder: Option<&Path>) -> Claim {
+        let folder = folder.and_then(|folder| File::open(folder.join("containers")).ok());
+        let taken = |folder: &File| flock(folder, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK);
+        let is_held = folder.as_ref().is_some_and(taken);
         let name = format!("healer/engine/{engine_id}");
-        let Some(address) = SocketAddr::from_abstract_name(name).ok().filter(|_| !engine_id.is_empty()) else {
-            return Claim::Nobodys;
-        };
-        match UnixListener::bind_addr(&address) {
-            Ok(held) => Claim::Ours { _held: held },
-            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Claim::Theirs(holder(&address)),
-            Err(_) => Claim::Nobodys,
+        let address = SocketAddr::from_abstract_name(&name).ok().filter(|_| !engine_id.is_empty());
+        let holder = || holder(&name).filter(|(_, uid)| *uid == 0 || *uid == geteuid().as_raw());
+        if is_held {
+            return Claim::Theirs(holder().map(|(pid, _)| pid));
+        }
+        match address.as_ref().map(UnixListener::bind_addr) {
+            Some(Ok(name)) => Claim::ours(folder, Some(name)),
+            Some(Err(error)) if error.kind() == std::io::ErrorKind::AddrInUse => match holder() {
+                Some((pid, _)) => Claim::Theirs(Some(pid)),
+                None => Claim::ours(folder, None),
+            },
+            Some(Err(_)) | None if folder.is_some() => Claim::ours(folder, None),
+            Some(Err(_)) | None => Claim::Nobodys,
+        }
+    }
+
+    fn ours(folder: Option<File>, name: Option<UnixListener>) -> Claim {
+        // Whoever asks whose it is hangs up at once; see `refresh`.
+        let name = name.filter(|name| name.set_nonblocking(true).is_ok());
+        Claim::Ours { _folder: folder, name }
+    }
+
+    /// Claims it, unless it is ours already: then those who asked whose it is make room for the next.
+    pub(crate) fn refresh(&mut self, engine_id: &str, folder: Option<&Path>) {
+        match self {
+            Claim::Ours { name: Some(name), .. } => while name.accept().is_ok() {},
+            Claim::Ours { name: None, .. } => {}
+            Claim::Theirs(_) | Claim::Nobodys => *self = Claim::on(engine_id, folder),
         }
     }
 
@@ -42,32 +76,64 @@ impl Claim {
     }
 }
 
-/// The process that listens there.
-fn holder(address: &SocketAddr) -> Option<i32> {
-    let stream = UnixStream::connect_addr(address).ok()?;
-    let peer = rustix::net::sockopt::socket_peercred(&stream).ok()?;
-    Some(peer.pid.as_raw_nonzero().get())
+/// The process that listens under this name, and its user. Never waits: a full queue tells nothing.
+fn holder(name: &str) -> Option<(i32, u32)> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let asking = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).ok()?;
+    connect(&asking, &SocketAddrUnix::new_abstract_name(name.as_bytes()).ok()?).ok()?;
+    let peer = socket_peercred(&asking).ok()?;
+    Some((peer.pid.as_raw_nonzero().get(), peer.uid.as_raw()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn an_engine_is_claimed_once_until_its_holder_lets_go() {
-        let id = format!("TEST:{}", std::process::id());
-        let first = Claim::on(&id);
-        assert_eq!(first.other(), None);
-        let second = Claim::on(&id).other().unwrap();
-        assert_eq!(second, format!("another healer (pid {})", std::process::id()));
-        assert_eq!(Claim::on(&format!("{id}:other")).other(), None);
-        drop(first);
-        assert!(matches!(Claim::on(&id), Claim::Ours { .. }));
+    fn own(what: &str) -> String {
+        format!("TEST:{what}:{}", std::process::id())
     }
 
     #[test]
-    fn an_engine_that_tells_no_id_is_nobodys() {
-        assert!(matches!(Claim::on(""), Claim::Nobodys));
-        assert!(matches!(Claim::on(&"x".repeat(500)), Claim::Nobodys));
+    fn an_engine_is_claimed_once_until_its_holder_lets_go() {
+        let id = own("id");
+        let first = Claim::on(&id, None);
+        assert_eq!(first.other(), None);
+        let second = Claim::on(&id, None).other().unwrap();
+        assert_eq!(second, format!("another healer (pid {})", std::process::id()));
+        assert_eq!(Claim::on(&own("other"), None).other(), None);
+        drop(first);
+        assert!(matches!(Claim::on(&id, None), Claim::Ours { .. }));
+    }
+
+    #[test]
+    fn an_engines_folder_is_claimed_whatever_the_network_namespace() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("containers")).unwrap();
+        // Another namespace has other names: here, another id.
+        let first = Claim::on(&own("a"), Some(folder.path()));
+        let mut second = Claim::on(&own("b"), Some(folder.path()));
+        assert_eq!((first.other(), second.other()), (None, Some("another healer".to_owned())));
+        drop(first);
+        second.refresh(&own("b"), Some(folder.path()));
+        assert_eq!(second.other(), None);
+    }
+
+    #[test]
+    fn many_who_ask_whose_it_is_wait_for_nobody_and_fill_nothing_up() {
+        let id = own("many");
+        let mut first = Claim::on(&id, None);
+        for _ in 0..3 {
+            for _ in 0..2_000 {
+                assert!(Claim::on(&id, None).other().is_some());
+            }
+            first.refresh(&id, None);
+        }
+    }
+
+    #[test]
+    fn an_engine_that_tells_neither_id_nor_folder_is_nobodys() {
+        assert!(matches!(Claim::on("", None), Claim::Nobodys));
+        assert!(matches!(Claim::on(&"x".repeat(500), None), Claim::Nobodys));
+        assert!(matches!(Claim::on("", Some(Path::new("/no/such/folder"))), Claim::Nobodys));
     }
 }

@@ -207,6 +207,10 @@ where
         let says = self.host.another_healer().map(|other| {
             format!("{other} heals what runs on {}: this one only watches it until that one ends", self.host.endpoint())
         });
+        match &says {
+            Some(says) => tracing::warn!("{says}"),
+            None => tracing::info!(host = self.host.name(), "no other healer heals here any more"),
+        }
         // A full sink breaks the connection at its next input anyway.
         let _ = self.push(Input::Warned { about: format!("who heals on {}", self.host.name()), says });
     }

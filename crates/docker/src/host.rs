@@ -141,9 +141,8 @@ impl Host {
         let Some(claim) = &self.0.claim else { return false };
         let mut claim = claim.lock().unwrap_or_else(PoisonError::into_inner);
         let before = claim.other();
-        if !matches!(*claim, Claim::Ours { .. }) {
-            *claim = Claim::on(&self.engine_id().unwrap_or_default());
-        }
+        let root = self.session().and_then(|session| session.root.clone());
+        claim.refresh(&self.engine_id().unwrap_or_default(), root.as_deref());
         claim.other() != before
     }
 

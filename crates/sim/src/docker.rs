@@ -4,9 +4,7 @@
 use std::sync::Arc;
 
 use model::action::PermitId;
-use model::fact::{
-    Definition, Exit, Happening, Health, Incarnation, Kept, Look, RestartPolicy, Run, SourceTime, What,
-};
+use model::fact::{Definition, Exit, Happening, Health, Incarnation, Kept, Look, RestartPolicy, Run, SourceTime, What};
 
 use model::recovery::EngineStart;
 
