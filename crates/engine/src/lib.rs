@@ -378,6 +378,17 @@ impl Engine {
         Standing { wanted, being_stopped }
     }
 
+    /// What healer stops, or has stopped, in order to start it, and has not started yet.
+    #[must_use]
+    pub fn held_down(&self) -> BTreeSet<ResourceId> {
+        let acts = self.state.acts.values().map(|act| &act.permit.step).filter(|step| step.pair != Pair::None);
+        let queued = self.state.queue.iter().filter_map(|queued| queued.steps.first());
+        let queued = queued.filter(|step| step.pair == Pair::Closes);
+        let open = self.state.open_incidents().filter(|incident| self.pair_is_open(incident));
+        let steps = acts.chain(queued).map(|step| step.resource.clone());
+        steps.chain(open.map(|incident| incident.resource.clone())).collect()
+    }
+
     /// How many turns happened to incidents that the table of `life` does not know. More than none is a fault of healer.
     #[must_use]
     pub fn illegal_turns(&self) -> u64 {

@@ -6,6 +6,7 @@
 //! configuration, signals ──▶   └────────── answers ─────────┘
 //! ```
 
+mod ending;
 mod journal;
 mod once;
 mod performers;
@@ -126,6 +127,8 @@ async fn live(
 
     let code = if once { once::pass(&handle, &config).await } else { watch::signals().await };
     systemd::tell("STOPPING=1");
+    gate.wind_down();
+    ending::bring_up(&handle).await;
     // From here on nothing is started; what is under way is looked at by the next process.
     gate.close();
     stop.cancel();

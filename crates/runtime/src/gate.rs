@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use engine::{Engine, Standing, needs_wanted_running};
-use model::action::{Behalf, Permit, PermitId};
+use model::action::{Behalf, Pair, Permit, PermitId};
 use model::intent::Wanted;
 use model::{ResourceId, Tick};
 
@@ -22,6 +22,8 @@ pub struct Gate(Arc<Mutex<Inner>>);
 struct Inner {
     /// Once it is closed it stays so, whatever is published after that.
     closed: Option<Withdrawn>,
+    /// Nothing new is begun; what healer took down is still brought up.
+    winds_down: bool,
     epoch: u64,
     frozen: bool,
     standings: BTreeMap<ResourceId, Standing>,
@@ -82,6 +84,9 @@ impl Gate {
         if let Some(why) = inner.closed.as_ref().filter(|_| !faults.epoch_ignored) {
             return Err(why.clone());
         }
+        if inner.winds_down && permit.step.pair != Pair::Closes {
+            return Err(Withdrawn::Ending);
+        }
         if permit.epoch != inner.epoch && !faults.epoch_ignored {
             return Err(Withdrawn::Deposed);
         }
@@ -141,6 +146,11 @@ impl Gate {
                 inner.standings.remove(resource);
             }
         }
+    }
+
+    /// This healer is about to end: only what brings up again what healer itself took down is still done.
+    pub fn wind_down(&self) {
+        self.lock().winds_down = true;
     }
 
     /// This healer ends: no permit holds any more, nor any that is still decided on.

@@ -18,6 +18,13 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Waits until somebody asks the daemon to end.
 pub(crate) async fn signals() -> ExitCode {
+    signal_to_end().await;
+    tracing::info!("ending: nothing new is started; what runs stays as it is");
+    ExitCode::SUCCESS
+}
+
+/// Waits for the next signal that asks for the end.
+pub(crate) async fn signal_to_end() {
     let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
         tracing::error!("signals cannot be watched: end healer by `kill -9`, nothing is lost by that");
         return std::future::pending().await;
@@ -26,8 +33,6 @@ pub(crate) async fn signals() -> ExitCode {
         _ = term.recv() => {}
         _ = int.recv() => {}
     }
-    tracing::info!("ending: nothing new is started; what runs stays as it is");
-    ExitCode::SUCCESS
 }
 
 /// Says what keeps the journal from being written, in the log and in the status, as long as it does.

@@ -82,6 +82,20 @@ fn killed_at_random_moments_healer_neither_doubles_nor_forgets_nor_stays_stuck()
     no_message_is_doubled(&rig);
 }
 
+#[test]
+fn healer_that_is_told_to_end_in_the_middle_of_a_restart_brings_the_service_up_first() {
+    let Some(mut rig) = Rig::new("ends", &[Service::slow("web")]) else { return };
+    rig.start_healer(&["web"]);
+    let container = rig.container("web");
+    let mut person = rig.healer.spawn(&["restart", &rig.short("web")]);
+    wait_for("it is told to stop", SOON, || (rig.count(&container, "kill") > 0).then_some(()));
+    assert!(rig.healer.stop().success());
+    let after = rig.container("web");
+    assert_eq!(after.status, "running", "{}", rig.healer.log());
+    assert_ne!(after.started_at, container.started_at, "it was restarted");
+    assert!(person.wait().expect("it is our child").success(), "who asked for it is told so");
+}
+
 /// One service, one repair, one or two blows; then all must be well. Says whether the first blow fell between the stop
 /// and the start of a pair.
 fn strike(rig: &mut Rig, round: u32, reason: Reason, first: Blow, second_ms: Option<u64>, said: &str) -> bool {
