@@ -175,13 +175,8 @@ impl Engine {
 
     /// A fresh budget, as often as it may be had.
     pub(crate) fn refresh(&mut self, resource: &ResourceId, because: Refresh) {
-        let may = match &because {
-            Refresh::Person(_) => true,
-            Refresh::StartedAtTheEngine | Refresh::DefinitionChanged => {
-                self.state.spending.may_refresh(resource, self.now.tick)
-            }
-        };
-        if may {
+        let stability = self.settings.budgets.stability();
+        if self.state.spending.may_refresh(resource, &because, stability, self.now.tick) {
             self.emit(Event::BudgetRefreshed { resource: resource.clone(), because });
             self.live.afresh.insert(resource.clone());
         }

@@ -35,8 +35,11 @@ pub struct Spending {
     hosts: BTreeMap<String, VecDeque<Tick>>,
     /// All steps.
     everywhere: VecDeque<Tick>,
-    /// When somebody else's start, or a changed definition, last gave a fresh budget.
+    /// When somebody else's start last gave a fresh budget.
     refreshed: BTreeMap<ResourceId, Tick>,
+    /// When a changed definition last did.
+    #[serde(default)]
+    redefined: BTreeMap<ResourceId, Tick>,
     /// When what no window holds any more was last thrown away.
     swept: Tick,
 }
@@ -107,22 +110,32 @@ impl Spending {
         }
         self.everywhere.retain(|then| !old(then));
         self.refreshed.retain(|_, then| at.since(*then) < FOREIGN_REFRESH_EVERY);
+        self.redefined.retain(|_, then| !old(then));
     }
 
     pub(crate) fn refresh(&mut self, resource: &ResourceId, because: &Refresh, at: Tick) {
         self.attempts.remove(resource);
         match because {
             Refresh::Person(_) => {}
-            Refresh::StartedAtTheEngine | Refresh::DefinitionChanged => {
+            Refresh::StartedAtTheEngine => {
                 self.refreshed.insert(resource.clone(), at);
+            }
+            Refresh::DefinitionChanged => {
+                self.redefined.insert(resource.clone(), at);
             }
         }
     }
 
-    /// Whether a start by somebody else, or a changed definition, may give a fresh budget.
+    /// Whether this gives a fresh budget at present. A person's word always does; a changed definition once per stability
+    /// window, since something may change it every minute (facts/intent.md, S24).
     #[must_use]
-    pub fn may_refresh(&self, resource: &ResourceId, now: Tick) -> bool {
-        let lately = self.refreshed.get(resource).is_some_and(|then| now.since(*then) < FOREIGN_REFRESH_EVERY);
+    pub fn may_refresh(&self, resource: &ResourceId, because: &Refresh, stability: Duration, now: Tick) -> bool {
+        let (last, every) = match because {
+            Refresh::Person(_) => return true,
+            Refresh::StartedAtTheEngine => (&self.refreshed, FOREIGN_REFRESH_EVERY),
+            Refresh::DefinitionChanged => (&self.redefined, stability),
+        };
+        let lately = last.get(resource).is_some_and(|then| now.since(*then) < every);
         !lately && self.attempts.contains_key(resource)
     }
 
@@ -250,14 +263,23 @@ mod tests {
     }
 
     #[test]
-    fn somebody_elses_start_refreshes_once_per_half_hour_and_a_person_always() {
+    fn each_reason_for_a_fresh_budget_has_a_time_of_its_own_and_a_person_none() {
+        let stability = Duration::from_secs(120);
         let mut spending = Spending::default();
+        let may =
+            |spending: &Spending, because: Refresh, at: Tick| spending.may_refresh(&web(), &because, stability, at);
         spending.attempt(&web(), Tick(0));
-        assert!(spending.may_refresh(&web(), Tick(1)));
+        assert!(may(&spending, Refresh::StartedAtTheEngine, Tick(1)));
         spending.refresh(&web(), &Refresh::StartedAtTheEngine, Tick(1));
         spending.attempt(&web(), Tick(2));
-        assert!(!spending.may_refresh(&web(), Tick(3)));
-        assert!(spending.may_refresh(&web(), Tick(1).after(FOREIGN_REFRESH_EVERY)));
+        assert!(!may(&spending, Refresh::StartedAtTheEngine, Tick(3)));
+        assert!(may(&spending, Refresh::StartedAtTheEngine, Tick(1).after(FOREIGN_REFRESH_EVERY)));
+        assert!(may(&spending, Refresh::DefinitionChanged, Tick(3)));
+        spending.refresh(&web(), &Refresh::DefinitionChanged, Tick(3));
+        spending.attempt(&web(), Tick(3));
+        assert!(!may(&spending, Refresh::DefinitionChanged, Tick(4)));
+        assert!(may(&spending, Refresh::DefinitionChanged, Tick(3).after(stability)));
+        assert!(may(&spending, Refresh::Person("ann".to_owned()), Tick(4)));
         spending.refresh(&web(), &Refresh::Person("ann".to_owned()), Tick(4));
         assert_eq!(spending.attempts_within(&web(), Duration::from_secs(60), Tick(5)), 0);
     }

@@ -34,6 +34,10 @@ pub struct World {
     unjudged: Vec<(ResourceId, Incarnation)>,
     /// The bodies that were destroyed last: a look that was taken before, and arrives after, does not bring one back.
     destroyed: VecDeque<Incarnation>,
+    /// What the body was made of that last stood for each resource: the next one may be made of something else.
+    stood: BTreeMap<ResourceId, Arc<Definition>>,
+    /// The same before the last batch, of what changed in it: if that is not taken, nobody has heard of the change.
+    stood_before: Vec<(ResourceId, Arc<Definition>)>,
     /// Until when each deployment (host, name) counts as being deployed.
     deploys: BTreeMap<(String, String), Tick>,
 }
@@ -337,6 +341,7 @@ impl World {
             }
         }
         self.bodies.retain(|_, bodies| !bodies.is_empty());
+        self.stood.retain(|resource, _| self.bodies.contains_key(resource));
         vanished
     }
 
@@ -355,14 +360,16 @@ impl World {
     /// A batch begins: what the last one told was taken.
     pub fn begin_batch(&mut self) {
         self.unjudged.clear();
+        self.stood_before.clear();
         for source in self.sources.values_mut() {
             source.ever_listed |= std::mem::take(&mut source.lists);
         }
     }
 
-    /// The last batch was not taken: the starts that it told are news again.
+    /// The last batch was not taken: the starts and changes that it told are news again.
     pub fn forget_starts(&mut self) {
         self.sources.values_mut().for_each(|source| source.lists = false);
+        self.stood.extend(self.stood_before.drain(..).rev());
         for (resource, incarnation) in self.unjudged.drain(..) {
             let body = self.bodies.get_mut(&resource).and_then(|bodies| bodies.get_mut(&incarnation));
             if let Some(body) = body {
@@ -381,7 +388,6 @@ impl World {
         if stale || too_late {
             return Change { stale: true, ..Change::default() };
         }
-        let before = self.body(&seen.resource).and_then(|(_, body)| body.definition.clone());
         if is_for_good(&seen.fact) {
             return self.forget(seen, now);
         }
@@ -415,11 +421,18 @@ impl World {
         if deploy {
             self.deploy_seen(&seen.resource, now);
         }
-        let after = self.body(&seen.resource).and_then(|(_, body)| body.definition.clone());
-        // In this process's first listing one body after the other comes to stand for it: nothing is new then.
-        let ever_listed = self.sources.get(seen.resource.host()).is_some_and(|source| source.ever_listed);
-        let redefined = ever_listed && matches!((before, after), (Some(old), Some(new)) if !old.same_thing(&new));
+        let redefined = self.is_redefined(&seen.resource);
         Change { overtaken, redefined, start_is_news, ..Change::default() }
+    }
+
+    /// Whether what stands for a resource is made of something else than what stood for it before: told once.
+    fn is_redefined(&mut self, resource: &ResourceId) -> bool {
+        let Some(new) = self.body(resource).and_then(|(_, body)| body.definition.clone()) else { return false };
+        let before = self.stood.insert(resource.clone(), new.clone());
+        let Some(old) = before.filter(|old| !old.same_thing(&new)) else { return false };
+        self.stood_before.push((resource.clone(), old));
+        // In this process's first listing one body after the other comes to stand for it: nothing is new then.
+        self.sources.get(resource.host()).is_some_and(|source| source.ever_listed)
     }
 
     fn forget(&mut self, seen: &Observation, now: Tick) -> Change {
@@ -436,11 +449,12 @@ impl World {
         let vanished = bodies.is_empty();
         if vanished {
             self.bodies.remove(&seen.resource);
+            self.stood.remove(&seen.resource);
         } else {
             // One of several bodies went: an old one was replaced.
             self.deploy_seen(&seen.resource, now);
         }
-        Change { vanished, ..Change::default() }
+        Change { vanished, redefined: self.is_redefined(&seen.resource), ..Change::default() }
     }
 
     fn deploy_seen(&mut self, resource: &ResourceId, now: Tick) {

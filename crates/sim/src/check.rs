@@ -36,7 +36,8 @@ pub(crate) struct Check {
     /// The incidents that were touched since the live state was compared.
     touched: BTreeSet<u64>,
     attempts: BTreeMap<ResourceId, Vec<u64>>,
-    refreshed: BTreeMap<ResourceId, (u64, u32, u32)>,
+    /// When each reason last gave a fresh budget, and how often it had come about by then.
+    refreshed: BTreeMap<(ResourceId, &'static str), (u64, u32)>,
     actions: Vec<(u64, ResourceId)>,
     verdicts: BTreeMap<ResourceId, u64>,
     /// What remediations under way have taken hold of.

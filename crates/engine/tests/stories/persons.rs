@@ -260,6 +260,33 @@ fn what_is_made_of_something_else_has_a_fresh_budget() {
 }
 
 #[test]
+fn a_mended_definition_has_a_fresh_budget_soon_after_somebodys_start_had_one() {
+    let mut story = Story::new();
+    story.settings.budgets.per_deployment.count = 60;
+    story.runs("shop/web").begins();
+    story.will_end("shop/web", 500, 3, 99).crashes("shop/web", 3).after_minutes(5.0);
+    story.docker_start("shop/web").after_minutes(5.0);
+    assert_eq!((story.starts("shop/web"), story.phase("shop/web")), (6, "escalated"), "{story}");
+    story
+        .recreated("shop/web", |d| d.config_hash = "c2".to_owned())
+        .relists()
+        .after(1.0)
+        .crashes("shop/web", 3)
+        .after_minutes(5.0);
+    assert_eq!((story.starts("shop/web"), story.outcome("shop/web")), (7, Some(Outcome::Healed)), "{story}");
+}
+
+#[test]
+fn what_is_made_anew_every_minute_has_a_fresh_budget_once_in_a_stability_window() {
+    let mut story = Story::of(&["shop/web"]);
+    for n in 0..10 {
+        story.recreated("shop/web", |d| d.config_hash = format!("c1{n}")).relists().after(1.0);
+        story.crashes("shop/web", 3).after_minutes(1.0);
+    }
+    assert!(story.count("budget_refreshed") <= 6, "{story}");
+}
+
+#[test]
 fn while_frozen_a_stop_passes_and_nothing_else_does() {
     let mut story = shop();
     story.freezes().after(1.0).says("ann", stop("shop/web")).after(10.0);

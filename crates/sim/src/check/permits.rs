@@ -175,22 +175,22 @@ impl World<'_> {
         self.check.verdicts.remove(resource);
         let Some(svc) = self.svc_of(resource) else { return };
         let truth = self.services[svc].truth;
-        let (foreign, redefined) = (truth.foreign_starts, truth.redefined);
-        let (lately, foreign_then, redefined_then) = self.check.refreshed.get(resource).copied().unwrap_or((0, 0, 0));
-        let justified = match because {
+        let stability = self.leader().map_or(0, |healer| healer.turning.engine().settings().budgets.stability_ms);
+        let (reason, times, every) = match because {
             Refresh::Person(_) => return,
-            Refresh::StartedAtTheEngine => foreign > foreign_then,
-            Refresh::DefinitionChanged => redefined > redefined_then,
+            Refresh::StartedAtTheEngine => ("start", truth.foreign_starts, FOREIGN_REFRESH_MS),
+            Refresh::DefinitionChanged => ("definition", truth.redefined, stability),
         };
-        if !justified {
+        let last = self.check.refreshed.insert((resource.clone(), reason), (now, times));
+        let (lately, times_then) = last.unwrap_or((0, 0));
+        if times <= times_then {
             let says = format!("{resource}: {because:?}, and nothing of that kind happened");
             self.broken("a fresh budget has a reason", says);
         }
-        if lately > 0 && now < lately + FOREIGN_REFRESH_MS {
-            let says = format!("{resource}: {} ms after the last", now - lately);
-            self.broken("a fresh budget is given once in half an hour", says);
+        if lately > 0 && now < lately + every {
+            let says = format!("{resource}: {because:?}, {} ms after the last", now - lately);
+            self.broken("a fresh budget is given no sooner than it may be", says);
         }
-        self.check.refreshed.insert(resource.clone(), (now, foreign, redefined));
     }
 
     /// What is handed to a performer was committed, and is handed out once.
