@@ -1,6 +1,6 @@
 //! The engine's events as happenings. The action strings and attributes are what engines from 1.13 on were seen to send.
 
-use model::fact::{Happening, Health, What};
+use model::fact::{Happening, Health, What, is_temporary_name};
 
 use crate::wire::Event;
 
@@ -55,7 +55,7 @@ pub(crate) fn happening(event: &Event, of: Traits) -> Option<Happening> {
         "oom" => What::OutOfMemory,
         "pause" => What::Paused,
         "unpause" => What::Unpaused,
-        "rename" => What::Renamed { aside: is_aside(event.attribute("name").unwrap_or_default()) },
+        "rename" => What::Renamed { aside: is_temporary_name(event.attribute("name").unwrap_or_default()) },
         "update" => What::Updated,
         "attach" => What::Attached,
         "destroy" | "remove" => What::Destroyed,
@@ -104,14 +104,6 @@ pub(crate) fn signal(text: &str) -> Option<u8> {
         },
     };
     (number > 0 && number < 65).then_some(number)
-}
-
-/// `<twelve hex digits>_name`: how Compose calls, for the time of a recreate, the container that it replaces (v1) or the
-/// one that replaces it (v2).
-pub(crate) fn is_aside(name: &str) -> bool {
-    name.trim_start_matches('/')
-        .split_once('_')
-        .is_some_and(|(id, _)| id.len() == 12 && id.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase()))
 }
 
 #[cfg(test)]

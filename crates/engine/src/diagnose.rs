@@ -15,7 +15,7 @@ mod oom_main;
 mod restarted;
 mod unhealthy;
 
-use model::fact::What;
+use model::fact::{Look, Run, SourceTime, What};
 use model::incident::{Case, Confidence, Diagnosis, EvidenceId, Mend};
 
 /// A cause.
@@ -88,8 +88,22 @@ pub fn diagnose(case: &Case, cites: Vec<EvidenceId>) -> Diagnosis {
 
 /// The exit code of the case, if the main process ended.
 pub(crate) fn exit_code(case: &Case) -> Option<i32> {
-    let died = case.happenings.iter().rev().find_map(|happening| match happening.what {
-        What::Died { code } => Some(code),
+    // The look knows better: a dead shim makes the event say 255 where the process ended with 137.
+    let looked = look_at_end(case).and_then(|look| look.exit.as_ref());
+    looked.map(|exit| exit.code).or(last_death(case).map(|(_, code)| code))
+}
+
+/// The look that shows the end that a case is about. One that was taken before that tells of an earlier end.
+pub(crate) fn look_at_end(case: &Case) -> Option<&Look> {
+    let died = last_death(case).map(|(at, _)| at);
+    let down = |look: &&Look| !matches!(look.run, Run::Running | Run::Paused);
+    case.look.as_ref().filter(down).filter(|look| Some(look.at) >= died)
+}
+
+/// When the main process ended last, as an event told, and with which code.
+pub(crate) fn last_death(case: &Case) -> Option<(SourceTime, i32)> {
+    case.happenings.iter().rev().find_map(|happening| match happening.what {
+        What::Died { code } => Some((happening.at, code)),
         What::Created
         | What::Started
         | What::Signalled { .. }
@@ -103,17 +117,7 @@ pub(crate) fn exit_code(case: &Case) -> Option<i32> {
         | What::Updated
         | What::Attached
         | What::Destroyed => None,
-    });
-    let looked = case.look.as_ref().filter(|look| !is_up(case, look)).and_then(|look| look.exit.as_ref());
-    // The look knows better: a dead shim makes the event say 255 where the process ended with 137.
-    looked.map(|exit| exit.code).or(died)
-}
-
-/// Whether a look shows a process that has not ended since.
-fn is_up(case: &Case, look: &model::fact::Look) -> bool {
-    use model::fact::Run;
-    let died_later = case.happenings.iter().any(|h| h.at > look.at && matches!(h.what, What::Died { .. }));
-    matches!(look.run, Run::Running | Run::Paused) && !died_later
+    })
 }
 
 /// Whether somebody asked through the API that it end.
@@ -128,12 +132,12 @@ pub(crate) fn oom_event(case: &Case) -> bool {
 
 /// Whether the engine notes an OOM kill of the container.
 pub(crate) fn oom_flag(case: &Case) -> Option<bool> {
-    case.look.as_ref().filter(|look| !is_up(case, look)).and_then(|look| look.exit.as_ref()).map(|exit| exit.oom)
+    look_at_end(case).and_then(|look| look.exit.as_ref()).map(|exit| exit.oom)
 }
 
 /// Why a start failed, if it did.
 pub(crate) fn start_error(case: &Case) -> Option<(i32, &str)> {
-    let exit = case.look.as_ref().filter(|look| !is_up(case, look))?.exit.as_ref()?;
+    let exit = look_at_end(case)?.exit.as_ref()?;
     (!exit.error.is_empty()).then_some((exit.code, exit.error.as_str()))
 }
 
@@ -220,6 +224,20 @@ mod tests {
     fn without_any_fact_the_answer_is_that_it_cannot_be_told() {
         let diagnosis = diagnose(&case(&[], None), Vec::new());
         assert_eq!((diagnosis.cause.as_str(), diagnosis.confidence), ("cannot_tell", Confidence::None));
+    }
+
+    #[test]
+    fn a_look_at_an_earlier_end_says_nothing_of_this_one() {
+        use model::fact::SourceTime;
+        let died = What::Died { code: 3 };
+        for (taken, expect) in [(1, "crash"), (100, "killed_by_host")] {
+            let earlier = model::fact::Look { at: SourceTime(taken), ..look(Run::Exited, 137) };
+            assert_eq!(
+                diagnose(&case(std::slice::from_ref(&died), Some(earlier)), Vec::new()).cause,
+                expect,
+                "taken at {taken}"
+            );
+        }
     }
 
     #[test]

@@ -10,7 +10,8 @@ use model::input::Effect;
 use model::intent::Wanted;
 
 use crate::Engine;
-use crate::diagnose::{diagnose, exit_code};
+use crate::diagnose::{diagnose, exit_code, last_death, look_at_end};
+use crate::guard::is_ill;
 use crate::incident::Incident;
 use crate::world::Body;
 
@@ -48,6 +49,8 @@ impl Engine {
         }
         if self.live.logs_asked.get(&number) != Some(&end) {
             self.live.logs_asked.insert(number, end);
+            // What was read before tells of an earlier end.
+            self.live.logs.remove(&number);
             self.effects.push(Effect::Gather { incident: id, resource, incarnation });
         }
     }
@@ -127,7 +130,10 @@ impl Engine {
         if self.judge_lost_end(&resource) {
             return;
         }
-        if let Some(case) = self.case_of(&resource, Some(number)) {
+        // What was known of the cause stays known when the symptom has gone.
+        let known = self.state.incidents.get(&number).is_some_and(|incident| incident.diagnosis.is_some());
+        let gone = self.world.body(&resource).is_some_and(|(_, body)| body.is_up() && !is_ill(body));
+        if let Some(case) = self.case_of(&resource, Some(number)).filter(|_| !(known && gone)) {
             self.speak(number, case);
         }
         self.plan_and_ask(number);
@@ -164,17 +170,17 @@ impl Engine {
             return;
         }
         let log = self.live.logs.get(&number).filter(|(of, _)| *of == known.incarnation).map(|(_, log)| log);
+        let ended = last_death(known).map(|(at, _)| at).or(incident.source_at);
         let look = self
             .world
             .body_of(&incident.resource, &known.incarnation)
             .and_then(|body| body.look_at_end.as_ref())
-            .filter(|look| incident.source_at.is_none_or(|at| look.at >= at));
+            .filter(|look| ended.is_none_or(|at| look.at >= at));
         // The end that our own stop brought about is not what was wrong.
         let look = look.filter(|_| exit_code(known).is_some());
         let fresh_log = log.filter(|log| known.log.as_ref() != Some(*log));
         // A look that showed it down is not followed by those of its later ends.
-        let fresh_look =
-            look.filter(|_| known.look.as_ref().is_none_or(|k| matches!(k.run, Run::Running | Run::Paused)));
+        let fresh_look = look.filter(|_| look_at_end(known).is_none());
         if fresh_log.is_none() && fresh_look.is_none() {
             return;
         }

@@ -19,6 +19,8 @@ use crate::world::{Body, Source};
 /// Our own stop follows its signal by a kill only after the stop timeout; a kill that comes this much earlier is
 /// somebody else's.
 const KILL_EARLY: Duration = Duration::from_millis(500);
+/// A deploy gives what it stopped another name at once: 2–4 ms were measured (facts/intent.md, B2).
+const SET_ASIDE_WITHIN: Duration = Duration::from_secs(5);
 const SIGKILL: u8 = 9;
 /// The API is looked at about 100 ms after a signal; one that is found closed this much later tells nothing of it.
 const FOUND_CLOSED_WITHIN_MS: i64 = 1_000;
@@ -325,6 +327,7 @@ impl Watch {
                     ),
                 }
             }
+            What::Renamed { aside: true } => set_aside(event.at, around),
             What::Signalled { terminating: false, .. }
             | What::Created
             | What::Restarted
@@ -332,7 +335,7 @@ impl Watch {
             | What::Paused
             | What::Unpaused
             | What::Health(_)
-            | What::Renamed { .. }
+            | What::Renamed { aside: false }
             | What::Updated
             | What::Attached
             | What::Destroyed => Word::None,
@@ -377,6 +380,13 @@ impl Watch {
             // What runs since before the API's first answer was started by the engine itself.
             let by_engine = look.started.is_some_and(|at| around.source.was_out(at));
             return found_running(look, before, around.start_is_news && !ours && !by_engine && !by_policy);
+        }
+        // What was made since, before our eyes, was made to run.
+        if before.wanted != Wanted::Running
+            && somebodys_failed_start(look, around)
+            && around.body.was_made_since(said_at(before))
+        {
+            return tried_to_start();
         }
         // An end that its events told is judged by them; one that a look alone shows, by evidence.
         if let Some(foreign) = self.bodies.get(incarnation).and_then(|signals| signals.foreign) {
@@ -426,6 +436,14 @@ impl Watch {
 }
 
 impl Around<'_> {
+    /// Whether somebody has said since that it shall run: what was asked of a body before that is the past.
+    fn is_wished_since(&self, at: SourceTime) -> bool {
+        self.before.is_some_and(|word| match &word.by {
+            Author::Person(_) | Author::SomebodyAtTheEngine => word.wanted == Wanted::Running && said_at(word) > at,
+            Author::FirstSight | Author::Evidence => false,
+        })
+    }
+
     /// Whether this is the end that is known to be nobody's wish. An event tells of an end a little after it.
     fn is_known_unasked(&self, exit: SourceTime) -> bool {
         self.end_unasked.is_some_and(|at| exit <= at && at.since(exit) < DIE_LATE_MAX)
@@ -526,8 +544,11 @@ impl Foreign {
 
 fn stopped_if_down(foreign: Foreign, around: &Around<'_>) -> Word {
     let wanted_already = around.before.is_some_and(|intent| intent.wanted == Wanted::Stopped);
-    if around.body.is_up() || !foreign.api_open || wanted_already {
+    if around.body.is_up() || !foreign.api_open || wanted_already || around.is_wished_since(foreign.at) {
         return Word::None;
+    }
+    if around.body.aside {
+        return put_aside(around);
     }
     let because = match foreign.signal {
         Some(SIGKILL) => "somebody killed it at the engine".to_owned(),
@@ -537,18 +558,41 @@ fn stopped_if_down(foreign: Foreign, around: &Around<'_>) -> Word {
     Word::Wants(Wanted::Stopped, Author::SomebodyAtTheEngine, because)
 }
 
+/// A deploy stops a service and gives it another name, in order to start a new one: that is nobody's wish that it be down.
+/// Whether a new one follows is told by its start.
+fn set_aside(at: SourceTime, around: &Around<'_>) -> Word {
+    let stopped = around.before.filter(|word| word.wanted == Wanted::Stopped && word.by == Author::SomebodyAtTheEngine);
+    let just_now = stopped.and_then(|word| word.source_at).is_some_and(|said| at.since(said) < SET_ASIDE_WITHIN);
+    if just_now { put_aside(around) } else { Word::None }
+}
+
+fn put_aside(around: &Around<'_>) -> Word {
+    if around.before.is_some_and(|word| word.wanted == Wanted::Unknown) {
+        return Word::None;
+    }
+    let because = "somebody stopped it to put a new one in its place, and none was started yet".to_owned();
+    Word::Wants(Wanted::Unknown, Author::Evidence, because)
+}
+
+/// Whether a start failed of a body that never ran, and that healer did not start.
+fn somebodys_failed_start(look: &Look, around: &Around<'_>) -> bool {
+    let never_ran = look.run == Run::Created && look.started.is_none();
+    let ours = around.own.is_some_and(|own| own.starts > 0);
+    never_ran && !ours && around.source.ever_listed && look.exit.as_ref().is_some_and(|exit| !exit.error.is_empty())
+}
+
+fn tried_to_start() -> Word {
+    let because = "somebody tried to start it: it could not be started".to_owned();
+    Word::Wants(Wanted::Running, Author::SomebodyAtTheEngine, because)
+}
+
 fn first_sight(look: &Look, around: &Around<'_>) -> Word {
-    let failed_start = look.exit.as_ref().filter(|exit| look.run == Run::Created && !exit.error.is_empty());
     match look.run {
         Run::Running | Run::Paused | Run::Restarting => {
             Word::Wants(Wanted::Running, Author::FirstSight, "seen running".to_owned())
         }
         // It was made before our eyes, and somebody tried to start it.
-        Run::Created if failed_start.is_some() && around.source.ever_listed => Word::Wants(
-            Wanted::Running,
-            Author::SomebodyAtTheEngine,
-            "somebody tried to start it: it could not be started".to_owned(),
-        ),
+        Run::Created if somebodys_failed_start(look, around) => tried_to_start(),
         // It may be started in a moment.
         Run::Created if around.source.ever_listed => Word::None,
         Run::Created | Run::Exited | Run::Removing => {

@@ -304,11 +304,8 @@ pub(crate) fn evidence_of(case: &Case, log_lines_max: usize) -> Vec<(&'static st
         };
         found.push(("event", text));
     }
-    if let (true, Some(code)) = (case.look.is_some(), diagnose::exit_code(case)) {
-        let oom = diagnose::oom_flag(case);
-        if let Some(oom) = oom {
-            found.push(("inspect", format!("exit code {code}, OOMKilled={oom}")));
-        }
+    if let (Some(oom), Some(code)) = (diagnose::oom_flag(case), diagnose::exit_code(case)) {
+        found.push(("inspect", format!("exit code {code}, OOMKilled={oom}")));
     }
     if let Some((_, error)) = diagnose::start_error(case) {
         found.push(("inspect", format!("State.Error: {error}")));

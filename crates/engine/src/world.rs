@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use model::fact::{
     Definition, Exit, Fact, Generation, Happening, Health, Incarnation, Look, Observation, Run, SourceTime, What,
+    is_temporary_name,
 };
 use model::input::SourceState;
 use model::{Now, ResourceId, Tick, Wall};
@@ -34,13 +35,16 @@ pub struct World {
     unjudged: Vec<(ResourceId, Incarnation)>,
     /// The bodies that were destroyed last: a look that was taken before, and arrives after, does not bring one back.
     destroyed: VecDeque<Incarnation>,
-    /// What the body was made of that last stood for each resource: the next one may be made of something else.
-    stood: BTreeMap<ResourceId, Arc<Definition>>,
+    /// The newest body that stood for each resource: the next one may be made of something else.
+    stood: BTreeMap<ResourceId, Stood>,
     /// The same before the last batch, of what changed in it: if that is not taken, nobody has heard of the change.
-    stood_before: Vec<(ResourceId, Arc<Definition>)>,
+    stood_before: Vec<(ResourceId, Stood)>,
     /// Until when each deployment (host, name) counts as being deployed.
     deploys: BTreeMap<(String, String), Tick>,
 }
+
+/// Since when a body was known that stood for its resource, and what it was made of.
+type Stood = (Tick, Arc<Definition>);
 
 /// A source, as it stands.
 #[derive(Debug, Default)]
@@ -103,6 +107,8 @@ impl Source {
 /// One body of a resource.
 #[derive(Debug, Clone)]
 pub struct Body {
+    /// When it was first heard of.
+    known_since: Tick,
     /// Through which connection it was last seen.
     pub generation: Generation,
     /// What it does, as of the last fact.
@@ -427,9 +433,15 @@ impl World {
 
     /// Whether what stands for a resource is made of something else than what stood for it before: told once.
     fn is_redefined(&mut self, resource: &ResourceId) -> bool {
-        let Some(new) = self.body(resource).and_then(|(_, body)| body.definition.clone()) else { return false };
-        let before = self.stood.insert(resource.clone(), new.clone());
-        let Some(old) = before.filter(|old| !old.same_thing(&new)) else { return false };
+        // One that is older, or to be replaced, stands for it only until that is done.
+        let newest = self.stood.get(resource).map_or(Tick(0), |(since, _)| *since);
+        let standing = self.body(resource).filter(|(_, body)| !body.aside && body.known_since >= newest);
+        let Some((since, new)) = standing.and_then(|(_, body)| Some((body.known_since, body.definition.clone()?)))
+        else {
+            return false;
+        };
+        let before = self.stood.insert(resource.clone(), (since, new.clone()));
+        let Some(old) = before.filter(|(_, old)| !old.same_thing(&new)) else { return false };
         self.stood_before.push((resource.clone(), old));
         // In this process's first listing one body after the other comes to stand for it: nothing is new then.
         self.sources.get(resource.host()).is_some_and(|source| source.ever_listed)
@@ -479,6 +491,7 @@ pub(crate) fn is_for_good(fact: &Fact) -> bool {
 impl Body {
     fn unseen(generation: Generation, now: Tick) -> Body {
         Body {
+            known_since: now,
             generation,
             run: Run::Created,
             health: Health::Unchecked,
@@ -504,6 +517,11 @@ impl Body {
     #[must_use]
     pub fn is_up(&self) -> bool {
         matches!(self.run, Run::Running | Run::Paused)
+    }
+
+    /// Whether it was made later than that, as an event told.
+    pub(crate) fn was_made_since(&self, at: SourceTime) -> bool {
+        self.happenings.iter().any(|happening| happening.what == What::Created && happening.at > at)
     }
 
     fn precedence(&self) -> (bool, bool, Option<SourceTime>) {
@@ -574,6 +592,9 @@ impl Body {
         if !runs {
             self.look_at_end = Some(look.clone());
         }
+        let name = &look.definition.name;
+        let renamed = self.definition.as_ref().is_some_and(|known| known.name != *name);
+        self.aside = is_temporary_name(name) || self.aside && !renamed;
         self.definition = Some(look.definition.clone());
         self.look = Some(look.clone());
     }

@@ -294,6 +294,15 @@ impl std::fmt::Display for Condition {
     }
 }
 
+/// Whether a container's name is `<twelve hex digits>_name`: so Compose calls, for the time of a recreate, the container
+/// that it replaces (v1) or the one that replaces it (v2).
+#[must_use]
+pub fn is_temporary_name(name: &str) -> bool {
+    name.trim_start_matches('/')
+        .split_once('_')
+        .is_some_and(|(id, _)| id.len() == 12 && id.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase()))
+}
+
 impl Definition {
     /// Whether `other` is the same thing made again: a changed one gets a fresh budget.
     #[must_use]

@@ -284,6 +284,8 @@ fn what_people_and_compose_do_before_our_eyes_is_told_by_its_events() {
         ("start after a stop", vec![K(15), Open, D(143), S, Start], RUN),
         ("restart", vec![K(15), Open, D(143), S, Start], RUN),
         ("recreate", vec![K(15), Open, D(143), S, Rename, Another, Create, Start], RUN),
+        ("recreate that was interrupted", vec![K(15), Open, D(143), S, Rename], ASK),
+        ("… and whose sender is known after that", vec![K(15), D(143), S, Rename, Open], ASK),
         ("removed", vec![K(15), Open, D(143), S, Destroy], None),
         ("crash", vec![D(3)], RUN),
         ("host kill", vec![D(137)], RUN),

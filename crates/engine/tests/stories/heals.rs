@@ -128,6 +128,22 @@ fn a_second_crash_is_told_by_its_own_code_and_not_by_the_first_ones() {
 }
 
 #[test]
+fn what_comes_back_is_told_by_this_end_and_not_by_a_look_at_the_one_before() {
+    let mut story = Story::of(&["shop/web"]);
+    story.crashes("shop/web", 3).after(200.0);
+    story.says("ann", Ask::Restart("shop/web".to_owned())).after(200.0);
+    assert_eq!(story.outcome("shop/web"), Some(Outcome::Healed), "{story}");
+    let before = story.transcript.len();
+    story.crashes("shop/web", 137).after(200.0);
+    let since = story.transcript[before..].join("\n");
+    assert!(since.contains("killed from the host") && !since.contains("an error of its own"), "{story}");
+    let before = story.transcript.len();
+    story.crashes("shop/web", 3).after(200.0);
+    let since = story.transcript[before..].join("\n");
+    assert!(since.contains("an error of its own (exit 3)") && !since.contains("killed from the host"), "{story}");
+}
+
+#[test]
 fn a_service_that_the_engine_restarts_itself_is_left_to_it() {
     let mut story = Story::new();
     story.runs_as("shop/web", |d| d.restart_policy = RestartPolicy::UnlessStopped).begins();

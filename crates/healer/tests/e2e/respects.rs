@@ -122,3 +122,19 @@ fn what_is_already_dead_can_be_kept_down_by_telling_healer() {
     let web = rig.container("web");
     assert_eq!((web.status.as_str(), rig.starts(&web)), ("exited", 1));
 }
+
+#[test]
+fn a_deploy_whose_new_container_cannot_start_is_nobodys_stop() {
+    let Some(mut rig) = Rig::new("redeploy", &[Service::web("web")]) else { return };
+    rig.start_healer(&["web"]);
+    rig.write_project("redeploy", &[Service::running("web", &["/no/such"])]);
+    assert!(!rig.compose(&["up", "-d"]).status.success(), "the new one cannot start");
+    let resource = wait_for("healer knows that it shall run", SOON, || {
+        let resource = rig.resource("web")?;
+        let intent = resource.intent.clone()?;
+        (intent.wanted == Wanted::Running && intent.because.contains("could not be started")).then_some(resource)
+    });
+    assert_ne!(resource.standing, Standing::Stopped, "{resource:?}");
+    wait_for("it is an alert", SOON, || (!rig.healer.items("/api/v1/alerts").is_empty()).then_some(()));
+    assert_eq!(rig.healer.run(&["status", "--check"]).status.code(), Some(1));
+}
