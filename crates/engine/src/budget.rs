@@ -146,6 +146,12 @@ impl Spending {
         count(attempts.iter().filter(|then| now.since(**then) < window))
     }
 
+    /// Steps on a host within a window that ends now.
+    #[must_use]
+    pub fn host_steps(&self, host: &str, window: Duration, now: Tick) -> u32 {
+        count(self.hosts.get(host).into_iter().flatten().filter(|then| now.since(**then) < window))
+    }
+
     /// The first group whose budget has no room for `steps` more, and when it has.
     #[must_use]
     pub fn spent_group(&self, budgets: &Budgets, resource: &ResourceId, steps: u32, now: Tick) -> Option<(Hold, Tick)> {

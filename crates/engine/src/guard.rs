@@ -11,7 +11,7 @@ use model::fact::{Belongs, Health, Incarnation, Run};
 use model::incident::{IncidentId, Phase};
 use model::intent::Wanted;
 use model::settings::{Mode, Policy, RISK_UNASKED_MAX};
-use model::verdict::{Hold, Limit, Question, Refusal, Verdict};
+use model::verdict::{Hold, Limit, Question, Refusal, Verdict, Within};
 use model::{ResourceId, Tick};
 
 use crate::Engine;
@@ -367,6 +367,14 @@ impl Engine {
             count: policy.max_retries.unwrap_or(standing.count),
             window_ms: policy.window_ms.unwrap_or(standing.window_ms),
         }
+    }
+
+    /// The budgets that an attempt for an incident is within.
+    pub(crate) fn within(&self, id: &IncidentId) -> Option<Within> {
+        let incident = self.state.incidents.get(&id.number)?;
+        let host = self.settings.budgets.per_host;
+        let before = self.state.spending.host_steps(incident.resource.host(), host.window(), self.now.tick);
+        Some(Within { attempts: self.attempts_limit(incident), host_steps: before + 1, host })
     }
 
     fn history_and_budget(&self, incident: &Incident, plan: &Plan, step: &Step) -> Option<Verdict> {

@@ -436,7 +436,8 @@ impl Engine {
     /// Gives a permit: the event first, then the effect.
     fn start_action(&mut self, permit: Box<Permit>, step: usize, attempt: u32) {
         let attempt = if self.faults.attempt_not_counted { 0 } else { attempt };
-        self.emit(Event::ActionStarted { permit: permit.clone(), step, attempt });
+        let within = permit.behalf.incident().filter(|_| attempt > 0).and_then(|id| self.within(id));
+        self.emit(Event::ActionStarted { permit: permit.clone(), step, attempt, within });
         self.effects.push(Effect::Execute(permit));
     }
 }

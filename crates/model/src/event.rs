@@ -17,7 +17,7 @@ use crate::message::{Message, MessageId};
 use crate::recovery::{EngineStart, RecoveryId, Restarted};
 use crate::resource::ResourceId;
 use crate::time::{Now, Tick};
-use crate::verdict::{Hold, Question};
+use crate::verdict::{Hold, Question, Within};
 
 /// The version of the journal's format that this program writes.
 pub const VERSION: u32 = 1;
@@ -233,6 +233,9 @@ pub enum Event {
         step: usize,
         /// Which attempt on this resource within its window, from 1; 0 for what is not counted.
         attempt: u32,
+        /// The budgets that it was found to be within, for what is counted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        within: Option<Within>,
     },
     /// The performer answered.
     ActionAnswered {

@@ -185,6 +185,23 @@ impl fmt::Display for Limit {
     }
 }
 
+/// The budgets that an attempt was within when it was allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Within {
+    /// Of attempts on the resource.
+    pub attempts: Limit,
+    /// Steps on its host so far within the window, this one among them.
+    pub host_steps: u32,
+    /// Of steps on its host.
+    pub host: Limit,
+}
+
+impl fmt::Display for Within {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "of {}, host budget {} of {}", self.attempts, self.host_steps, self.host)
+    }
+}
+
 impl fmt::Display for Question {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

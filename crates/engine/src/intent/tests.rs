@@ -178,7 +178,7 @@ impl Told {
             given: now(self.at),
             until: Tick(u64::MAX),
         };
-        self.engine.emit(Event::ActionStarted { permit: Box::new(permit), step: 0, attempt: 0 });
+        self.engine.emit(Event::ActionStarted { permit: Box::new(permit), step: 0, attempt: 0, within: None });
     }
 
     fn wanted(&self) -> Option<Wanted> {

@@ -151,13 +151,14 @@ fn words(entry: &Entry) -> Option<(Tone, String)> {
         Event::ApprovalAnswered { by, because, .. } if because.is_empty() => (Bad, format!("{by} rejected it")),
         Event::ApprovalAnswered { by, because, .. } => (Bad, format!("{by} rejected it: {because}")),
         Event::ApprovalWithdrawn { because, .. } => (Plain, format!("the request is withdrawn: {because}")),
-        Event::ActionStarted { permit, attempt, .. } => {
+        Event::ActionStarted { permit, attempt, within, .. } => {
+            let within = within.map(|within| format!(" {within}")).unwrap_or_default();
             let allowed = match (&permit.behalf, permit.step.pair, attempt) {
                 (Behalf::Person(who), _, _) => format!("on {who}'s word"),
                 (Behalf::Incident(_), Pair::Closes, _) => "in order to leave nothing down".to_owned(),
                 (Behalf::Incident(_), _, 0) => "in order to give way to the owner's stop".to_owned(),
-                (Behalf::Incident(_), Pair::Opens, n) => format!("in order to start it again: attempt {n}"),
-                (Behalf::Incident(_), Pair::None, n) => format!("attempt {n}"),
+                (Behalf::Incident(_), Pair::Opens, n) => format!("in order to start it again: attempt {n}{within}"),
+                (Behalf::Incident(_), Pair::None, n) => format!("attempt {n}{within}"),
             };
             (Plain, format!("{} allowed: {allowed}", permit.step.action))
         }

@@ -16,7 +16,7 @@ use model::input::SourceState;
 use model::intent::{Author, Intent, Wanted};
 use model::message::MessageId;
 use model::recovery::{self, EngineStart, Failure, RecoveryId, Restarted};
-use model::verdict::{Hold, Limit, Question, Refusal};
+use model::verdict::{Hold, Limit, Question, Refusal, Within};
 use model::{Now, ResourceId, Tick};
 
 use crate::story;
@@ -146,6 +146,17 @@ fn of_acting() -> Vec<Event> {
             permit: Box::new(story::given(permit, id.clone(), &resource, until)),
             step: 1,
             attempt: u32::MAX,
+            within: None,
+        },
+        Event::ActionStarted {
+            permit: Box::new(story::given(permit, id.clone(), &resource, until)),
+            step: 1,
+            attempt: u32::MAX,
+            within: Some(Within {
+                attempts: Limit { count: u32::MAX, window_ms: u64::MAX },
+                host_steps: 7,
+                host: Limit { count: 1, window_ms: 1 },
+            }),
         },
         Event::ActionAnswered {
             permit,

@@ -53,7 +53,12 @@ fn event(seq: u64) -> Event {
         }
         4 => Event::Diagnosed { id, diagnosis: diagnosis(), case: Box::new(case()) },
         5 => Event::Planned { id, plan: plan(&resource) },
-        6 => Event::ActionStarted { permit: Box::new(given(permit, id, &resource, until)), step: 0, attempt: 1 },
+        6 => Event::ActionStarted {
+            permit: Box::new(given(permit, id, &resource, until)),
+            step: 0,
+            attempt: 1,
+            within: None,
+        },
         7 => Event::ActionAnswered { permit, resource, id: Some(id), answer: Answer::Done },
         8 => {
             let shown = "running since 14:01:23, healthcheck passes".to_owned();
