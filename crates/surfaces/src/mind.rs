@@ -1,10 +1,19 @@
 //! The questions that the surfaces ask of the engine, and the one place where they meet it.
 
+use std::time::Duration;
+
 use engine::view::{self, Subject};
-use model::command::{Ask, CommandId, Reply};
+use model::command::{Ask, CommandId, Reply, ReplyLine};
 use model::event::Entry;
 use model::view::{Alert, Incident, Line, Source, Status, Why};
 use runtime::{Closed, Handle};
+use tokio::time::timeout;
+
+/// A stop may take as long as its service wants. Who asked for it is kept waiting for so long, and then told that it goes
+/// on: longer than the ten seconds that a service has to end by default.
+const REPLIES_WITHIN: Duration = Duration::from_secs(15);
+const UNDER_WAY: &str = "taken, and still under way: `healer status` tells how it stands";
+const NOT_TAKEN_YET: &str = "healer is busy, and has not taken it up yet; it may still: see `healer status`";
 
 /// An answer, unless the loop has ended.
 pub(crate) type Answer<T> = Result<T, Closed>;
@@ -72,7 +81,16 @@ impl Mind {
 
     pub(crate) async fn command(&self, id: CommandId, who: String, ask: Ask) -> Answer<Reply> {
         match self {
-            Mind::Loop(handle) => handle.command(id, who, ask).await,
+            Mind::Loop(handle) => match timeout(REPLIES_WITHIN, handle.command(id.clone(), who, ask)).await {
+                Ok(reply) => reply,
+                Err(_) => {
+                    let known = id.clone();
+                    let taken = handle.glance(move |engine, _| engine.state().commands.contains(&known)).await?;
+                    let text = if taken { UNDER_WAY } else { NOT_TAKEN_YET };
+                    let line = ReplyLine { resource: None, text: text.to_owned(), failed: !taken };
+                    Ok(Reply { id, taken, lines: vec![line] })
+                }
+            },
             #[cfg(test)]
             Mind::Fixed(fixed) => Ok(fixed.command(id, who, ask)),
         }

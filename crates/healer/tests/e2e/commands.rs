@@ -134,3 +134,14 @@ fn what_runs_although_it_was_stopped_says_so_with_the_command_that_settles_it() 
     rig.wait_for_container("web", |container| container.status == "exited");
     assert!(rig.wait_for_standing("web", Standing::Stopped).remedy.is_none());
 }
+
+#[test]
+fn a_stop_that_takes_long_is_told_to_be_under_way_and_succeeds() {
+    let Some(mut rig) = Rig::new("long", &[Service::stubborn("web")]) else { return };
+    rig.start_healer(&["web"]);
+    let out = rig.healer.run(&["stop", &rig.short("web")]);
+    let said = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(out.status.success() && said.contains("still under way"), "{out:?}");
+    rig.tell("web", "end");
+    rig.wait_for_standing("web", Standing::Stopped);
+}
