@@ -92,6 +92,7 @@ async fn live(
     let stop = CancellationToken::new();
 
     let mut kept = kept;
+    journal::check(&config.state_dir, &handle).context("the journal cannot be used")?;
     let state = runtime::fold(&mut kept).context("the journal cannot be used")?;
     let clock = Clock::after(state.at);
     let performers = Performers::new(handle.clone(), gate.clone(), clock.clone(), &hosts, channels.clone());

@@ -4,11 +4,38 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use model::event::Entry;
-use store::{Error, Journal, Piece, Room, Sqlite};
+use model::input::Input;
+use runtime::Handle;
+use store::{Error, Journal, Piece, Reader, Room, Sqlite};
 use tokio::sync::watch;
 
 /// The room is asked for at most so often.
 const ROOM_EVERY: Duration = Duration::from_secs(5);
+
+/// So many entries are checked before anything is decided on them, in less than a second; more are checked beside the loop.
+const CHECKED_FIRST_MAX: u64 = 300_000;
+
+/// Checks that nobody has altered the journal: a start from a snapshot does not read what lies before that, and `why`
+/// answers from it. Of one that is very long this is done later, and told then.
+///
+/// # Errors
+/// What is not as it was written.
+pub(crate) fn check(state_dir: &Path, handle: &Handle) -> Result<(), Error> {
+    const ABOUT: &str = "the journal's chain";
+    let reader = Reader::open(state_dir)?;
+    if reader.count()? <= CHECKED_FIRST_MAX {
+        return reader.verify().map(|_| ());
+    }
+    let handle = handle.clone();
+    tokio::task::spawn_blocking(move || {
+        if let Err(error) = reader.verify() {
+            tracing::error!(%error, "the journal is not what healer wrote");
+            let says = format!("{error}; what healer decides on is whole, what it tells of the past may not be");
+            handle.tell(Input::Warned { about: ABOUT.to_owned(), says: Some(says) });
+        }
+    });
+    Ok(())
+}
 
 /// The journal, and who watches its room.
 pub(crate) struct Kept {

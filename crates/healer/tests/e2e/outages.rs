@@ -1,6 +1,6 @@
 //! healer, the engine's socket or the webhook is away for a while: what happened meanwhile is settled afterwards.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::process::{Child, Command};
 
@@ -238,4 +238,22 @@ fn a_message_outlives_a_webhook_that_is_down_and_arrives_once() {
         rig.hook.deliveries().iter().map(|one| one.header("healer-message-id").map(str::to_owned)).collect();
     assert!(ids.iter().all(|id| id.is_some() && *id == ids[0]), "every try bears the same id: {ids:?}");
     assert_eq!(rig.hook.taken().len(), 1);
+}
+
+#[test]
+fn a_journal_that_somebody_altered_is_refused_and_left_as_it_is() {
+    let Some(mut rig) = Rig::new("altered", &[Service::web("web")]) else { return };
+    rig.start_healer(&["web"]);
+    // An end in order leaves a snapshot: the start after it folds nothing that lies before.
+    assert!(rig.healer.stop().success());
+    let path = rig.path().join("state/journal.sqlite");
+    let journal = fs::read(&path).expect("healer wrote it");
+    let at = journal.windows(12).position(|part| part == b"seen running").expect("the ledger's first word is in it");
+    let mut altered = journal;
+    altered[at..at + 12].copy_from_slice(b"seen sitting");
+    fs::write(&path, &altered).expect("the folder is ours");
+    let out = rig.healer.run(&["run"]);
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(!out.status.success() && said.contains("journal"), "{out:?}");
+    assert_eq!(fs::read(&path).expect("it is there"), altered, "nothing was overwritten");
 }
