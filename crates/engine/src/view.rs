@@ -15,11 +15,13 @@ use model::{Now, ResourceId};
 use crate::incident::Incident;
 use crate::{Engine, tell};
 
+mod meant;
 mod stands;
 mod story;
 #[cfg(test)]
 mod tests;
 
+pub use meant::{Unclear, meant, told_apart};
 pub use story::lines;
 
 /// The whole, at one moment.
@@ -291,20 +293,21 @@ pub enum Subject {
     Deployment(Vec<ResourceId>),
 }
 
-/// Finds what the words mean; `None` if nothing that healer knows.
-#[must_use]
-pub fn subject(engine: &Engine, words: &str) -> Option<Subject> {
+/// Finds what the words mean.
+///
+/// # Errors
+/// As [`meant`].
+pub fn subject(engine: &Engine, words: &str) -> Result<Subject, Unclear> {
     if let Ok(id) = words.parse::<IncidentId>()
         && engine.state.incidents.get(&id.number).is_some_and(|incident| incident.id == id)
     {
-        return Some(Subject::Incident(id));
+        return Ok(Subject::Incident(id));
     }
-    let fits: Vec<ResourceId> = known(engine).into_iter().filter(|id| id.answers_to(words)).collect();
-    match fits.as_slice() {
-        [] => None,
-        [one] => Some(Subject::Resource(one.clone())),
-        _ => Some(Subject::Deployment(fits)),
-    }
+    let fits = meant(&known(engine), words)?;
+    Ok(match fits.as_slice() {
+        [one] => Subject::Resource(one.clone()),
+        _ => Subject::Deployment(fits),
+    })
 }
 
 /// The incidents of a resource, oldest first: their entries belong to its story.

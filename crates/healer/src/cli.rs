@@ -179,7 +179,7 @@ pub(crate) enum Brief {
     },
     /// Why something stands as it does: the story, its evidence, and what was not done
     Why {
-        /// A deployment (shop), a service (shop/web), or an incident (41)
+        /// A deployment (shop), a service (shop/web, or web where one alone is called so), or an incident (41)
         #[arg(value_name = "WORDS")]
         words: String,
     },
@@ -269,7 +269,8 @@ pub(crate) enum As {
 /// Which resources a command is about.
 #[derive(Debug, Args)]
 pub(crate) struct Names {
-    /// A deployment (shop), a service (shop/web), or a resource's whole name; several are done one after the other
+    /// Deployments (shop), services (shop/web, or web where one alone is called so), or whole names of resources;
+    /// several are done one after the other
     #[arg(required = true, value_name = "WORDS")]
     pub(crate) names: Vec<String>,
 }

@@ -7,11 +7,12 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::CommandFactory as _;
+use engine::view::{self, Unclear};
 use jiff::tz::TimeZone;
-use model::Wall;
-use model::command::{Ask, Reply};
+use model::command::{Ask, CommandId, Reply, ReplyLine};
 use model::settings::Settings;
 use model::view::{Resource, Standing, Status, Why};
+use model::{ResourceId, Wall};
 use serde::Serialize;
 
 use crate::cli::{Brief, Cli, Colour, Command, Exit, Format, Global, Simulate};
@@ -124,8 +125,8 @@ impl Desk {
                 self.ask_of(&id, |incident| Ask::Reject { incident, because: reason.clone() })
             }
             Brief::Ack { id } => self.ask_of(&id, Ask::Acknowledge),
-            Brief::Freeze { reason } => self.ask(vec![Ask::Freeze { because: reason }]),
-            Brief::Thaw => self.ask(vec![Ask::Thaw]),
+            Brief::Freeze { reason } => self.ask(Ask::Freeze { because: reason }),
+            Brief::Thaw => self.ask(Ask::Thaw),
         }
     }
 
@@ -218,18 +219,29 @@ impl Desk {
     }
 
     fn ask_each(&self, names: &[String], ask: impl Fn(String) -> Ask) -> Result<Exit, Trouble> {
-        self.ask(names.iter().cloned().map(ask).collect())
+        let daemon = self.connect()?;
+        let known = known(&daemon)?;
+        let asks = names.iter().map(|words| named(&known, words).map(&ask));
+        self.ask_of_daemon(&daemon, asks.collect())
     }
 
     fn ask_of(&self, id: &str, ask: impl Fn(model::incident::IncidentId) -> Ask) -> Result<Exit, Trouble> {
         let id = House::Live(self.connect()?).incident(id)?;
-        self.ask(vec![ask(id)])
+        self.ask(ask(id))
     }
 
-    /// Asks one after the other, also after one that was refused: each stands for itself.
-    fn ask(&self, asks: Vec<Ask>) -> Result<Exit, Trouble> {
-        let daemon = self.connect()?;
-        let replies = asks.iter().map(|ask| daemon.ask(ask)).collect::<Result<Vec<Reply>, Trouble>>()?;
+    fn ask(&self, ask: Ask) -> Result<Exit, Trouble> {
+        self.ask_of_daemon(&self.connect()?, vec![Ok(ask)])
+    }
+
+    /// Asks one after the other, also after one that was refused: each stands for itself. What it is already known that
+    /// healer would not understand is refused here.
+    fn ask_of_daemon(&self, daemon: &Daemon, asks: Vec<Result<Ask, Unclear>>) -> Result<Exit, Trouble> {
+        let reply = |ask: &Result<Ask, Unclear>| match ask {
+            Ok(ask) => daemon.ask(ask),
+            Err(unclear) => Ok(not_understood(unclear)),
+        };
+        let replies = asks.iter().map(reply).collect::<Result<Vec<Reply>, Trouble>>()?;
         let taken = replies.iter().all(|reply| reply.taken);
         let failed = replies.iter().flat_map(|reply| &reply.lines).any(|line| line.failed);
         self.show(&replies, || replies.iter().map(|reply| render::reply(reply, &self.page)).collect());
@@ -303,6 +315,27 @@ impl Desk {
         let says = render::complaint(&format!("healer: {text}"), self.err_width);
         let _ = self.err.borrow_mut().write_all(says.as_bytes());
     }
+}
+
+/// All that healer knows.
+fn known(daemon: &Daemon) -> Result<Vec<ResourceId>, Trouble> {
+    let deployments = daemon.status()?.deployments.into_iter();
+    Ok(deployments.flat_map(|deployment| deployment.resources).map(|resource| resource.id).collect())
+}
+
+/// The words as healer understands them: a bare service name stands for the one service that has it. Of what nothing is
+/// called, healer says so itself.
+fn named(known: &[ResourceId], words: &str) -> Result<String, Unclear> {
+    match view::meant(known, words).as_deref() {
+        Ok([one]) if !one.answers_to(words) => Ok(view::told_apart(known, one)),
+        Ok(_) | Err(Unclear::Nothing) => Ok(words.to_owned()),
+        Err(several @ Unclear::Several { .. }) => Err(several.clone()),
+    }
+}
+
+fn not_understood(unclear: &Unclear) -> Reply {
+    let line = ReplyLine { resource: None, text: unclear.to_string(), failed: true };
+    Reply { id: CommandId(String::new()), taken: false, lines: vec![line] }
 }
 
 /// What kept the daemon from its work, outermost first. That the journal cannot be opened says of itself what is in the

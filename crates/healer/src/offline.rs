@@ -6,6 +6,7 @@ mod ended;
 use std::path::Path;
 use std::sync::Arc;
 
+use engine::view::Unclear;
 use engine::{Engine, State, view};
 use model::settings::Settings;
 use model::view::{History, Incident, Status, Why};
@@ -65,7 +66,11 @@ impl Journal {
 
     /// `None` if the journal knows nothing of these words.
     pub(crate) fn why(&self, words: &str) -> Result<Option<Why>, Trouble> {
-        let Some(subject) = view::subject(&self.engine, words) else { return Ok(None) };
+        let subject = match view::subject(&self.engine, words) {
+            Ok(subject) => subject,
+            Err(Unclear::Nothing) => return Ok(None),
+            Err(several @ Unclear::Several { .. }) => return Err(Trouble::Failed(several.to_string())),
+        };
         let entries = story::entries(&self.reader, &subject).map_err(unread)?;
         let mut why = view::why(&self.engine, &subject, &entries, self.now);
         ended::incidents(self.engine.state(), &mut why.incidents);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::view::{self, Subject};
+use engine::view::{self, Subject, Unclear};
 use model::command::{Ask, CommandId, Reply, ReplyLine};
 use model::event::Entry;
 use model::view::{Alert, Incident, Line, Source, Status, Why};
@@ -63,7 +63,7 @@ impl Mind {
         }
     }
 
-    pub(crate) async fn subject(&self, words: String) -> Answer<Option<Subject>> {
+    pub(crate) async fn subject(&self, words: String) -> Answer<Result<Subject, Unclear>> {
         match self {
             Mind::Loop(handle) => handle.ask(move |engine, _| view::subject(engine, &words)).await,
             #[cfg(test)]

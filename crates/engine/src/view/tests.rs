@@ -202,6 +202,13 @@ fn a_message_that_no_channel_takes_is_not_said_to_be_told() {
 }
 
 #[test]
+fn why_is_asked_of_a_bare_service_name() {
+    let seen = Seen::running();
+    assert_eq!(subject(&seen.engine, "web"), Ok(Subject::Resource(web())));
+    assert_eq!(subject(&seen.engine, "db"), Err(Unclear::Nothing));
+}
+
+#[test]
 fn every_line_of_an_incident_names_its_resource() {
     let mut seen = Seen::running();
     seen.takes(61_000, looked(61_000, Run::Exited, 0, ended(60_900, 3)));

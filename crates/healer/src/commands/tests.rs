@@ -4,6 +4,7 @@ use std::io::Read;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use clap::Parser as _;
 use serde_json::json;
@@ -60,6 +61,15 @@ fn done(dir: &Path, words: &str) -> Done {
 
 /// Answers each question on the socket of `dir`: the first pair whose beginning the request has.
 fn answering(dir: &Path, answers: Vec<(&'static str, u16, serde_json::Value)>) {
+    answering_and_noting(dir, answers, Arc::default());
+}
+
+/// The same, and keeps each request.
+fn answering_and_noting(
+    dir: &Path,
+    answers: Vec<(&'static str, u16, serde_json::Value)>,
+    asked: Arc<Mutex<Vec<String>>>,
+) {
     let listener = UnixListener::bind(dir.join(surfaces::SOCKET_FILE)).unwrap();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
@@ -73,6 +83,7 @@ fn answering(dir: &Path, answers: Vec<(&'static str, u16, serde_json::Value)>) {
                 }
             }
             let request = String::from_utf8_lossy(&request).into_owned();
+            asked.lock().unwrap().push(request.clone());
             let found = answers.iter().find(|(begins, ..)| request.starts_with(begins));
             let (status, body) = found.map_or((404, json!({"error": "nothing here"})), |(_, s, b)| (*s, b.clone()));
             let body = body.to_string();
@@ -143,6 +154,30 @@ fn a_command_ends_with_0_if_it_succeeds_with_1_if_it_fails_for_one_service_and_w
             assert_eq!(done.out, "shop/db: started\nshop/web: because\n", "{words}");
         }
     }
+}
+
+#[test]
+fn a_bare_service_name_is_commanded_where_one_service_has_it_and_refused_where_several_have() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut status = a_status("well");
+    let other = json!({"id": "docker:web-1/hello/web", "short": "hello/web"});
+    let mut hello_web = a_resource("web", "well");
+    hello_web.as_object_mut().unwrap().extend(other.as_object().unwrap().clone());
+    status["deployments"][0]["resources"] = json!([a_resource("web", "well"), a_resource("db", "well"), hello_web]);
+    let asks = Arc::new(Mutex::new(Vec::new()));
+    let answers = vec![("GET /api/v1/status", 200, status), ("POST /api/v1/commands", 200, a_reply(true, false))];
+    answering_and_noting(dir.path(), answers, Arc::clone(&asks));
+    let told = done(dir.path(), "stop web db shop nobody");
+    assert_eq!(told.exit, Exit::Refused, "{}", told.err);
+    assert!(told.out.starts_with("web is the name of several: shop/web, hello/web\n"), "{}", told.out);
+    let asked: Vec<String> = asks.lock().unwrap().iter().filter_map(|ask: &String| stopped(ask)).collect();
+    assert_eq!(asked, ["shop/db", "shop", "nobody"]);
+}
+
+/// What a request asks to be stopped.
+fn stopped(request: &str) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_str(request.split_once("\r\n\r\n")?.1).ok()?;
+    Some(body["ask"]["stop"].as_str()?.to_owned())
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
-use engine::view::Subject;
+use axum::http::StatusCode;
+use engine::view::{Subject, Unclear};
 use model::view::Why;
 
 use crate::answer::Problem;
@@ -13,7 +14,11 @@ use crate::{schema, story};
 /// Why something stands as it does.
 #[utoipa::path(get, path = "/api/v1/why",
     params(("of" = String, Query, description = "a deployment, a service (`shop/web`), a resource or an incident (`web-1/41`)")),
-    responses((status = 200, body = schema::Why), (status = 404, body = schema::Problem)))]
+    responses(
+        (status = 200, body = schema::Why),
+        (status = 404, body = schema::Problem),
+        (status = 409, description = "several services have this name", body = schema::Problem),
+    ))]
 pub(crate) async fn why(State(house): State<House>, RawQuery(raw): RawQuery) -> Result<Json<Why>, Problem> {
     let query = Query::parse(raw.as_deref(), &["of"])?;
     let words = query.required("of", "?of=shop/web")?.to_owned();
@@ -22,7 +27,11 @@ pub(crate) async fn why(State(house): State<House>, RawQuery(raw): RawQuery) -> 
         Problem::not_found(error)
     };
     let asked = words.clone();
-    let subject = house.ask(|mind| async move { mind.subject(asked).await }).await?.ok_or_else(nothing)?;
+    let subject =
+        house.ask(|mind| async move { mind.subject(asked).await }).await?.map_err(|unclear| match unclear {
+            Unclear::Nothing => nothing(),
+            Unclear::Several { .. } => Problem::new(StatusCode::CONFLICT, unclear.to_string()),
+        })?;
     told(&house, subject).await?.map(Json).ok_or_else(nothing)
 }
 

@@ -64,6 +64,8 @@ async fn why_is_asked_of_words_and_told_from_the_journal() {
         let none = served.get(path).await;
         assert!(none.status == 404 && none.error().contains("lists"), "{path}: {none:?}");
     }
+    let several = served.get("/api/v1/why?of=web").await;
+    assert_eq!((several.status, several.error()), (409, "web is the name of several: hello/web, shop/web".to_owned()));
     let nothing = served.get("/api/v1/why").await;
     assert_eq!((nothing.status, nothing.error()), (400, "the key `of` is missing: ?of=shop/web".to_owned()));
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use engine::view::Subject;
+use engine::view::{Subject, Unclear};
 use model::alert::{Alert, Name, State, Transition};
 use model::command::{Ask, CommandId, Reply, ReplyLine};
 use model::event::{self, Entry, Event};
@@ -194,11 +194,15 @@ impl Fixed {
         Ok(self.status.lock().unwrap().clone())
     }
 
-    pub(crate) fn subject(&self, words: &str) -> Option<Subject> {
+    pub(crate) fn subject(&self, words: &str) -> Result<Subject, Unclear> {
         match words {
-            "shop" => Some(Subject::Deployment(vec![resource("web"), resource("mail")])),
-            "shop/web" => Some(Subject::Resource(resource("web"))),
-            _ => words.parse().ok().map(Subject::Incident),
+            "shop" => Ok(Subject::Deployment(vec![resource("web"), resource("mail")])),
+            "shop/web" => Ok(Subject::Resource(resource("web"))),
+            "web" => {
+                let among = ["hello/web", "shop/web"].map(str::to_owned).to_vec();
+                Err(Unclear::Several { name: words.to_owned(), among })
+            }
+            _ => words.parse().map(Subject::Incident).map_err(|_| Unclear::Nothing),
         }
     }
 
