@@ -11,6 +11,7 @@ use model::{ResourceId, Tick};
 
 use crate::incident::Incident;
 use crate::life::{self, Next, Turn};
+use crate::propose::lasts;
 use crate::settle::Health;
 use crate::{Engine, diagnose};
 
@@ -120,8 +121,17 @@ impl Engine {
     fn explains(&self, parent: &Incident, child: &Incident) -> bool {
         let needs = self.world.parents(&child.resource).any(|needed| *needed == parent.resource);
         let in_time = child.since.tick.after(CHILD_EARLIER_MAX) >= parent.since.tick;
-        // One that waits for a person may wait for days: nobody else is silenced by it.
-        let is_mended = !matches!(parent.phase, Phase::Escalated { .. } | Phase::AwaitingApproval { .. });
+        // One that waits for a person, or for its budget, may wait for long: nobody else is silenced by it.
+        let is_mended = match &parent.phase {
+            Phase::Escalated { .. } | Phase::AwaitingApproval { .. } => false,
+            Phase::Held { reason, .. } => !lasts(reason),
+            Phase::Diagnosing { .. }
+            | Phase::Planning { .. }
+            | Phase::Acting { .. }
+            | Phase::Verifying { .. }
+            | Phase::RollingBack { .. }
+            | Phase::Resolved { .. } => true,
+        };
         // After a restart both fell together, and each is started in its turn.
         let in_turn = self.awaits_first_start(&child.resource);
         needs && in_time && !in_turn && is_mended && !parent.phase.is_over() && !self.carries_again(parent)

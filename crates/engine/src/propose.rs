@@ -94,8 +94,11 @@ impl Engine {
 
     pub(crate) fn hold(&mut self, number: u64, reason: Hold, until: Tick) {
         let Some(incident) = self.state.incidents.get(&number) else { return };
-        let id = incident.id.clone();
+        let (id, resource, lasts) = (incident.id.clone(), incident.resource.clone(), lasts(&reason));
         self.emit(Event::Held { id, reason, until });
+        if lasts {
+            self.touch_dependents(&resource);
+        }
     }
 
     /// What is held is diagnosed anew when its reason is gone. Until then it stays held, and one entry says so; a hold that
@@ -136,9 +139,10 @@ impl Engine {
 
     pub(crate) fn escalate(&mut self, number: u64, reason: Escalation) {
         let Some(incident) = self.state.incidents.get(&number) else { return };
-        let id = incident.id.clone();
+        let (id, resource) = (incident.id.clone(), incident.resource.clone());
         let until = self.after(REMINDER_EVERY);
         self.emit(Event::Escalated { id, reason, level: 0, until });
+        self.touch_dependents(&resource);
         self.tell(number, Kind::Escalated);
     }
 
@@ -195,6 +199,11 @@ impl Engine {
             }
         }
     }
+}
+
+/// Whether a hold may last so long that nobody else should wait for its end.
+pub(crate) fn lasts(hold: &Hold) -> bool {
+    matches!(hold, Hold::GroupBudget { .. }) || is_lifted_by_an_input(hold)
 }
 
 /// Whether a fact, a command or the configuration lifts a hold, and time alone never does.

@@ -22,7 +22,7 @@ mod story;
 mod tests;
 
 pub use meant::{Unclear, meant, told_apart};
-pub use story::lines;
+pub use story::{lines, lines_of};
 
 /// The whole, at one moment.
 #[must_use]

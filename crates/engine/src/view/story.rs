@@ -19,13 +19,19 @@ use model::view::{Line, Tone};
 /// the one before named, since what was found in between is told by itself.
 #[must_use]
 pub fn lines(entries: &[Entry]) -> Vec<Line> {
+    lines_of(entries, &BTreeMap::new())
+}
+
+/// The same, where the resources of incidents that began before these entries are known.
+#[must_use]
+pub fn lines_of(entries: &[Entry], known: &BTreeMap<IncidentId, ResourceId>) -> Vec<Line> {
     let mut last = None;
     let mut told = Vec::new();
-    // Of an incident's events only the first names its resource.
-    let mut resources: BTreeMap<&IncidentId, &ResourceId> = BTreeMap::new();
-    let silent = ends_without_beginning(entries);
+    // Of an incident's events few name its resource.
+    let mut resources: BTreeMap<&IncidentId, &ResourceId> = known.iter().collect();
+    let silent = ends_without_beginning(entries, known);
     for entry in entries {
-        if let Event::IncidentOpened { id, resource, .. } = &entry.event {
+        if let (Some(id), Some(resource)) = (entry.event.incident(), entry.event.resource()) {
             resources.insert(id, resource);
         }
         if silent.contains(&entry.seq) {
@@ -46,14 +52,14 @@ pub fn lines(entries: &[Entry]) -> Vec<Line> {
 
 /// The ends of alerts whose beginning no incident told, since what was down was down because it should be. An entry that
 /// is read alone tells nothing of what came before it.
-fn ends_without_beginning(entries: &[Entry]) -> BTreeSet<u64> {
+fn ends_without_beginning(entries: &[Entry], known: &BTreeMap<IncidentId, ResourceId>) -> BTreeSet<u64> {
     if entries.len() < 2 {
         return BTreeSet::new();
     }
     let mut ordered: Vec<&Entry> = entries.iter().collect();
     ordered.sort_by_key(|entry| entry.seq);
     let named = ordered.iter().rev().filter_map(|entry| Some((entry.event.incident()?, entry.event.resource()?)));
-    let of: BTreeMap<&IncidentId, &ResourceId> = named.collect();
+    let of: BTreeMap<&IncidentId, &ResourceId> = known.iter().chain(named).collect();
     // Whether an incident of the resource is open at this point; nothing where none was spoken of yet.
     let mut open: BTreeMap<&ResourceId, bool> = BTreeMap::new();
     let mut silent: BTreeMap<u64, &ResourceId> = BTreeMap::new();

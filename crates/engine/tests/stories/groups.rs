@@ -3,6 +3,7 @@
 use model::action::Action;
 use model::fact::Condition;
 use model::incident::Outcome;
+use model::message::Kind;
 use model::verdict::Limit;
 
 use crate::story::{Story, named, needs};
@@ -43,6 +44,20 @@ fn a_dependent_waits_for_its_dependency_to_be_well_and_not_for_the_end_of_its_in
     let (db, web) = (story.ordered(Action::Start, "shop/db")[0], story.ordered(Action::Start, "shop/web")[0]);
     assert!(web - db < 11.0, "db at {db}, web at {web}:\n{story}");
     insta::assert_snapshot!(story);
+}
+
+#[test]
+fn a_dependent_of_what_waits_for_long_has_an_incident_of_its_own() {
+    // Merged first, and let go when its dependency's incident has to wait for the deployment's budget.
+    let mut story = Story::new();
+    story.settings.budgets.per_deployment = Limit { count: 1, window_ms: 1_800_000 };
+    story.runs("shop/db");
+    story.runs_as("shop/web", |d| d.depends_on = vec![needs("db", Condition::Started)]);
+    story.begins().after(5.0).will_end("shop/db", 500, 3, 1).crashes("shop/db", 3).crashes("shop/web", 1).after(60.0);
+    assert_eq!((story.phase("shop/db"), story.phase("shop/web")), ("held", "held"), "{story}");
+    // Nobody is told that nothing is wrong with it, and each of them is told when that has lasted.
+    story.after_minutes(5.0);
+    assert_eq!(story.told().iter().filter(|kind| **kind == Kind::Opened).count(), 2, "{story}");
 }
 
 #[test]
