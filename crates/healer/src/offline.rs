@@ -91,7 +91,8 @@ impl Journal {
         };
         let mut entries = self.reader.entries(&query).map_err(unread)?.entries;
         entries.reverse();
-        Ok(History { lines: view::lines(&entries), entries })
+        let resources = story::resources(&self.reader, &entries).map_err(unread)?;
+        Ok(History { lines: view::lines_of(&entries, &resources), entries })
     }
 }
 

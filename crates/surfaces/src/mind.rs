@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use std::collections::BTreeMap;
+
 use engine::view::{self, Subject, Unclear};
+use model::ResourceId;
 use model::command::{Ask, CommandId, Reply, ReplyLine};
 use model::event::Entry;
+use model::incident::IncidentId;
 use model::view::{Alert, Incident, Line, Source, Status, Why};
 use runtime::{Closed, Handle};
 use tokio::time::timeout;
@@ -97,9 +101,9 @@ impl Mind {
     }
 
     /// Entries, the oldest first, in words. Needs no state, and so no loop.
-    pub(crate) fn lines(&self, entries: &[Entry]) -> Vec<Line> {
+    pub(crate) fn lines(&self, entries: &[Entry], resources: &BTreeMap<IncidentId, ResourceId>) -> Vec<Line> {
         match self {
-            Mind::Loop(_) => view::lines(entries),
+            Mind::Loop(_) => view::lines_of(entries, resources),
             #[cfg(test)]
             Mind::Fixed(_) => crate::tests::Fixed::lines(entries),
         }

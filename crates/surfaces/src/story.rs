@@ -1,7 +1,9 @@
 //! The entries of the journal that a question needs, read beside the loop; also when there is no loop.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use engine::view::Subject;
-use model::event::Entry;
+use model::event::{Entry, Event};
 use model::incident::IncidentId;
 use model::resource::ResourceId;
 use store::reader::Query;
@@ -31,6 +33,28 @@ pub fn entries(reader: &Reader, subject: &Subject) -> Result<Vec<Entry>, Error> 
             Ok(all)
         }
     }
+}
+
+/// The resources of the incidents that the entries speak of and whose beginning is not among them.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub fn resources(reader: &Reader, entries: &[Entry]) -> Result<BTreeMap<IncidentId, ResourceId>, Error> {
+    let mut of = BTreeMap::new();
+    let opened = |entry: &Entry| matches!(entry.event, Event::IncidentOpened { .. });
+    let here: BTreeSet<&IncidentId> = entries.iter().filter(|entry| opened(entry)).filter_map(incident).collect();
+    let elsewhere: BTreeSet<&IncidentId> =
+        entries.iter().filter_map(incident).filter(|id| !here.contains(id)).collect();
+    for id in elsewhere {
+        let query = Query { incident: Some(id.clone()), names: vec!["incident_opened"], limit: 1, ..Query::default() };
+        let first = reader.entries(&query)?.entries.into_iter().next();
+        of.extend(first.and_then(|entry| Some((id.clone(), entry.event.resource()?.clone()))));
+    }
+    Ok(of)
+}
+
+fn incident(entry: &Entry) -> Option<&IncidentId> {
+    entry.event.incident()
 }
 
 fn newest(reader: &Reader, query: Query) -> Result<Vec<Entry>, Error> {

@@ -1,9 +1,13 @@
 //! The journal, page by page, in words and as it is kept.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use jiff::Timestamp;
+use model::ResourceId;
 use model::event::Entry;
+use model::incident::IncidentId;
 use model::view::Line;
 use serde::Serialize;
 
@@ -11,7 +15,7 @@ use crate::answer::Problem;
 use crate::house::House;
 use crate::mind::Mind;
 use crate::query::Query;
-use crate::schema;
+use crate::{schema, story};
 
 const KEYS: &[&str] = &["since", "until", "incident", "resource", "alerts_only", "order", "limit", "cursor"];
 
@@ -45,20 +49,30 @@ pub(crate) struct Page {
 pub(crate) async fn history(State(house): State<House>, RawQuery(raw): RawQuery) -> Result<Json<Page>, Problem> {
     let asked = asked(&Query::parse(raw.as_deref(), KEYS)?, Timestamp::now())?;
     let (first, newest_first) = (asked.after_seq.is_none(), asked.newest_first);
-    let page = house.read(move |reader| reader.entries(&asked)).await?;
-    let items = in_words(house.mind(), &page.entries, newest_first);
+    let read = move |reader: &store::Reader| {
+        let page = reader.entries(&asked)?;
+        let resources = story::resources(reader, &page.entries)?;
+        Ok((page, resources))
+    };
+    let (page, resources) = house.read(read).await?;
+    let items = in_words(house.mind(), &page.entries, &resources, newest_first);
     let total = (first && page.next.is_none()).then_some(items.len());
     Ok(Json(Page { items, entries: page.entries, total, next: page.next.map(|seq| seq.to_string()) }))
 }
 
 /// The lines in the order of their entries. They are told as things happened, the oldest first: what is said of an entry
 /// rests on those before it.
-fn in_words(mind: &Mind, entries: &[Entry], newest_first: bool) -> Vec<Line> {
+fn in_words(
+    mind: &Mind,
+    entries: &[Entry],
+    resources: &BTreeMap<IncidentId, ResourceId>,
+    newest_first: bool,
+) -> Vec<Line> {
     if !newest_first {
-        return mind.lines(entries);
+        return mind.lines(entries, resources);
     }
     let oldest_first: Vec<Entry> = entries.iter().rev().cloned().collect();
-    let mut lines = mind.lines(&oldest_first);
+    let mut lines = mind.lines(&oldest_first, resources);
     lines.reverse();
     lines
 }

@@ -67,9 +67,11 @@ fn journal() -> Vec<Event> {
 /// As the offline commands read it: the newest entries, told from the oldest on.
 fn offline(dir: &std::path::Path, limit: usize) -> (Vec<Line>, Vec<u64>) {
     let query = Query { newest_first: true, limit, ..Query::default() };
-    let mut entries = Reader::open(dir).unwrap().entries(&query).unwrap().entries;
+    let reader = Reader::open(dir).unwrap();
+    let mut entries = reader.entries(&query).unwrap().entries;
     entries.reverse();
-    (view::lines(&entries), entries.iter().map(|entry| entry.seq).collect())
+    let resources = crate::story::resources(&reader, &entries).unwrap();
+    (view::lines_of(&entries, &resources), entries.iter().map(|entry| entry.seq).collect())
 }
 
 #[tokio::test]
@@ -90,6 +92,9 @@ async fn the_story_of_a_journal_is_the_same_online_and_offline_and_in_either_ord
         newest.items.reverse();
         newest.entries.reverse();
         assert_eq!(newest.items, lines, "newest first, {limit} on a page");
+        let of_incidents = lines.iter().filter(|line| line.incident.is_some());
+        assert!(of_incidents.clone().count() > 2, "{lines:#?}");
+        assert!(of_incidents.clone().all(|line| line.resource.is_some()), "also where it began before: {lines:#?}");
         assert_eq!(newest.entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(), seqs);
     }
     let (lines, _) = offline(dir.path(), 100);
