@@ -295,6 +295,7 @@ impl Engine {
             | Hold::ObserveMode
             | Hold::Backoff { .. }
             | Hold::GroupBudget { .. }
+            | Hold::ReplicaDown { .. }
             | Hold::Storm
             | Hold::StoreFull => false,
         }
@@ -408,8 +409,23 @@ impl Engine {
         {
             return Some(Verdict::Hold(hold, until));
         }
+        if let Some(replica) = self.replica_that_is_down(step) {
+            return Some(Verdict::Hold(Hold::ReplicaDown { replica }, self.after(ASK_AGAIN_SOON)));
+        }
         let full = !self.has_a_free_hand();
         full.then(|| Verdict::Hold(Hold::Concurrency { limit: budgets.concurrent }, self.after(ASK_AGAIN_SOON)))
+    }
+
+    /// The share of a group that may be down: what runs, though ill, is not taken down while another replica of the same
+    /// service is down or held by a repair.
+    fn replica_that_is_down(&self, step: &Step) -> Option<ResourceId> {
+        let shall_run = |replica: &ResourceId| {
+            let wanted = self.state.intents.get(replica).map(|intent| intent.wanted);
+            wanted == Some(Wanted::Running) && self.not_ours(replica).is_none()
+        };
+        let repaired = |replica: &ResourceId| self.state.open_incident(replica).is_some_and(Incident::holds_leases);
+        let mut replicas = self.world.replicas(&step.resource).filter(|_| step.pair == Pair::Opens);
+        replicas.find(|replica| shall_run(replica) && (!self.is_up(replica) || repaired(replica))).cloned()
     }
 
     /// The first ones that fail are treated at once; from the third on the others wait for a common cause.

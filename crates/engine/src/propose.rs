@@ -228,6 +228,7 @@ fn is_lifted_by_an_input(hold: &Hold) -> bool {
         | Hold::Backoff { .. }
         | Hold::Concurrency { .. }
         | Hold::GroupBudget { .. }
+        | Hold::ReplicaDown { .. }
         | Hold::Storm => false,
     }
 }

@@ -251,6 +251,11 @@ impl World {
         self.deployment_of(resource).filter(move |other| *other != resource && needs(other))
     }
 
+    /// The other replicas of the same service.
+    pub fn replicas<'a>(&'a self, resource: &'a ResourceId) -> impl Iterator<Item = &'a ResourceId> {
+        self.deployment_of(resource).filter(move |other| *other != resource && other.service() == resource.service())
+    }
+
     /// The resources that share this one's network namespace.
     pub fn network_children<'a>(&'a self, resource: &'a ResourceId) -> impl Iterator<Item = &'a ResourceId> {
         self.sharing.iter().filter(move |other| {

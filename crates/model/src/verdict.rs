@@ -102,6 +102,11 @@ pub enum Hold {
         /// Its limit.
         limit: Limit,
     },
+    /// Another replica of the service is down, or being mended: not all are taken down at once.
+    ReplicaDown {
+        /// Which.
+        replica: ResourceId,
+    },
     /// Many fail at once: a common cause is waited for.
     Storm,
     /// An undo failed nearby: nothing is done in its reach.
@@ -236,6 +241,7 @@ impl fmt::Display for Hold {
             }
             Hold::Concurrency { limit } => write!(f, "{limit} remediations run already"),
             Hold::GroupBudget { group, limit } => write!(f, "the budget of {group} is spent ({limit})"),
+            Hold::ReplicaDown { replica } => write!(f, "{} is down, and not both shall be", replica.short()),
             Hold::Storm => f.write_str("many fail at once: waiting for a common cause"),
             Hold::Halted { by } => write!(f, "halted: an undo failed in incident {by}"),
             Hold::StoreFull => f.write_str("the journal cannot be written: healer only watches"),
@@ -288,6 +294,7 @@ impl Hold {
             Hold::Backoff { .. } => "backoff",
             Hold::Concurrency { .. } => "concurrency",
             Hold::GroupBudget { .. } => "group_budget",
+            Hold::ReplicaDown { .. } => "replica_down",
             Hold::Storm => "storm",
             Hold::Halted { .. } => "halted",
             Hold::StoreFull => "store_full",

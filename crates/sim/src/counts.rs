@@ -43,6 +43,7 @@ const EXPECTED: &[(&str, &[&str])] = &[
             "backoff",
             "concurrency",
             "group_budget",
+            "replica_down",
             "storm",
             "halted",
             "store_full",
@@ -176,6 +177,7 @@ const EXPECTED: &[(&str, &[&str])] = &[
 /// What no world can reach, each with its reason.
 pub const UNREACHED: &[(&str, &str, &str)] = &[
     ("hold", "paused", "what is paused shows no symptom, so `clearing` is said first"),
+    ("hold", "replica_down", "no service of the simulated host has a second replica"),
     ("refusal", "not_leader", "an engine that was deposed handles nothing, so its guard is never asked"),
     ("refusal", "stopped_on_purpose", "never an escalation: it shows as the outcome stopped_by_owner"),
     ("refusal", "absent", "never an escalation: it shows as the outcome gone"),

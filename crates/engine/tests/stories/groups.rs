@@ -1,7 +1,7 @@
 //! Several services fail: dependencies, common causes, storms, and the budgets of groups.
 
 use model::action::Action;
-use model::fact::Condition;
+use model::fact::{Condition, Health};
 use model::incident::Outcome;
 use model::message::Kind;
 use model::verdict::Limit;
@@ -141,4 +141,16 @@ fn two_containers_of_one_name_that_are_both_down_are_not_chosen_between() {
     let other = story.first_id_of("shop/web");
     story.ends(&other, 3).after(30.0);
     assert_eq!((story.starts("shop/web"), story.held_for("shop/web")), (0, "two_incarnations"), "{story}");
+}
+
+#[test]
+fn the_replicas_of_a_service_are_not_taken_down_at_the_same_time() {
+    let mut story = Story::of(&["shop/web", "shop/web/2"]);
+    story.settings.budgets.concurrent = 9;
+    story.has_check("shop/web").has_check("shop/web/2").after(5.0);
+    story.turns("shop/web", Health::Unhealthy).turns("shop/web/2", Health::Unhealthy).after(1.0);
+    assert_eq!(story.ordered(Action::Stop, "shop/web").len() + story.ordered(Action::Stop, "shop/web/2").len(), 1);
+    assert!(story.to_string().contains("is down, and not both shall be"), "{story}");
+    story.turns("shop/web", Health::Healthy).after_minutes(5.0);
+    assert_eq!(story.ordered(Action::Stop, "shop/web/2").len(), 1, "{story}");
 }

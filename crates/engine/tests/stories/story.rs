@@ -141,11 +141,12 @@ pub(crate) struct Story {
     pub(crate) fail_though_written: bool,
 }
 
-/// A service named `shop/web` or, outside of any deployment, `nginx`.
+/// A service named `shop/web`, its second replica `shop/web/2`, or, outside of any deployment, `nginx`.
 pub(crate) fn named(name: &str) -> ResourceId {
-    match name.split_once('/') {
-        Some((deployment, service)) => ResourceId::docker(HOST, deployment, service, 1),
-        None => ResourceId::lone_container(HOST, name),
+    match name.split('/').collect::<Vec<_>>()[..] {
+        [deployment, service] => ResourceId::docker(HOST, deployment, service, 1),
+        [deployment, service, number] => ResourceId::docker(HOST, deployment, service, number.parse().unwrap()),
+        _ => ResourceId::lone_container(HOST, name),
     }
 }
 

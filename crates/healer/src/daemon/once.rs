@@ -76,6 +76,7 @@ fn stand(phase: &Phase, now: Now) -> Stand {
 fn passes(hold: &Hold) -> bool {
     match hold {
         Hold::Storm
+        | Hold::ReplicaDown { .. }
         | Hold::Concurrency { .. }
         | Hold::Busy { .. }
         | Hold::Backoff { .. }
