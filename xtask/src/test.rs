@@ -51,7 +51,10 @@ fn everything(report: &mut Report) -> Result<()> {
     }
     check(report, "format", "rustfmt", shell::cargo().args(["fmt", "--all", "--", "--check"]))?;
     let mut clippy = shell::cargo();
-    clippy.args(["clippy", "--workspace", "--all-targets"]).args(locked()).args(["--", "-D", "warnings"]);
+    clippy
+        .args(["clippy", "--workspace", "--all-targets", "--features", "sim/faults"])
+        .args(locked())
+        .args(["--", "-D", "warnings"]);
     check(report, "clippy", "clippy", &mut clippy)?;
     if let Err(error) = tidy::run() {
         report.failures.push(format!("tidy: {error:#}"));
@@ -71,7 +74,9 @@ fn everything(report: &mut Report) -> Result<()> {
     }
     // The simulator plays millions of steps, and says what it reached: optimised, and aloud.
     let rest: &[&str] = &["--workspace", "--exclude", "sim", "--color", "never"];
-    for args in [rest, &["--release", "--package", "sim", "--color", "never", "--", "--nocapture"]] {
+    for args in
+        [rest, &["--release", "--package", "sim", "--features", "faults", "--color", "never", "--", "--nocapture"]]
+    {
         tests(report, engine.as_ref().ok(), args)?;
     }
     if let Ok(engine) = &engine {

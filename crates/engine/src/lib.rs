@@ -159,7 +159,7 @@ pub struct Standing {
     pub being_stopped: bool,
 }
 
-/// Faults that the simulator plants, to show that it would find them. All off outside of it.
+/// Faults that the simulator plants, to show that it would find them. Without the feature `faults` nothing can switch them on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Faults {
@@ -227,6 +227,7 @@ impl Engine {
     }
 
     /// Plants faults.
+    #[cfg(feature = "faults")]
     pub fn plant(&mut self, faults: Faults) {
         self.faults = faults;
     }

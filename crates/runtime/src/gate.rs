@@ -164,6 +164,7 @@ impl Gate {
     }
 
     /// Plants faults.
+    #[cfg(feature = "faults")]
     pub fn plant(&self, faults: Faults) {
         self.lock().faults = faults;
     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use engine::{Decision, Engine, Faults, State};
+use engine::{Decision, Engine, State};
 use model::command::{Reply, ReplyLine};
 use model::event::{Entry, Event};
 use model::input::{Effect, Input, SourceState};
@@ -120,11 +120,13 @@ impl<J: Journal, P: Perform> Loop<J, P> {
     }
 
     /// Plants faults in the engine.
-    pub fn plant(&mut self, faults: Faults) {
+    #[cfg(feature = "faults")]
+    pub fn plant(&mut self, faults: engine::Faults) {
         self.engine.plant(faults);
     }
 
     /// Plants faults in the loop.
+    #[cfg(feature = "faults")]
     pub fn plant_loop(&mut self, faults: LoopFaults) {
         self.faults = faults;
     }

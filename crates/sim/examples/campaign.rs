@@ -3,7 +3,7 @@
 //! ```text
 //! cargo run --release -p sim --example campaign -- 100000          worlds 0 to 99,999
 //! cargo run --release -p sim --example campaign -- 1 4711 trace    one world, told step by step
-//! cargo run --release -p sim --example campaign -- faults          each planted fault, up to 2,000 worlds
+//! cargo run --release -p sim --features faults --example campaign -- faults     each planted fault, up to 2,000 worlds
 //! ```
 
 #![expect(clippy::print_stdout, reason = "it prints its report")]
@@ -14,6 +14,7 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let number = |at: usize, otherwise: u64| words.get(at).and_then(|word| word.parse().ok()).unwrap_or(otherwise);
     let threads = std::thread::available_parallelism().map_or(2, |n| n.get());
+    #[cfg(feature = "faults")]
     if words.first().is_some_and(|word| word == "faults") {
         let found = sim::hunt_all(number(1, 2_000), threads);
         for one in &found {

@@ -80,6 +80,7 @@ impl World<'_> {
         let process = Rc::new(RefCell::new(Process::default()));
         let disk = Disk { kept: self.disk.clone(), process: process.clone() };
         let gate = Gate::default();
+        #[cfg(feature = "faults")]
         gate.plant(self.plan.gate);
         let settings = self.settings.clone();
         if self.stormy && self.rng.percent(4) {
@@ -92,8 +93,11 @@ impl World<'_> {
             self.counts.hit("store", "unreadable");
             return self.after(1_000, Ev::BeginHealer);
         };
-        turning.plant(self.plan.engine);
-        turning.plant_loop(self.plan.turn);
+        #[cfg(feature = "faults")]
+        {
+            turning.plant(self.plan.engine);
+            turning.plant_loop(self.plan.turn);
+        }
         self.check.compare_whole(turning.engine().state(), self.now, "a recovered state");
         if let Err(error) = turning.lead(self.moment()) {
             self.trace(|| format!("healer {pid} cannot lead: {error}"));

@@ -16,6 +16,7 @@ mod counts;
 mod disk;
 mod docker;
 mod eyes;
+#[cfg(feature = "faults")]
 mod faults;
 mod hands;
 mod healer;
@@ -27,16 +28,20 @@ mod world;
 
 pub use campaign::{Report, campaign};
 pub use counts::{Counts, UNREACHED};
+#[cfg(feature = "faults")]
 pub use faults::{Found, Planted, hunt, hunt_all, planted};
 
 /// What a world is played with.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
     /// Faults planted in the engine.
+    #[cfg(feature = "faults")]
     pub engine: engine::Faults,
     /// Faults planted in the last question before an act.
+    #[cfg(feature = "faults")]
     pub gate: runtime::GateFaults,
     /// Faults planted in the loop.
+    #[cfg(feature = "faults")]
     pub turn: runtime::LoopFaults,
     /// Every world of so many keeps its journal as bytes with hashes, and recovers from those.
     pub bytes_every: u64,
@@ -47,8 +52,11 @@ pub struct Plan {
 impl Default for Plan {
     fn default() -> Plan {
         Plan {
+            #[cfg(feature = "faults")]
             engine: engine::Faults::default(),
+            #[cfg(feature = "faults")]
             gate: runtime::GateFaults::default(),
+            #[cfg(feature = "faults")]
             turn: runtime::LoopFaults::default(),
             bytes_every: 32,
             trace: None,

@@ -33,6 +33,7 @@ fn no_world_breaks_a_promise_and_everything_is_reached() {
     assert!(report.is_good(), "see the report above");
 }
 
+#[cfg(feature = "faults")]
 #[test]
 fn each_planted_fault_is_found_by_a_world_that_is_clean_without_it() {
     let found = sim::hunt_all(2_000, threads());
