@@ -377,6 +377,11 @@ impl Engine {
             _ if contradicted => self.drop_step(command, step, "dropped: somebody wanted otherwise meanwhile"),
             Verdict::Allow(permit) => self.start_action(permit, 0, 0),
             Verdict::Refuse(refusal) => self.drop_step(command, step, &format!("refused: {refusal}")),
+            // Nobody but they can end that.
+            Verdict::Hold(hold @ Hold::TwoIncarnations, _) => {
+                let text = format!("not done: {hold}; remove the one that is not meant with `docker rm`");
+                self.drop_step(command, step, &text);
+            }
             Verdict::Hold(hold, _) => self.tell_queued(command, step, &hold),
             Verdict::Ask(_) => {}
         }
