@@ -1,0 +1,93 @@
+//! What ended while nobody watched, told from what the engine kept (facts/intent.md, B1).
+
+use std::time::Duration;
+
+use model::fact::{Happening, Kept, Look, SourceTime, What};
+use model::intent::{Intent, Wanted};
+
+use super::{Around, KILL_EARLY, SIGKILL, said_at, usize_of};
+
+pub(super) enum End {
+    AsBefore,
+    Stopped(String),
+    Unknown(String),
+}
+
+/// What ended a body while nobody watched (facts/intent.md, B1).
+pub(super) fn judge_unseen_end(look: &Look, by_engine: bool, around: &Around<'_>) -> End {
+    let Some(exit) = &look.exit else { return End::Unknown("it is down, and nothing says how".to_owned()) };
+    let ours = around.own.map_or(0, |own| own.stops_at(exit.at));
+    // While its API was closed nobody could stop it; a crashed engine stops its survivors itself at its next start.
+    // What it started itself before healer could look again is another matter.
+    let started_out = look.started.is_some_and(|at| around.source.was_out(at));
+    // Unless somebody was stopping it before, as the engine's note told while it still ran.
+    if around.source.was_out(exit.at) && !started_out && !around.body.noted_while_up {
+        return End::AsBefore;
+    }
+    if let Some(kept) = &look.kept {
+        if foreign_signals(kept, ours, look.definition.stop_timeout_s) {
+            return End::Stopped("the engine's kept events show that somebody stopped it".to_owned());
+        }
+        if kept.complete {
+            return End::AsBefore;
+        }
+    }
+    match look.manually_stopped {
+        Some(false) => End::AsBefore,
+        // Its last start failed: what is down already cannot be stopped (facts/intent.md, L6).
+        None if !exit.error.is_empty() => End::AsBefore,
+        // The stop that the engine notes is ours, and nothing that it kept tells of another.
+        Some(true) if ours > 0 => End::AsBefore,
+        // Found dead after an unclean stop of the engine: nobody stopped it. A program may also end with 255 by itself, so
+        // this is asked last.
+        None if exit.code == 255 => End::AsBefore,
+        None if by_engine && around.source.went_out_after(exit.at) => End::AsBefore,
+        Some(true) => {
+            End::Unknown("it ended while healer could not see, stopped or signalled through the engine".to_owned())
+        }
+        None => End::Unknown("it ended while healer could not see, and nothing tells how".to_owned()),
+    }
+}
+
+/// Whether the engine's kept events show a stop without a signal, by somebody else than us and while its API was open.
+pub(super) fn stopped_while_restarting(look: &Look, before: &Intent, around: &Around<'_>) -> Option<String> {
+    let kept = look.kept.as_ref().filter(|_| before.wanted == Wanted::Running)?;
+    let signalled = kept.happenings.iter().any(|h| matches!(h.what, What::Signalled { terminating: true, .. }));
+    let mut stops = kept.happenings.iter().filter(|h| h.what == What::Stopped).map(|h| h.at);
+    let ours = |at: SourceTime| around.own.map_or(0, |own| own.stops_at(at)) > 0;
+    let foreign = stops.any(|at| at > said_at(before) && !around.source.was_out(at) && !ours(at));
+    (foreign && !signalled).then(|| "the engine's kept events show that somebody stopped it".to_owned())
+}
+
+/// Whether the kept events show a signal that so many stops of ours do not explain: each one a stop signal and, once the
+/// stop timeout is over, one kill.
+fn foreign_signals(kept: &Kept, ours: u32, timeout_s: i64) -> bool {
+    let signals = |kill: bool| {
+        kept.happenings.iter().filter(move |happening| match happening.what {
+            What::Signalled { signal, terminating } => terminating && (signal == SIGKILL) == kill,
+            What::Created
+            | What::Started
+            | What::Died { .. }
+            | What::Stopped
+            | What::Restarted
+            | What::OutOfMemory
+            | What::Paused
+            | What::Unpaused
+            | What::Health(_)
+            | What::Renamed { .. }
+            | What::Updated
+            | What::Attached
+            | What::Destroyed => false,
+        })
+    };
+    let first_ask = signals(false).map(|ask| ask.at).next();
+    let early = |kill: &Happening| first_ask.is_none_or(|ask| is_early(kill.at, ask, timeout_s));
+    let (asks, kills) = (signals(false).count(), signals(true).count());
+    asks > usize_of(ours) || kills > usize_of(ours) || signals(true).any(early)
+}
+
+/// Whether a kill came so soon after the stop signal that it is not the end of that stop's patience.
+pub(super) fn is_early(kill: SourceTime, ask: SourceTime, timeout_s: i64) -> bool {
+    // A negative timeout waits for ever.
+    u64::try_from(timeout_s).map_or(true, |s| kill.since(ask) + KILL_EARLY < Duration::from_secs(s))
+}
