@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use model::action::{Action, Behalf, Pair, Permit, PermitId};
 use model::event::Event;
-use model::fact::{Exit, Generation, Health};
+use model::fact::{Exit, Generation, Health, Kept};
 use model::input::{Input, Report, SourceState};
 use model::settings::{Mode, Settings};
 use model::{ResourceId, Tick, Wall};
