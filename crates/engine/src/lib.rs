@@ -92,6 +92,8 @@ struct Live {
     replied: Vec<Reply>,
     /// The incidents whose dependents were looked at since their resource is well.
     carries: BTreeMap<u64, Tick>,
+    /// When this process took the lead.
+    began: Tick,
     /// What keeps healer from its work, by what it is about.
     warnings: BTreeMap<String, String>,
     /// Something was let go that others may wait for.
@@ -254,6 +256,7 @@ impl Engine {
     /// way is looked at again.
     pub fn lead(&mut self, epoch: u64, now: Now) -> Decision {
         self.now = now;
+        self.live.began = now.tick;
         self.state.epoch = epoch;
         let event = Event::Started { version: self.version.clone(), instance: self.settings.instance.clone() };
         self.emit(event);

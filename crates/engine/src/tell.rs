@@ -18,6 +18,8 @@ use crate::{Engine, diagnose};
 
 /// An incident that is open for longer than this becomes a thread.
 const TELL_AFTER: Duration = Duration::from_secs(180);
+/// A process that has just begun tells of nothing old before it has seen how that stands, or could not within this time.
+const SEES_WITHIN: Duration = Duration::from_secs(60);
 /// The waits between the tries of a delivery; the last one repeats.
 const RETRY_AFTER: [Duration; 6] = [
     Duration::from_secs(1),
@@ -36,7 +38,10 @@ impl Engine {
     /// When an incident has to be told because it lasts.
     pub(crate) fn tell_due(&self, incident: &Incident) -> Option<Tick> {
         let waits = !incident.phase.is_over() && !incident.told.open && !self.is_told_by_a_recovery(incident);
-        waits.then(|| incident.since.tick.after(TELL_AFTER))
+        let source = self.world.source(incident.resource.host());
+        let seen = source.is_some_and(|source| source.listed || source.ever_listed);
+        let soonest = if seen { Tick(0) } else { self.live.began.after(SEES_WITHIN) };
+        waits.then(|| incident.since.tick.after(TELL_AFTER).max(soonest))
     }
 
     pub(crate) fn tell_if_due(&mut self, number: u64) {

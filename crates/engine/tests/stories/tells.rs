@@ -88,3 +88,19 @@ fn without_a_channel_nothing_waits_in_the_outbox() {
     assert!(story.engine().state().outbox.is_empty());
     assert_eq!(story.count("message_queued"), 1, "it stands in the journal all the same");
 }
+
+#[test]
+fn what_is_old_is_not_told_before_it_was_seen_how_it_stands() {
+    let mut story = Story::of(&["shop/web"]);
+    story.will_end("shop/web", 500, 3, 99).freezes().after(1.0).crashes("shop/web", 3).after(60.0);
+    assert_eq!(story.told(), []);
+    story.is_killed().after_minutes(10.0).removed("shop/web").process_starts().after(5.0).connects().after(60.0);
+    assert_eq!(story.told(), [], "it is gone, and was told to nobody:\n{story}");
+    // Where nothing can be seen, that is no reason to be silent.
+    let mut story = Story::of(&["shop/web"]);
+    story.freezes().after(1.0).crashes("shop/web", 3).after(60.0).is_killed().after_minutes(10.0);
+    story.process_starts().after(59.0);
+    assert_eq!(story.told(), []);
+    story.after(2.0);
+    assert_eq!(story.told(), [Kind::Opened], "{story}");
+}
