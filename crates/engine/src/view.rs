@@ -4,25 +4,31 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::alert::Alert;
-use model::event::Entry;
+use model::event::{Entry, Event};
 use model::fact::{Health, Run};
 use model::incident::{IncidentId, Mend, Outcome, Phase};
 use model::intent::{Author, Intent, Wanted};
+use model::resource::NO_DEPLOYMENT;
 use model::time::Spoken;
 use model::view::{Deployment, Incident as IncidentView, Next, Resource, Source, Standing, Status, Why};
-use model::{Now, ResourceId};
+use model::{Now, ResourceId, Wall};
 
+use crate::Engine;
 use crate::incident::Incident;
-use crate::{Engine, tell};
 
 mod meant;
+mod moment;
 mod stands;
 mod story;
 #[cfg(test)]
 mod tests;
 
 pub use meant::{Unclear, meant, told_apart};
-pub use story::{lines, lines_of};
+pub use moment::moment;
+pub use story::{is_evidence, lines, lines_of};
+
+/// Of the services that were not touched, so many are named.
+const UNTOUCHED_MAX: usize = 5;
 
 /// The whole, at one moment.
 #[must_use]
@@ -194,7 +200,8 @@ fn next(engine: &Engine, now: Now) -> Vec<Next> {
             let short = incident.resource.short();
             let what = match &incident.phase {
                 Phase::Diagnosing { .. } | Phase::Planning { .. } => format!("diagnose {short}"),
-                Phase::Held { reason, .. } => format!("look at {short} again ({reason})"),
+                // Why it is held stands in its row.
+                Phase::Held { .. } => format!("look at {short} again"),
                 Phase::AwaitingApproval { .. } => format!("the request for {short} expires"),
                 Phase::Acting { .. } => format!("settle the step on {short}"),
                 Phase::Verifying { .. } => format!("verify {short}"),
@@ -277,7 +284,7 @@ fn incident_view(incident: &Incident, now: Now) -> IncidentView {
         opened: incident.opened.wall,
         ended: incident.ended().map(|at| now.wall_at(at)),
         cause: incident.diagnosis.as_ref().map(|diagnosis| diagnosis.title.clone()).unwrap_or_default(),
-        why: tell::standing(incident),
+        why: stands::how(incident, now),
         attempts: u32::try_from(incident.attempts.len()).unwrap_or(u32::MAX),
     }
 }
@@ -303,11 +310,23 @@ pub fn subject(engine: &Engine, words: &str) -> Result<Subject, Unclear> {
     {
         return Ok(Subject::Incident(id));
     }
-    let fits = meant(&known(engine), words)?;
+    let fits = match meant(&known(engine), words) {
+        // What was removed lately is known by its incidents.
+        Err(Unclear::Nothing) => meant(&ill_once(engine), words)?,
+        fits => fits?,
+    };
     Ok(match fits.as_slice() {
         [one] => Subject::Resource(one.clone()),
         _ => Subject::Deployment(fits),
     })
+}
+
+/// Every resource that had an incident, as far as it is remembered.
+fn ill_once(engine: &Engine) -> Vec<ResourceId> {
+    let mut ids: Vec<ResourceId> = engine.state.incidents.values().map(|incident| incident.resource.clone()).collect();
+    ids.sort();
+    ids.dedup();
+    ids
 }
 
 /// The incidents of a resource, oldest first: their entries belong to its story.
@@ -338,13 +357,29 @@ pub fn why(engine: &Engine, subject: &Subject, entries: &[Entry], now: Now) -> W
     let last = incidents.last();
     let view = main.as_ref().map(|id| resource(engine, id, now));
     Why {
-        headline: view.as_ref().map(|view| headline(view, now)).unwrap_or_default(),
-        not_done: not_done(engine, main.as_ref(), last.copied()),
+        headline: match removed(engine, main.as_ref(), entries) {
+            Some(at) => removed_in_words(main.as_ref(), at, last.copied()),
+            None => view.as_ref().map(|view| headline(view, now)).unwrap_or_default(),
+        },
+        not_done: not_done(engine, main.as_ref(), last.copied(), now),
         evidence: last.map(|incident| incident.evidence.clone()).unwrap_or_default(),
         incidents: incidents.iter().map(|incident| incident_view(incident, now)).collect(),
-        story: lines(entries),
+        story: lines_of(entries, &incidents.iter().map(|it| (it.id.clone(), it.resource.clone())).collect()),
         resource: view,
     }
+}
+
+/// When the resource was removed, if it is no more and nothing is wanted of it.
+fn removed(engine: &Engine, id: Option<&ResourceId>, entries: &[Entry]) -> Option<Wall> {
+    let id = id.filter(|id| engine.world.body(id).is_none() && !engine.state.intents.contains_key(*id))?;
+    let gone = |entry: &&Entry| matches!(&entry.event, Event::ResourceGone { resource, .. } if resource == id);
+    entries.iter().rev().find(gone).map(|entry| entry.at.wall)
+}
+
+fn removed_in_words(id: Option<&ResourceId>, at: Wall, last: Option<&Incident>) -> String {
+    let short = id.map_or("it", ResourceId::short);
+    let last = last.map(|incident| format!("; its last incident: {}", incident.id)).unwrap_or_default();
+    format!("{short} was removed at {}{last}.", moment(at))
 }
 
 fn headline(view: &Resource, now: Now) -> String {
@@ -389,7 +424,7 @@ fn headline(view: &Resource, now: Now) -> String {
 }
 
 /// What was not done, and why not.
-fn not_done(engine: &Engine, id: Option<&ResourceId>, incident: Option<&Incident>) -> Vec<String> {
+fn not_done(engine: &Engine, id: Option<&ResourceId>, incident: Option<&Incident>, now: Now) -> Vec<String> {
     let mut not = Vec::new();
     let Some(id) = id else { return not };
     let short = id.short();
@@ -422,18 +457,32 @@ fn not_done(engine: &Engine, id: Option<&ResourceId>, incident: Option<&Incident
     if let Some(diagnosis) = &incident.diagnosis {
         match (diagnosis.cause.as_str(), diagnosis.mend) {
             ("oom_main", _) => not.push("raising the memory limit: that is for a person".to_owned()),
+            ("crash", Mend::Start) if !incident.attempts.is_empty() => {
+                not.push("mending what made it crash: that is in it, and for a person".to_owned());
+            }
             (_, Mend::Person) => not.push("a start: the same start would fail the same way".to_owned()),
             (_, Mend::Start | Mend::Restart | Mend::Nothing) => {}
         }
     }
-    let never_failed: Vec<&str> = engine
-        .world
-        .dependents(id)
-        .filter(|dependent| engine.state.open_incident(dependent).is_none())
-        .map(ResourceId::short)
-        .collect();
-    if !never_failed.is_empty() && !incident.attempts.is_empty() {
-        not.push(format!("touching {}: nothing is wrong there", never_failed.join(", ")));
+    if !incident.attempts.is_empty() {
+        not.extend(untouched(engine, id, now).map(|others| format!("touching {others}: nothing is wrong there")));
     }
     not
+}
+
+/// The other services of the deployment that are well, by name; those that it needs, or that need it, first.
+fn untouched(engine: &Engine, id: &ResourceId, now: Now) -> Option<String> {
+    let near: Vec<&ResourceId> = engine.world.parents(id).chain(engine.world.dependents(id)).collect();
+    let of_deployment = |other: &&ResourceId| {
+        id.deployment() != NO_DEPLOYMENT && other.deployment_prefix() == id.deployment_prefix() && *other != id
+    };
+    let mut others: Vec<&ResourceId> = engine.world.resources().filter(of_deployment).collect();
+    others.sort_by_key(|other| !near.contains(other));
+    others.retain(|other| resource(engine, other, now).standing == Standing::Well);
+    let named: Vec<&str> = others.iter().take(UNTOUCHED_MAX).map(|other| other.short()).collect();
+    match others.len().saturating_sub(named.len()) {
+        0 if named.is_empty() => None,
+        0 => Some(named.join(", ")),
+        more => Some(format!("{} and {more} more", named.join(", "))),
+    }
 }

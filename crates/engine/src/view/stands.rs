@@ -1,14 +1,17 @@
 //! How one resource stands, and the command that settles it, if a person should.
 
+use std::time::Duration;
+
 use model::action::{Action, Pair};
 use model::fact::Run;
 use model::incident::Phase;
 use model::intent::{Author, Intent, Wanted};
-use model::verdict::Refusal;
+use model::time::Spoken;
+use model::verdict::{Hold, Refusal};
 use model::view::Standing;
 use model::{Now, ResourceId};
 
-use super::{ago, to_wall};
+use super::{ago, moment, to_wall};
 use crate::incident::Incident;
 use crate::world::Body;
 use crate::{Engine, plan, tell};
@@ -24,7 +27,7 @@ pub(super) fn stands(
 ) -> (Standing, String) {
     if let Some(incident) = incident {
         let cause = incident.diagnosis.as_ref().map_or(incident.because.as_str(), |diagnosis| &diagnosis.title);
-        let how = tell::standing(incident);
+        let how = how(incident, now);
         let standing = match &incident.phase {
             Phase::AwaitingApproval { .. } | Phase::Escalated { .. } => Standing::NeedsYou,
             Phase::Held { .. } => Standing::Held,
@@ -61,6 +64,31 @@ pub(super) fn stands(
         (false, Some((Wanted::Running, _))) => (Standing::Held, "down; being looked at".to_owned()),
         (false, Some((Wanted::Unknown, intent))) => (Standing::Unknown, intent.because.clone()),
         (false, None) => (Standing::Unknown, "made, and not started yet".to_owned()),
+    }
+}
+
+/// How an incident stands at this moment, in one clause: what it waits for, with when that is.
+pub(super) fn how(incident: &Incident, now: Now) -> String {
+    match &incident.phase {
+        Phase::Held { reason: Hold::Backoff { attempt, .. }, until } => {
+            // Whole seconds: it is looked at by persons, again and again.
+            match until.since(now.tick).as_secs() {
+                0 => format!("held: attempt {attempt} is due"),
+                left_s => format!("held: attempt {attempt} in {}", Spoken(Duration::from_secs(left_s))),
+            }
+        }
+        Phase::Verifying { until, .. } if incident.body_of_open_pair().is_none() => {
+            format!("running again, must hold until {}", moment(now.wall_at(*until)))
+        }
+        Phase::Held { .. }
+        | Phase::Verifying { .. }
+        | Phase::Diagnosing { .. }
+        | Phase::Planning { .. }
+        | Phase::AwaitingApproval { .. }
+        | Phase::Acting { .. }
+        | Phase::RollingBack { .. }
+        | Phase::Escalated { .. }
+        | Phase::Resolved { .. } => tell::standing(incident),
     }
 }
 

@@ -3,63 +3,177 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use model::ResourceId;
-use model::action::{Answer, Behalf, Pair};
+use model::action::{Action, Answer, Behalf, Pair, PermitId};
 use model::alert;
 use model::command::Ask;
 use model::event::{Entry, Event, Refresh};
-use model::incident::{Confidence, EvidenceId, IncidentId, Verification};
+use model::incident::{Confidence, Diagnosis, Evidence, EvidenceId, IncidentId, Verification};
 use model::input::SourceState;
 use model::intent::{Author, Intent, Wanted};
 use model::message::Kind;
 use model::time::Spoken;
 use model::view::{Line, Tone};
+use model::{ResourceId, Tick};
+
+use super::moment;
+
+/// How the line begins that tells of a piece of evidence.
+const FOUND: &str = "found [";
+/// What a look shows of what was started.
+const RUNS: &str = "it runs";
+/// From so many hexadecimal digits on, a word is the id of something that is made anew each time.
+const ID_DIGITS_MIN: usize = 12;
 
 /// Entries in words, one line each; those that say nothing to a person are left out: also a diagnosis that names what
 /// the one before named, since what was found in between is told by itself.
 #[must_use]
 pub fn lines(entries: &[Entry]) -> Vec<Line> {
-    lines_of(entries, &BTreeMap::new())
+    let mut before = Before::default();
+    told(entries, &mut before)
 }
 
-/// The same, where the resources of incidents that began before these entries are known.
+/// The same for whoever knows the local time of [`super::moment`]s, and, where they are known, the resources of
+/// incidents that began before these entries.
 #[must_use]
 pub fn lines_of(entries: &[Entry], known: &BTreeMap<IncidentId, ResourceId>) -> Vec<Line> {
-    let mut last = None;
+    let resources = known.iter().collect();
+    let mut before = Before { resources, moments: true, ..Before::default() };
+    told(entries, &mut before)
+}
+
+/// Whether the line tells of a piece of evidence: it quotes what somebody else wrote.
+#[must_use]
+pub fn is_evidence(line: &Line) -> bool {
+    line.text.starts_with(FOUND)
+}
+
+/// What the entries before say of the next one.
+#[derive(Default)]
+struct Before<'e> {
+    /// Of an incident's events few name its resource.
+    resources: BTreeMap<&'e IncidentId, &'e ResourceId>,
+    /// The cause that was named last.
+    cause: Option<(&'e IncidentId, &'e str, Confidence)>,
+    /// The evidence of each incident by where it was found and what it says, but for ids.
+    found: BTreeMap<(&'e IncidentId, &'e str, String), EvidenceId>,
+    /// Evidence that says what another one says.
+    same: BTreeMap<(&'e IncidentId, EvidenceId), EvidenceId>,
+    /// What each permit is for, and when it was given.
+    permits: BTreeMap<PermitId, (Action, Tick)>,
+    /// The engine's last refusal of each resource, but for ids.
+    refused: BTreeMap<&'e ResourceId, String>,
+    /// Whether the reader can show moments as local times.
+    moments: bool,
+}
+
+fn told<'e>(entries: &'e [Entry], before: &mut Before<'e>) -> Vec<Line> {
+    let silent = ends_without_beginning(entries, &before.resources);
     let mut told = Vec::new();
-    // Of an incident's events few name its resource.
-    let mut resources: BTreeMap<&IncidentId, &ResourceId> = known.iter().collect();
-    let silent = ends_without_beginning(entries, known);
     for entry in entries {
         if let (Some(id), Some(resource)) = (entry.event.incident(), entry.event.resource()) {
-            resources.insert(id, resource);
+            before.resources.insert(id, resource);
         }
         if silent.contains(&entry.seq) {
             continue;
         }
-        if let Event::Diagnosed { id, diagnosis, .. } = &entry.event {
-            let named = Some((id, &diagnosis.cause, diagnosis.confidence));
-            if std::mem::replace(&mut last, named) == named {
-                continue;
-            }
-        }
         let resource = entry.event.resource();
-        let resource = resource.or_else(|| resources.get(entry.event.incident()?).copied());
-        told.extend(line(entry, resource));
+        let resource = resource.or_else(|| before.resources.get(entry.event.incident()?).copied());
+        told.extend(words(entry, before).map(|(tone, text)| Line {
+            at: entry.at.wall,
+            incident: entry.event.incident().cloned(),
+            resource: resource.cloned(),
+            tone,
+            text,
+        }));
     }
     told
 }
 
+impl<'e> Before<'e> {
+    /// `None` if the same was found before.
+    fn evidence(&mut self, id: &'e IncidentId, evidence: &'e Evidence) -> Option<(Tone, String)> {
+        let first = *self.found.entry((id, &evidence.source, without_ids(&evidence.text))).or_insert(evidence.id);
+        if first != evidence.id {
+            self.same.insert((id, evidence.id), first);
+            return None;
+        }
+        Some((Tone::Plain, format!("{FOUND}{first}] {}: {}", evidence.source, evidence.text)))
+    }
+
+    /// `None` if it names what the one before named: what was found in between is told by itself.
+    fn cause(&mut self, id: &'e IncidentId, diagnosis: &'e Diagnosis) -> Option<(Tone, String)> {
+        let named = Some((id, diagnosis.cause.as_str(), diagnosis.confidence));
+        if std::mem::replace(&mut self.cause, named) == named {
+            return None;
+        }
+        let first = |cited: &EvidenceId| *self.same.get(&(id, *cited)).unwrap_or(cited);
+        let cited: BTreeSet<EvidenceId> = diagnosis.evidence.iter().map(first).collect();
+        let cites = cited.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let cites = if cites.is_empty() { String::new() } else { format!(": {cites}") };
+        let cause = match diagnosis.confidence {
+            Confidence::Sure => format!("cause: {}, sure", diagnosis.title),
+            Confidence::Likely => format!("cause: {}, likely", diagnosis.title),
+            // Its title says that nobody can tell.
+            Confidence::None => diagnosis.title.clone(),
+        };
+        Some((Tone::Plain, format!("{cause} (rule {}{cites}; {})", diagnosis.cause, diagnosis.because)))
+    }
+
+    fn already_so(&mut self, permit: PermitId) -> String {
+        match self.permits.remove(&permit).map(|(action, _)| action) {
+            Some(Action::Start) => "nothing to start: it ran already".to_owned(),
+            Some(Action::Stop) => "nothing to stop: it was down already".to_owned(),
+            None => "it was so already".to_owned(),
+        }
+    }
+
+    /// An engine's error is long: what it said of this resource already is not said again.
+    fn refused(&mut self, resource: &'e ResourceId, because: &str) -> String {
+        let says = without_ids(because);
+        if self.refused.insert(resource, says.clone()) == Some(says) {
+            return "the engine refused for the same reason as before".to_owned();
+        }
+        format!("the engine refused: {because}")
+    }
+
+    fn settled(&self, permit: PermitId, shown: &str, at: Tick) -> String {
+        match self.permits.get(&permit) {
+            Some((Action::Start, given)) if shown == RUNS => format!("running after {}", Spoken(at.since(*given))),
+            Some(_) | None => format!("a look shows: {shown}"),
+        }
+    }
+
+    fn must_hold(&self, entry: &Entry, until: Tick) -> String {
+        let wait = Spoken(until.since(entry.at.tick));
+        if self.moments {
+            format!("it must hold for {wait}: until {}", moment(entry.at.wall_at(until)))
+        } else {
+            format!("it must hold for {wait}")
+        }
+    }
+}
+
+/// The text with the ids masked of what is made anew each time: what is left is the same where the same is said.
+fn without_ids(text: &str) -> String {
+    let is_id = |word: &str| word.len() >= ID_DIGITS_MIN && word.bytes().all(|b| b.is_ascii_hexdigit());
+    text.split_inclusive(|c: char| !c.is_ascii_alphanumeric())
+        .map(|part| {
+            let word = part.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+            if is_id(word) { format!("#{}", &part[word.len()..]) } else { part.to_owned() }
+        })
+        .collect()
+}
+
 /// The ends of alerts whose beginning no incident told, since what was down was down because it should be. An entry that
 /// is read alone tells nothing of what came before it.
-fn ends_without_beginning(entries: &[Entry], known: &BTreeMap<IncidentId, ResourceId>) -> BTreeSet<u64> {
+fn ends_without_beginning(entries: &[Entry], known: &BTreeMap<&IncidentId, &ResourceId>) -> BTreeSet<u64> {
     if entries.len() < 2 {
         return BTreeSet::new();
     }
     let mut ordered: Vec<&Entry> = entries.iter().collect();
     ordered.sort_by_key(|entry| entry.seq);
     let named = ordered.iter().rev().filter_map(|entry| Some((entry.event.incident()?, entry.event.resource()?)));
-    let of: BTreeMap<&IncidentId, &ResourceId> = known.iter().chain(named).collect();
+    let of: BTreeMap<&IncidentId, &ResourceId> = known.iter().map(|(id, of)| (*id, *of)).chain(named).collect();
     // Whether an incident of the resource is open at this point; nothing where none was spoken of yet.
     let mut open: BTreeMap<&ResourceId, bool> = BTreeMap::new();
     let mut silent: BTreeMap<u64, &ResourceId> = BTreeMap::new();
@@ -87,12 +201,7 @@ fn ends_without_beginning(entries: &[Entry], known: &BTreeMap<IncidentId, Resour
     silent.into_keys().collect()
 }
 
-fn line(entry: &Entry, resource: Option<&ResourceId>) -> Option<Line> {
-    let (tone, text) = words(entry)?;
-    Some(Line { at: entry.at.wall, incident: entry.event.incident().cloned(), resource: resource.cloned(), tone, text })
-}
-
-fn words(entry: &Entry) -> Option<(Tone, String)> {
+fn words<'e>(entry: &'e Entry, before: &mut Before<'e>) -> Option<(Tone, String)> {
     use Tone::{Bad, Good, Plain, Waiting};
     Some(match &entry.event {
         Event::Started { version, .. } => (Plain, format!("healer {version} took the lead (epoch {})", entry.epoch)),
@@ -131,24 +240,8 @@ fn words(entry: &Entry) -> Option<(Tone, String)> {
         },
         Event::IncidentOpened { because, .. } => (Bad, because.clone()),
         Event::AlertJoined { because, .. } => (Bad, format!("also: {because}")),
-        Event::EvidenceAdded { evidence, .. } => {
-            (Plain, format!("found [{}] {}: {}", evidence.id, evidence.source, evidence.text))
-        }
-        Event::Diagnosed { diagnosis, .. } => {
-            let cited: Vec<EvidenceId> = diagnosis.evidence.clone();
-            let cites = cited.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            let sure = match diagnosis.confidence {
-                Confidence::Sure => "sure",
-                Confidence::Likely => "likely",
-                Confidence::None => "nobody can be sure",
-            };
-            let rule = format!(
-                "rule {}{}",
-                diagnosis.cause,
-                if cites.is_empty() { String::new() } else { format!(": {cites}") }
-            );
-            (Plain, format!("cause: {}, {sure} ({rule}; {})", diagnosis.title, diagnosis.because))
-        }
+        Event::EvidenceAdded { id, evidence } => return before.evidence(id, evidence),
+        Event::Diagnosed { id, diagnosis, .. } => return before.cause(id, diagnosis),
         Event::Planned { .. } | Event::DiagnosisBegan { .. } | Event::CommandQueued { .. } => return None,
         Event::CommandDequeued { .. } | Event::LookRepeated { .. } | Event::PersonActed { .. } => return None,
         Event::Held { reason, .. } => (Waiting, format!("held: {reason}")),
@@ -158,6 +251,7 @@ fn words(entry: &Entry) -> Option<(Tone, String)> {
         Event::ApprovalAnswered { by, because, .. } => (Bad, format!("{by} rejected it: {because}")),
         Event::ApprovalWithdrawn { because, .. } => (Plain, format!("the request is withdrawn: {because}")),
         Event::ActionStarted { permit, attempt, within, .. } => {
+            before.permits.insert(permit.id, (permit.step.action, entry.at.tick));
             let within = within.map(|within| format!(" {within}")).unwrap_or_default();
             let allowed = match (&permit.behalf, permit.step.pair, attempt) {
                 (Behalf::Person(who), _, _) => format!("on {who}'s word"),
@@ -168,23 +262,20 @@ fn words(entry: &Entry) -> Option<(Tone, String)> {
             };
             (Plain, format!("{} allowed: {allowed}", permit.step.action))
         }
-        Event::ActionAnswered { answer, .. } => match answer {
+        Event::ActionAnswered { permit, resource, answer, .. } => match answer {
             Answer::Done => return None,
-            Answer::AlreadySo => (Plain, "it was so already".to_owned()),
+            Answer::AlreadySo => (Plain, before.already_so(*permit)),
             Answer::Withheld(because) => (Waiting, format!("withheld at the last moment: {because}")),
-            Answer::Failed(because) => (Bad, format!("the engine refused: {because}")),
+            Answer::Failed(because) => (Bad, before.refused(resource, because)),
             Answer::Unknown(because) => (Waiting, format!("no answer ({because}): a look tells")),
         },
-        Event::ActionSettled { shown, reached, .. } => {
-            (if *reached { Good } else { Bad }, format!("a look shows: {shown}"))
+        Event::ActionSettled { permit, shown, reached, .. } => {
+            (if *reached { Good } else { Bad }, before.settled(*permit, shown, entry.at.tick))
         }
         Event::VerificationBegan { waits: Some(hold), .. } => {
             (Waiting, format!("it is down by healer's own stop, and its start waits: {hold}"))
         }
-        Event::VerificationBegan { until, .. } => {
-            let wait = Spoken(until.since(entry.at.tick));
-            (Waiting, format!("it must hold for {wait}"))
-        }
+        Event::VerificationBegan { until, .. } => (Waiting, before.must_hold(entry, *until)),
         Event::VerificationExtended { by_alert, .. } => {
             let why = if *by_alert { "another alert came in" } else { "nothing can be told yet" };
             (Waiting, format!("it is watched for longer: {why}"))

@@ -285,3 +285,165 @@ fn what_cannot_be_looked_at_is_shown_so_and_its_source_is_not_well() {
     seen.takes(60, Input::Observed(of_other));
     assert_eq!(resource(&seen.engine, &other, at(70)).standing, Standing::Unseen);
 }
+
+/// It crashed, was started, and runs again since a moment ago.
+fn started_again() -> Seen {
+    let mut seen = Seen::running();
+    seen.takes(61_000, looked(61_000, Run::Exited, 0, ended(60_900, 3)));
+    seen.takes(70_000, Input::ClockJumped { by_ms: 0 });
+    let (&ticket, _) = seen.engine.state.acts.first_key_value().unwrap();
+    seen.takes(70_200, Input::Answered(ticket, Answer::Done));
+    let Input::Observed(look) = looked(70_310, Run::Running, 70_300, None) else { unreachable!("it is a look") };
+    seen.takes(70_310, Input::Looked { ticket, seen: look });
+    seen
+}
+
+fn why_of(seen: &Seen, ms: u64) -> Why {
+    why(&seen.engine, &Subject::Resource(web()), &seen.journal, at(ms))
+}
+
+#[test]
+fn a_start_tells_after_how_long_it_ran_and_until_when_it_must_hold() {
+    let seen = started_again();
+    let told = why_of(&seen, 71_000);
+    let said: Vec<&str> = told.story.iter().map(|line| line.text.as_str()).collect();
+    assert!(said.contains(&"running after 0.31 s"), "{said:#?}");
+    let until = moment(Wall(at(70_310 + 120_000).wall.0));
+    assert!(said.contains(&format!("it must hold for 2 m: until {until}").as_str()), "{said:#?}");
+    let shown = seen.shown(71_000);
+    assert!(shown.why.ends_with(&format!("; running again, must hold until {until}")), "{}", shown.why);
+    assert_eq!(told.incidents[0].why, format!("running again, must hold until {until}"));
+    assert!(!lines(&seen.journal).iter().any(|line| line.text.contains(&until)), "who has no local time is given none");
+}
+
+#[test]
+fn what_was_not_touched_is_named_only_while_nothing_is_wrong_with_it() {
+    let mut seen = started_again();
+    let touching = |seen: &Seen, ms| why_of(seen, ms).not_done.into_iter().find(|not| not.starts_with("touching "));
+    assert_eq!(touching(&seen, 71_000), None, "there is nothing else");
+    let other = |ms, run, exit| {
+        let Input::Observed(look) = looked(ms, run, 0, exit) else { unreachable!("it is a look") };
+        let (resource, incarnation) =
+            (ResourceId::docker("h", "shop", "db", 1), Incarnation(Arc::from("fedcba9876543210")));
+        Input::Observed(Observation { resource, incarnation, ..look })
+    };
+    seen.takes(72_000, other(72_000, Run::Running, None));
+    assert_eq!(touching(&seen, 73_000).as_deref(), Some("touching shop/db: nothing is wrong there"));
+    seen.takes(74_000, other(74_000, Run::Exited, ended(73_900, 1)));
+    assert_eq!(touching(&seen, 75_000), None, "it is down");
+    let cause = "mending what made it crash: that is in it, and for a person";
+    assert!(why_of(&seen, 75_000).not_done.contains(&cause.to_owned()));
+}
+
+#[test]
+fn the_wait_before_an_attempt_is_told_by_what_is_left_of_it() {
+    let mut seen = started_again();
+    seen.takes(75_000, looked(75_000, Run::Exited, 70_300, ended(74_900, 3)));
+    let mut ms = 75_000;
+    while !seen.shown(ms).why.contains("attempt 2 in ") {
+        ms += 1_000;
+        assert!(ms < 200_000, "{}", seen.shown(ms).why);
+        seen.takes(ms, Input::ClockJumped { by_ms: 0 });
+    }
+    let left = |ms| {
+        let why = seen.shown(ms).why;
+        let left = why.split_once("held: attempt 2 in ").map(|(_, left)| left.to_owned());
+        left.unwrap_or_else(|| panic!("{why}"))
+    };
+    assert_ne!(left(ms), left(ms + 2_000), "it runs down");
+    let due = seen.engine.state.open_incident(&web()).unwrap().phase.deadline().unwrap();
+    let shown = seen.shown(due.0 - 1_000_000);
+    assert!(shown.why.ends_with("held: attempt 2 is due"), "{}", shown.why);
+    assert_eq!(next(&seen.engine, at(ms))[0].what, "look at shop/web again");
+}
+
+#[test]
+fn what_differs_in_an_id_alone_is_told_once() {
+    let id = IncidentId { instance: "h".into(), number: 1 };
+    let entry = |seq, event| Entry { seq, version: model::event::VERSION, epoch: 1, at: at(seq * 1_000), event };
+    let taken = |endpoint: &str| {
+        format!("on endpoint shop-web-1 ({endpoint}): Bind for 0.0.0.0:8080 failed: port is already allocated")
+    };
+    let found = |number, text: String| {
+        let evidence =
+            model::incident::Evidence { id: model::incident::EvidenceId(number), source: "inspect".to_owned(), text };
+        Event::EvidenceAdded { id: id.clone(), evidence }
+    };
+    let refused = |permit, because: String| Event::ActionAnswered {
+        permit: model::action::PermitId(permit),
+        resource: web(),
+        id: Some(id.clone()),
+        answer: Answer::Failed(because),
+    };
+    let (first, second) = ("0f3a".repeat(16), "deadbeefcafe".repeat(5) + "abcd");
+    let entries: Vec<Entry> = [
+        found(1, taken(&first)),
+        refused(1, taken(&first)),
+        found(2, taken(&second)),
+        refused(2, taken(&second)),
+        found(3, taken(&second).replace("8080", "8081")),
+    ]
+    .into_iter()
+    .zip(1..)
+    .map(|(event, seq)| entry(seq, event))
+    .collect();
+    let said: Vec<String> = lines(&entries).into_iter().map(|line| line.text).collect();
+    let expect = [
+        format!("found [e1] inspect: {}", taken(&first)),
+        format!("the engine refused: {}", taken(&first)),
+        "the engine refused for the same reason as before".to_owned(),
+        format!("found [e3] inspect: {}", taken(&second).replace("8080", "8081")),
+    ];
+    assert_eq!(said, expect);
+}
+
+#[test]
+fn what_was_there_already_says_what() {
+    let seen = started_again();
+    let started = seen.journal.iter().find(|entry| matches!(entry.event, Event::ActionStarted { .. })).unwrap();
+    let Event::ActionStarted { permit, .. } = &started.event else { unreachable!("it was looked for") };
+    let answered = Event::ActionAnswered { permit: permit.id, resource: web(), id: None, answer: Answer::AlreadySo };
+    let answered = Entry { event: answered, ..started.clone() };
+    let both = lines(&[started.clone(), answered]);
+    assert_eq!(both[1].text, "nothing to start: it ran already");
+}
+
+#[test]
+fn a_cause_that_nobody_can_tell_is_said_so_once() {
+    let mut seen = Seen::running();
+    seen.takes(61_000, looked(61_000, Run::Exited, 0, ended(60_900, 3)));
+    seen.takes(70_000, Input::ClockJumped { by_ms: 0 });
+    let diagnosed = seen.journal.iter().find(|entry| matches!(entry.event, Event::Diagnosed { .. })).unwrap().clone();
+    let Event::Diagnosed { id, diagnosis, case } = diagnosed.event.clone() else { unreachable!("it was looked for") };
+    let diagnosis = model::incident::Diagnosis {
+        cause: "cannot_tell".to_owned(),
+        title: "the cause cannot be told".to_owned(),
+        confidence: model::incident::Confidence::None,
+        evidence: Vec::new(),
+        because: "no rule holds".to_owned(),
+        ..diagnosis
+    };
+    let told = lines(&[Entry { event: Event::Diagnosed { id, diagnosis, case }, ..diagnosed }]);
+    assert_eq!(told[0].text, "the cause cannot be told (rule cannot_tell; no rule holds)");
+}
+
+#[test]
+fn what_was_removed_says_when_and_names_its_last_incident() {
+    let mut seen = started_again();
+    let incident = incidents(&seen.engine, at(71_000))[0].id.clone();
+    let destroyed = Fact::Happened(Happening { at: source_at(80_000), what: What::Destroyed });
+    let (resource, incarnation, generation) = (web(), body(), Generation(1));
+    seen.takes(80_000, Input::Observed(Observation { resource, incarnation, generation, fact: destroyed }));
+    let mut ms = 80_000;
+    while !seen.journal.iter().any(|entry| matches!(entry.event, Event::ResourceGone { .. })) {
+        ms += 10_000;
+        assert!(ms < 2_000_000, "it is never told that it is gone");
+        seen.takes(ms, Input::ClockJumped { by_ms: 0 });
+    }
+    let gone = seen.journal.iter().rfind(|entry| matches!(entry.event, Event::ResourceGone { .. })).unwrap();
+    for words in ["shop/web", "web"] {
+        assert_eq!(subject(&seen.engine, words), Ok(Subject::Resource(web())), "{words}");
+    }
+    let expect = format!("shop/web was removed at {}; its last incident: {incident}.", moment(gone.at.wall));
+    assert_eq!(why_of(&seen, ms).headline, expect);
+}
