@@ -57,6 +57,7 @@ mod tests {
             ("2026-11-23T15:04:05.123Z dial 10.0.0.7:5432: refused", "# dial #: refused"),
             ("job 6f1c2a34-0b7d-4f5e-9a10-3c2b1a0d9e8f failed", "job # failed"),
             ("commit deadbeef by ada", "commit # by ada"),
+            ("endpoint web (0c9f3a1b7d2e5f80): port is taken", "endpoint web (#): port is taken"),
             ("fd00::1 is a decade away", "#::# is a decade away"),
             ("ошибка 42 в модуле", "ошибка # в модуле"),
         ];

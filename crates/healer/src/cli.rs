@@ -178,6 +178,8 @@ pub(crate) enum Brief {
         all: bool,
     },
     /// Why something stands as it does: the story, its evidence, and what was not done
+    ///
+    /// A piece of evidence takes one line; --format json has the whole of it.
     Why {
         /// A deployment (shop), a service (shop/web, or web where one alone is called so), or an incident (41)
         #[arg(value_name = "WORDS")]

@@ -29,6 +29,9 @@ pub(crate) use status::status;
 pub(crate) use text::clean;
 pub(crate) use why::why;
 
+/// How long a moment within a sentence is: `2026-11-23T13:02:10Z`.
+const MOMENT_BYTES: usize = 20;
+
 /// The sheet that is drawn on.
 #[derive(Debug, Clone)]
 pub(crate) struct Page {
@@ -78,6 +81,19 @@ impl Page {
             (false, false) => "%-d %b %Y %H:%M",
         };
         then.strftime(form).to_string()
+    }
+
+    /// The text with its moments (as `engine::view::moment` writes them) in local time. Not for what quotes somebody else.
+    fn localised(&self, text: &str) -> String {
+        let word = |word: &str| {
+            let bare = word.trim_end_matches([',', ';', ':', '.', ')']);
+            let moment = Some(bare).filter(|bare| bare.len() == MOMENT_BYTES && bare.ends_with('Z'));
+            match moment.and_then(|moment| moment.parse::<Timestamp>().ok()) {
+                Some(at) => format!("{}{}", self.stamp(Wall(at.as_millisecond())), &word[bare.len()..]),
+                None => word.to_owned(),
+            }
+        };
+        text.split(' ').map(word).collect::<Vec<_>>().join(" ")
     }
 
     fn local(&self, wall: Wall) -> jiff::Zoned {

@@ -65,7 +65,7 @@ fn table(services: &[Resource], page: &Page) -> String {
         cells.extend([
             (style::word(service.standing).to_owned(), style::standing(service.standing)),
             (service.since.map_or_else(|| "?".to_owned(), |since| page.ago(since)), quiet),
-            (service.why.clone(), quiet),
+            (page.localised(&service.why), quiet),
         ]);
         table.row(REASON_LINES_MAX, cells);
     }

@@ -1,5 +1,6 @@
 //! `healer history`: what happened, a line each, under the day that it happened on.
 
+use engine::view;
 use model::view::Line;
 
 use super::table::{Column, Table};
@@ -36,12 +37,18 @@ fn table(day: &[Line], all: &[Line], page: &Page) -> Table {
     let widest = all.iter().map(|line| super::text::width(&name(line))).max().unwrap_or(0).min(page.width / 4);
     let mut table = Table::new(vec![Column::left("", 8), Column::left("", widest.max(8)), Column::left("", 0)]);
     for line in day {
+        let found = view::is_evidence(line);
+        let text = if found { line.text.clone() } else { page.localised(&line.text) };
         let cells = vec![
             (page.local(line.at).strftime("%H:%M:%S").to_string(), style::QUIET),
             (super::text::padded(&name(line), widest), style::PLAIN),
-            (line.text.clone(), style::tone(line.tone)),
+            (text, style::tone(line.tone)),
         ];
-        table.row(LINES_MAX, cells);
+        if found {
+            table.row_of_one(cells);
+        } else {
+            table.row(LINES_MAX, cells);
+        }
     }
     table
 }

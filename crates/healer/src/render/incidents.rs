@@ -39,7 +39,7 @@ pub(crate) fn incidents(incidents: &[Incident], all: bool, page: &Page) -> Strin
             (incident.short.clone(), style::PLAIN),
             (phase, if open { style::standing(incident.standing) } else { style::QUIET }),
             (format!("{} ago", page.ago(incident.opened)), quiet),
-            (why, quiet),
+            (page.localised(&why), quiet),
         ];
         table.row(if open { 4 } else { 2 }, cells);
     }

@@ -294,7 +294,7 @@ fn cells(row: &Row<'_>, hosts: bool, page: &Page) -> Vec<(String, anstyle::Style
         (style::word(row.standing).to_owned(), style::standing(row.standing)),
         (row.wanted.to_owned(), quiet),
         (row.since.map_or_else(|| "?".to_owned(), |since| page.ago(since)), quiet),
-        (row.why.clone(), quiet),
+        (page.localised(&row.why), quiet),
     ]);
     cells
 }

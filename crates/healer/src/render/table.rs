@@ -22,7 +22,8 @@ pub(super) struct Column {
 
 struct Row {
     cells: Vec<(String, Style)>,
-    lines_max: usize,
+    /// In how many lines the last cell is wrapped at most; `None`: it is one line, without its middle if it is too long.
+    lines_max: Option<usize>,
 }
 
 impl Column {
@@ -44,6 +45,16 @@ impl Table {
 
     /// Adds a row; its last cell takes at most so many lines.
     pub(super) fn row(&mut self, lines_max: usize, cells: Vec<(String, Style)>) {
+        self.push(Some(lines_max), cells);
+    }
+
+    /// Adds a row of one line. Of a last cell that is too long both ends are shown: an error says at its beginning what
+    /// failed, and at its end why.
+    pub(super) fn row_of_one(&mut self, cells: Vec<(String, Style)>) {
+        self.push(None, cells);
+    }
+
+    fn push(&mut self, lines_max: Option<usize>, cells: Vec<(String, Style)>) {
         let cells = cells.into_iter().map(|(text, style)| (text::clean(&text).into_owned(), style)).collect();
         self.rows.push(Row { cells, lines_max });
     }
@@ -58,7 +69,7 @@ impl Table {
         let mut out = String::new();
         if self.columns.iter().any(|column| !column.head.is_empty()) {
             let heads = self.columns.iter().map(|column| (column.head.to_owned(), style::QUIET)).collect();
-            self.draw_row(page, &widths, room, &Row { cells: heads, lines_max: 1 }, &mut out);
+            self.draw_row(page, &widths, room, &Row { cells: heads, lines_max: None }, &mut out);
         }
         let room = if last.widest == 0 { room } else { room.min(last.widest) };
         for row in &self.rows {
@@ -83,7 +94,11 @@ impl Table {
         let behind = 2 + widths.iter().map(|width| width + GAP).sum::<usize>();
         let no_text = (String::new(), style::PLAIN);
         let (last, style) = row.cells.get(widths.len()).unwrap_or(&no_text);
-        for (at, part) in text::wrapped_in(last, room, row.lines_max).iter().enumerate() {
+        let parts = match row.lines_max {
+            Some(lines_max) => text::wrapped_in(last, room, lines_max),
+            None => vec![text::cut_within(last, room)],
+        };
+        for (at, part) in parts.iter().enumerate() {
             if at > 0 {
                 line = " ".repeat(behind);
             }

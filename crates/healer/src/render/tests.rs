@@ -406,6 +406,42 @@ fn a_hostile_text_from_another_version_is_shown_not_done() {
 }
 
 #[test]
+fn moments_within_sentences_are_local_but_not_those_that_somebody_else_wrote() {
+    let mut shown = a_why();
+    shown.headline = "shop/web was removed at 2026-11-22T13:02:10Z; its last incident: web-1/41.".into();
+    shown.story[0].text = "found [e1] log: 2026-11-23T13:01:57Z no such table".into();
+    shown.story[3].text = "it must hold for 2 m: until 2026-11-23T13:03:58Z".into();
+    let drawn = super::why(&shown, &page(100));
+    assert!(drawn.starts_with("shop/web was removed at 22 Nov 14:02; its last incident"), "{drawn}");
+    assert!(drawn.contains("it must hold for 2 m: until 14:03:58\n"), "{drawn}");
+    assert!(drawn.contains("log: 2026-11-23T13:01:57Z no such table"), "{drawn}");
+    assert!(history(&shown.story, &page(100)).contains("until 14:03:58"));
+    let mut held = troubled();
+    held.deployments[0].why = "running again, must hold until 2026-11-23T13:03:58Z".into();
+    assert!(status(&held, false, &page(100)).contains("must hold until 14:03:58"));
+}
+
+#[test]
+fn a_piece_of_evidence_takes_one_row_and_is_not_told_twice() {
+    let mut shown = a_why();
+    let found = shown.evidence.iter().map(|evidence| Line {
+        text: format!("found [{}] {}: {}", evidence.id, evidence.source, evidence.text),
+        ..shown.story[1].clone()
+    });
+    let found: Vec<Line> = found.collect();
+    shown.story.splice(1..1, found);
+    let drawn = super::why(&shown, &page(80));
+    let rows: Vec<&str> = drawn.lines().filter(|line| line.contains("fatal error")).collect();
+    let [row] = rows.as_slice() else { panic!("{drawn}") };
+    assert!(
+        row.starts_with("  14:01:57  found [e3] log: fatal error") && row.ends_with("268435456 bytes more"),
+        "{row}"
+    );
+    assert!(row.contains('…') && text::width(row) == 80, "{row}");
+    assert!(!drawn.contains("Evidence"), "{drawn}");
+}
+
+#[test]
 fn times_are_local_and_as_short_as_the_day_allows() {
     let page = page(80);
     let table = [(ago(50), "14:01:20"), (ago(90_000), "22 Nov 13:02"), (ago(86_400 * 400), "19 Oct 2025 14:02")];

@@ -41,6 +41,18 @@ pub(super) fn cut(text: &str, columns: usize) -> String {
     format!("{}…", head.trim_end())
 }
 
+/// The same, cut in its middle: both ends are shown.
+pub(super) fn cut_within(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let (head, rest) = split_at_width(text, columns / 2);
+    let room = columns.saturating_sub(width(head) + 1);
+    let starts = rest.char_indices().map(|(at, _)| &rest[at..]);
+    let tail = starts.into_iter().find(|tail| width(tail) <= room).unwrap_or_default();
+    format!("{head}…{tail}")
+}
+
 /// Broken into lines of at most so many columns, at blanks where there are any, and not within a `command` that fits
 /// into a line. At least one line.
 pub(super) fn wrapped(text: &str, columns: usize) -> Vec<String> {
@@ -146,6 +158,8 @@ mod tests {
     fn texts_are_cut_and_filled_by_what_they_take_on_the_screen() {
         assert_eq!((cut("shop", 4), cut("shopping", 5)), ("shop".to_owned(), "shop…".to_owned()));
         assert_eq!(cut("日本語", 5), "日本…");
+        assert_eq!(cut_within("on endpoint web: port is taken", 15), "on endp…s taken");
+        assert_eq!((cut_within("日本語日本語", 7), cut_within("shop", 4)), ("日…本語".to_owned(), "shop".to_owned()));
         assert_eq!((padded("日本", 6), padded_left("ab", 4)), ("日本  ".to_owned(), "  ab".to_owned()));
     }
 

@@ -1,5 +1,6 @@
 //! `healer why`: the story with its evidence, and what was not done.
 
+use engine::view;
 use model::fact::Health;
 use model::view::{Incident, Line, Resource, Why};
 
@@ -8,8 +9,6 @@ use super::{Page, Source, style};
 
 /// How many incidents are named; the story tells what matters of them.
 const INCIDENTS_MAX: usize = 5;
-/// How many lines one piece of evidence takes.
-const EVIDENCE_LINES_MAX: usize = 6;
 /// How many lines one sentence of the story takes.
 const STORY_LINES_MAX: usize = 8;
 
@@ -20,7 +19,7 @@ pub(crate) fn why(why: &Why, page: &Page) -> String {
 
 /// The same without a word on where it was learnt.
 pub(super) fn told(why: &Why, page: &Page) -> String {
-    let mut out = page.paragraph(style::HEAD, &why.headline);
+    let mut out = page.paragraph(style::HEAD, &page.localised(&why.headline));
     if let Some(resource) = &why.resource {
         out.push_str(&page.paragraph(style::QUIET, &body(resource)));
     }
@@ -32,7 +31,8 @@ pub(super) fn told(why: &Why, page: &Page) -> String {
         out.push_str(&story(&why.story, page));
     }
     out.push_str(&not_done(why, page));
-    if !why.evidence.is_empty() {
+    // What the story tells, with when it was found, is not told again.
+    if !why.evidence.is_empty() && !why.story.iter().any(view::is_evidence) {
         out.push_str(&format!("\n{}\n", page.paint(style::HEAD, "Evidence")));
         let mut table = Table::new(vec![Column::left("", 4), Column::left("", 14), Column::left("", 0)]);
         for evidence in &why.evidence {
@@ -41,7 +41,7 @@ pub(super) fn told(why: &Why, page: &Page) -> String {
                 (evidence.source.clone(), style::QUIET),
                 (evidence.text.clone(), style::PLAIN),
             ];
-            table.row(EVIDENCE_LINES_MAX, cells);
+            table.row_of_one(cells);
         }
         out.push_str(&table.draw(page));
     }
@@ -92,8 +92,14 @@ pub(super) fn named(incident: &Incident, page: &Page) -> String {
 fn story(lines: &[Line], page: &Page) -> String {
     let mut table = Table::new(vec![Column::left("", 17), Column::left("", 0)]);
     for line in lines {
-        let cells = vec![(page.stamp(line.at), style::QUIET), (line.text.clone(), style::tone(line.tone))];
-        table.row(STORY_LINES_MAX, cells);
+        let found = view::is_evidence(line);
+        let text = if found { line.text.clone() } else { page.localised(&line.text) };
+        let cells = vec![(page.stamp(line.at), style::QUIET), (text, style::tone(line.tone))];
+        if found {
+            table.row_of_one(cells);
+        } else {
+            table.row(STORY_LINES_MAX, cells);
+        }
     }
     table.draw(page)
 }
