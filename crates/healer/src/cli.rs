@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use model::incident::IncidentId;
 
 use crate::config;
 
@@ -171,7 +172,7 @@ pub(crate) enum Brief {
     /// The open incidents and those of the last day, or the story of one
     Incidents {
         /// Tell this one: a number, or its whole id such as web-1/41
-        #[arg(value_name = "ID")]
+        #[arg(value_name = "ID", value_parser = incident)]
         id: Option<String>,
         /// All that are on record
         #[arg(long, conflicts_with = "id")]
@@ -208,13 +209,13 @@ pub(crate) enum Brief {
     /// Say yes to the plan that an incident asks about
     Approve {
         /// The incident: a number, or its whole id such as web-1/41
-        #[arg(value_name = "ID")]
+        #[arg(value_name = "ID", value_parser = incident)]
         id: String,
     },
     /// Say no to it
     Reject {
         /// The incident: a number, or its whole id such as web-1/41
-        #[arg(value_name = "ID")]
+        #[arg(value_name = "ID", value_parser = incident)]
         id: String,
         /// Why, for those who read it later
         #[arg(long, default_value = "", hide_default_value = true)]
@@ -223,7 +224,7 @@ pub(crate) enum Brief {
     /// Take an incident: healer goes on watching, and tells nobody else
     Ack {
         /// The incident: a number, or its whole id such as web-1/41
-        #[arg(value_name = "ID")]
+        #[arg(value_name = "ID", value_parser = incident)]
         id: String,
     },
     /// Start nothing new anywhere, until `healer thaw`; healer watches and tells on
@@ -266,6 +267,14 @@ pub(crate) enum As {
     Systemd,
     Container,
     Compose,
+}
+
+/// A word that names an incident: a number, with or without `#`, or a whole id.
+fn incident(word: &str) -> Result<String, String> {
+    let bare = word.strip_prefix('#').unwrap_or(word);
+    let wrong = "expected a number, or a whole id such as web-1/41";
+    let named = bare.parse::<u64>().is_ok() || bare.parse::<IncidentId>().is_ok();
+    if named { Ok(word.to_owned()) } else { Err(wrong.to_owned()) }
 }
 
 /// Which resources a command is about.
@@ -313,6 +322,8 @@ mod tests {
             "healer history --since 24h --alerts-only",
             "healer history --since 7d --limit 1000",
             "healer incidents web-1/41",
+            "healer ack 41",
+            "healer reject #41 --reason no",
             "healer why shop/web --color never",
             "healer stop shop wiki/web",
             "healer freeze --reason x",
@@ -337,6 +348,9 @@ mod tests {
             ("healer history --limit 0", "1..=1000"),
             ("healer incidents 4 --all", "cannot be used with"),
             ("healer status --format yaml", "json"),
+            ("healer ack banana", "expected a number, or a whole id such as web-1/41"),
+            ("healer approve web-1/x", "expected a number"),
+            ("healer incidents -- -4", "expected a number"),
         ] {
             let error = parsed(words).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{words}");

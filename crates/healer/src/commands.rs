@@ -11,7 +11,8 @@ use engine::view::{self, Unclear};
 use jiff::tz::TimeZone;
 use model::command::{Ask, CommandId, Reply, ReplyLine};
 use model::settings::Settings;
-use model::view::{Resource, Standing, Status, Why};
+use model::verdict::Hold;
+use model::view::{Frozen, Resource, Standing, Status, Why};
 use model::{ResourceId, Wall};
 use serde::Serialize;
 
@@ -64,7 +65,7 @@ impl Desk {
             Colour::Auto => terminal && !no_color && !dumb,
         };
         let page = Page {
-            width: width(columns(&io::stdout()), std::env::var("COLUMNS").ok().as_deref()),
+            width: width(columns(&io::stdout()), std::env::var("COLUMNS").ok().as_deref(), columns(&io::stderr())),
             colour: colour(io::stdout().is_terminal()),
             zone: TimeZone::system(),
             now: now(),
@@ -84,7 +85,10 @@ impl Desk {
 
     fn done(&self, command: Brief) -> Exit {
         self.carry_out(command).unwrap_or_else(|trouble| {
-            self.complain(&trouble.to_string());
+            match self.format {
+                Format::Text => self.complain(&trouble.to_string()),
+                Format::Json => self.show(&Failure { error: trouble.to_string() }, String::new),
+            }
             match trouble {
                 Trouble::NotRunning(_) => Exit::NotRunning,
                 Trouble::Failed(_) => Exit::Failed,
@@ -125,7 +129,7 @@ impl Desk {
                 self.ask_of(&id, |incident| Ask::Reject { incident, because: reason.clone() })
             }
             Brief::Ack { id } => self.ask_of(&id, Ask::Acknowledge),
-            Brief::Freeze { reason } => self.ask(Ask::Freeze { because: reason }),
+            Brief::Freeze { reason } => self.freeze(reason),
             Brief::Thaw => self.ask(Ask::Thaw),
         }
     }
@@ -234,6 +238,15 @@ impl Desk {
         self.ask_of_daemon(&self.connect()?, vec![Ok(ask)])
     }
 
+    /// A freeze that is pressed again without a reason keeps the one that it was given. Whatever is or is not known of it, it
+    /// is pressed.
+    fn freeze(&self, reason: String) -> Result<Exit, Trouble> {
+        let daemon = self.connect()?;
+        let frozen = || daemon.status().ok()?.frozen;
+        let because = if reason.is_empty() { frozen().map_or(reason, |frozen| frozen.because) } else { reason };
+        self.ask_of_daemon(&daemon, vec![Ok(Ask::Freeze { because })])
+    }
+
     /// Asks one after the other, also after one that was refused: each stands for itself. What it is already known that
     /// healer would not understand is refused here.
     fn ask_of_daemon(&self, daemon: &Daemon, asks: Vec<Result<Ask, Unclear>>) -> Result<Exit, Trouble> {
@@ -241,7 +254,8 @@ impl Desk {
             Ok(ask) => daemon.ask(ask),
             Err(unclear) => Ok(not_understood(unclear)),
         };
-        let replies = asks.iter().map(reply).collect::<Result<Vec<Reply>, Trouble>>()?;
+        let mut replies = asks.iter().map(reply).collect::<Result<Vec<Reply>, Trouble>>()?;
+        explain_freeze(daemon, &mut replies);
         let taken = replies.iter().all(|reply| reply.taken);
         let failed = replies.iter().flat_map(|reply| &reply.lines).any(|line| line.failed);
         self.show(&replies, || replies.iter().map(|reply| render::reply(reply, &self.page)).collect());
@@ -284,8 +298,9 @@ impl Desk {
 
     fn tell_wrong(&self, wrong: &Errors) {
         let page = Page { colour: self.colour_errors, ..self.page.clone() };
-        let mut out = render::errors(&wrong.errors, &page);
-        out.push_str(&render::warnings(&wrong.warnings, &page));
+        // The errors last: there a reader of many lines looks first.
+        let mut out = render::warnings(&wrong.warnings, &page);
+        out.push_str(&render::errors(&wrong.errors, &page));
         let count = wrong.errors.len();
         let errors = if count == 1 { "1 error".to_owned() } else { format!("{count} errors") };
         let says =
@@ -333,6 +348,19 @@ fn named(known: &[ResourceId], words: &str) -> Result<String, Unclear> {
     }
 }
 
+/// What a freeze refuses says why it is frozen and what ends that.
+fn explain_freeze(daemon: &Daemon, replies: &mut [Reply]) {
+    if !replies.iter().flat_map(|reply| &reply.lines).any(|line| line.failed) {
+        return;
+    }
+    let Some(Frozen { by, because, .. }) = daemon.status().ok().and_then(|status| status.frozen) else { return };
+    let refused = format!("refused: {}", Hold::Frozen { by });
+    let because = if because.is_empty() { because } else { format!(" ({because})") };
+    for line in replies.iter_mut().flat_map(|reply| &mut reply.lines).filter(|line| line.text == refused) {
+        line.text = format!("{refused}{because}: `healer thaw` ends that");
+    }
+}
+
 fn not_understood(unclear: &Unclear) -> Reply {
     let line = ReplyLine { resource: None, text: unclear.to_string(), failed: true };
     Reply { id: CommandId(String::new()), taken: false, lines: vec![line] }
@@ -362,10 +390,11 @@ fn now() -> Wall {
     Wall(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// A terminal knows best how wide it is: an exported `COLUMNS` does not follow when its window is made wider.
-fn width(terminal: Option<usize>, columns: Option<&str>) -> usize {
+/// A terminal knows best how wide it is: an exported `COLUMNS` does not follow when its window is made wider. Through a
+/// pipe (`healer status | head`) a page mostly ends on the terminal that the errors go to.
+fn width(terminal: Option<usize>, columns: Option<&str>, errors: Option<usize>) -> usize {
     let told = || columns?.trim().parse().ok().filter(|width| *width > 0);
-    terminal.or_else(told).unwrap_or(WIDTH_UNKNOWN).max(WIDTH_MIN)
+    terminal.or_else(told).or(errors).unwrap_or(WIDTH_UNKNOWN).max(WIDTH_MIN)
 }
 
 /// How wide a terminal is; `None` if it is none, or does not say.
@@ -408,6 +437,12 @@ fn has_story(standing: Standing) -> bool {
         Standing::Unseen | Standing::Stopped => true,
         Standing::Well | Standing::Done | Standing::Watched => false,
     }
+}
+
+/// What `--format json` prints in place of an answer.
+#[derive(Serialize)]
+struct Failure {
+    error: String,
 }
 
 /// `check --format json`.

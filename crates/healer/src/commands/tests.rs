@@ -299,6 +299,54 @@ fn what_healer_does_not_know_ends_with_1_and_its_words() {
 }
 
 #[test]
+fn for_a_program_what_failed_is_an_object_on_the_output() {
+    let dir = tempfile::tempdir().unwrap();
+    let dead = done(dir.path(), "status --format json");
+    assert_eq!((dead.exit, dead.err.as_str()), (Exit::NotRunning, ""));
+    let json: serde_json::Value = serde_json::from_str(&dead.out).unwrap();
+    assert!(json["error"].as_str().unwrap().contains("healer run"), "{json}");
+    answering(dir.path(), vec![("GET /api/v1/status", 200, a_status("well"))]);
+    let unknown = done(dir.path(), "why nosuch --format json");
+    let json: serde_json::Value = serde_json::from_str(&unknown.out).unwrap();
+    let says = "healer knows nothing called `nosuch`: `healer status --all` lists what it knows";
+    assert_eq!((unknown.exit, unknown.err.as_str(), json), (Exit::Failed, "", json!({"error": says})));
+}
+
+#[test]
+fn what_a_freeze_refuses_says_why_and_a_second_freeze_keeps_the_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut status = a_status("well");
+    status["frozen"] = json!({"by": "root", "at": {"wall": 1_000, "tick": 1}, "because": "deploy"});
+    let mut refused = a_reply(false, true);
+    refused["lines"][1]["text"] = json!("refused: frozen by root");
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let answers = vec![("GET /api/v1/status", 200, status), ("POST /api/v1/commands", 409, refused)];
+    answering_and_noting(dir.path(), answers, Arc::clone(&asked));
+    let told = done(dir.path(), "start shop");
+    assert_eq!(told.exit, Exit::Refused);
+    assert!(
+        told.out.ends_with("shop/web: refused: frozen by root (deploy): `healer thaw` ends that\n"),
+        "{}",
+        told.out
+    );
+    for (words, expect) in [("freeze", "deploy"), ("freeze --reason x", "x")] {
+        asked.lock().unwrap().clear();
+        let _ = done(dir.path(), words);
+        let body = format!("{{\"ask\":{{\"freeze\":{{\"because\":\"{expect}\"}}}}}}");
+        assert!(asked.lock().unwrap().iter().any(|request: &String| request.ends_with(&body)), "{words}: {asked:?}");
+    }
+}
+
+#[test]
+fn of_a_wrong_configuration_the_errors_are_told_last() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("healer.yaml"), "mode: atuo\nprobes: {}\n").unwrap();
+    let told = done(dir.path(), "check").err;
+    let at = |kind| told.find(kind).unwrap_or_else(|| panic!("no {kind}in {told}"));
+    assert!(at("warning: ") < at("error: "), "{told}");
+}
+
+#[test]
 fn a_wrong_configuration_ends_check_with_2_and_does_not_keep_anybody_from_looking() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("healer.yaml"), "mode: atuo\nlistn: x\n").unwrap();
@@ -330,19 +378,20 @@ fn simulated_worlds_are_told_in_words_or_as_json() {
 }
 
 #[test]
-fn the_page_is_as_wide_as_the_terminal_else_as_columns_says() {
+fn the_page_is_as_wide_as_the_terminal_else_as_columns_says_else_as_that_of_the_errors() {
     let table = [
-        (Some(120), Some("80"), 120),
-        (None, Some("80"), 80),
-        (None, Some(" 80 "), 80),
-        (None, Some("wide"), WIDTH_UNKNOWN),
-        (None, Some("0"), WIDTH_UNKNOWN),
-        (None, None, WIDTH_UNKNOWN),
-        (None, Some("7"), WIDTH_MIN),
-        (Some(7), None, WIDTH_MIN),
+        (Some(120), Some("80"), Some(60), 120),
+        (None, Some("80"), Some(60), 80),
+        (None, Some(" 80 "), None, 80),
+        (None, Some("wide"), None, WIDTH_UNKNOWN),
+        (None, Some("0"), Some(60), 60),
+        (None, None, Some(60), 60),
+        (None, None, None, WIDTH_UNKNOWN),
+        (None, Some("7"), None, WIDTH_MIN),
+        (Some(7), None, None, WIDTH_MIN),
     ];
-    for (terminal, columns, expect) in table {
-        assert_eq!(width(terminal, columns), expect, "{terminal:?} {columns:?}");
+    for (terminal, columns, errors, expect) in table {
+        assert_eq!(width(terminal, columns, errors), expect, "{terminal:?} {columns:?} {errors:?}");
     }
 }
 
