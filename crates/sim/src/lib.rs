@@ -23,6 +23,7 @@ mod healer;
 mod people;
 mod rng;
 mod settled;
+pub mod table;
 mod truth;
 mod world;
 

@@ -17,6 +17,8 @@ use crate::world::{CHANNEL, Ev, STORM_MS, World};
 
 /// Faults are at most this far apart.
 const FAULT_EVERY_MS: u64 = 40_000;
+/// A start takes at most so long; the engine says `restart` after it.
+const RESTARTED_AFTER_MS: u64 = 410;
 /// The services that faults strike.
 const STRUCK: u64 = 7;
 
@@ -26,6 +28,8 @@ pub(crate) enum Deed {
     DockerStop(Svc),
     DockerKill(Svc),
     DockerStart(Svc),
+    /// … and what the engine says at its end.
+    DockerRestarted(Key),
     /// The start that ends a person's own restart.
     DockerStartAfter {
         key: Key,
@@ -232,6 +236,7 @@ impl World<'_> {
                     self.after(100, Ev::Deed(Deed::DockerStartAfter { key, restart: true, tries: 0 }));
                 }
             }
+            Deed::DockerRestarted(key) => self.docker_restarted(key),
             Deed::DockerHup(svc) => {
                 if let Some(key) = self.up_or_down(svc) {
                     self.counts.hit("person", "docker hup");
@@ -297,7 +302,9 @@ impl World<'_> {
     /// The second half of a person's restart: it waits for the first.
     fn start_after(&mut self, key: Key, restart: bool, tries: u32) {
         let svc = self.docker.containers[key].svc;
-        if self.docker.containers[key].is_up() && tries < 200 && self.docker.up {
+        // A restart waits for its own stop to be over, as the engine's `stop` tells.
+        let stops = restart && self.docker.containers[key].stops_done() == 0;
+        if (self.docker.containers[key].is_up() || stops) && tries < 200 && self.docker.up {
             return self.after(100, Ev::Deed(Deed::DockerStartAfter { key, restart, tries: tries + 1 }));
         }
         self.services[svc].truth.in_hand = false;
@@ -306,7 +313,7 @@ impl World<'_> {
         }
         self.docker_start(key, By::Person);
         if restart {
-            self.docker_restarted(key);
+            self.after(RESTARTED_AFTER_MS, Ev::Deed(Deed::DockerRestarted(key)));
         }
     }
 

@@ -198,6 +198,17 @@ impl<'p> World<'p> {
         moment(self.now)
     }
 
+    /// Lets so much time pass.
+    pub(crate) fn passes(&mut self, ms: u64) {
+        let end = self.now + ms;
+        while self.queue.peek().is_some_and(|next| next.at <= end) {
+            let Some(Timed { at, ev, .. }) = self.queue.pop() else { break };
+            self.now = at;
+            self.happens(ev);
+        }
+        self.now = end;
+    }
+
     /// Plays the world to its end.
     pub(crate) fn play(mut self, seed: u64) -> Outcome {
         self.begin();

@@ -32,7 +32,10 @@ pub(super) fn judge_unseen_end(look: &Look, by_engine: bool, around: &Around<'_>
             return End::AsBefore;
         }
     }
-    match look.manually_stopped {
+    // A reload sets the engine's note, too: after one it tells nothing of this end.
+    let reload = |happening: &Happening| matches!(happening.what, What::Signalled { terminating: false, .. });
+    let reloaded = around.body.happenings.iter().any(reload);
+    match look.manually_stopped.filter(|noted| !(*noted && reloaded)) {
         Some(false) => End::AsBefore,
         // Its last start failed: what is down already cannot be stopped (facts/intent.md, L6).
         None if !exit.error.is_empty() => End::AsBefore,

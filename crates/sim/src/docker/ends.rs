@@ -104,6 +104,22 @@ impl World<'_> {
         }
     }
 
+    /// `docker kill -s TERM`: as a stop, without its patience and its event.
+    pub(crate) fn docker_term(&mut self, key: Key) {
+        let container = &mut self.docker.containers[key];
+        if container.gone || container.run != Run::Running {
+            return;
+        }
+        container.hbms = true;
+        let (life, svc) = (container.life, container.svc);
+        self.emit(key, What::Signalled { signal: TERM, terminating: true });
+        self.person_stopped(key, life);
+        if !self.services[svc].ignores_term {
+            let code = if self.services[svc].catches_term { 0 } else { 143 };
+            self.after(self.services[svc].term_ms, Ev::Dies { key, life, code, oom: false });
+        }
+    }
+
     /// A reload: it runs on, and the engine's own policy is disarmed.
     pub(crate) fn docker_hup(&mut self, key: Key) {
         let container = &mut self.docker.containers[key];
@@ -253,6 +269,8 @@ impl World<'_> {
     }
 
     pub(crate) fn docker_restarted(&mut self, key: Key) {
-        self.emit(key, What::Restarted);
+        if self.docker.containers[key].is_up() {
+            self.emit(key, What::Restarted);
+        }
     }
 }
