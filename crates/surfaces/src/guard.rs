@@ -18,6 +18,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use crate::answer::Problem;
 use crate::query::shown;
+use crate::router;
 
 /// Until a request is answered. A command waits for the loop, which answers between two steps.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
@@ -59,7 +60,9 @@ fn admitted(request: &Request) -> Result<(), Problem> {
         return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, error));
     }
     same_origin(request.headers(), host)?;
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+    // Of a method that the route does not take, and of what is no route, the router says so: no route sees either.
+    if !matches!(*request.method(), Method::GET | Method::HEAD) && router::takes(request.uri().path(), request.method())
+    {
         let error = "without a token HTTP is read-only: use the healer command, or POST to healer.sock in state_dir";
         return Err(Problem::new(StatusCode::FORBIDDEN, error));
     }

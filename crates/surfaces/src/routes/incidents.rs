@@ -44,9 +44,25 @@ pub(crate) async fn incident(
     RawQuery(raw): RawQuery,
 ) -> Result<Json<Why>, Problem> {
     Query::parse(raw.as_deref(), &[])?;
-    let words = format!("{instance}/{number}");
-    let nothing =
-        || Problem::not_found(format!("there is no incident {}: /api/v1/incidents lists them", shown(&words)));
+    named(&house, &format!("{instance}/{number}")).await
+}
+
+/// One incident of this healer's own, by its number alone.
+#[utoipa::path(get, path = "/api/v1/incidents/{number}",
+    params(("number" = u64, Path, description = "its number")),
+    responses((status = 200, body = schema::Why), (status = 404, body = schema::Problem)))]
+pub(crate) async fn own_incident(
+    State(house): State<House>,
+    Path(number): Path<String>,
+    RawQuery(raw): RawQuery,
+) -> Result<Json<Why>, Problem> {
+    Query::parse(raw.as_deref(), &[])?;
+    let instance = house.status().await?.instance.clone();
+    named(&house, &format!("{instance}/{number}")).await
+}
+
+async fn named(house: &House, words: &str) -> Result<Json<Why>, Problem> {
+    let nothing = || Problem::not_found(format!("there is no incident {}: /api/v1/incidents lists them", shown(words)));
     let id: IncidentId = words.parse().map_err(|_| nothing())?;
-    told(&house, Subject::Incident(id)).await?.map(Json).ok_or_else(nothing)
+    told(house, Subject::Incident(id)).await?.map(Json).ok_or_else(nothing)
 }

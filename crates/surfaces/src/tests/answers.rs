@@ -58,9 +58,15 @@ async fn why_is_asked_of_words_and_told_from_the_journal() {
     assert_eq!(story("/api/v1/why?of=shop").await.len(), 4);
     assert_eq!(story("/api/v1/why?of=web-1/41").await, ["2 incident_opened"]);
     assert_eq!(story("/api/v1/incidents/web-1/41").await, ["2 incident_opened"]);
-    for path in
-        ["/api/v1/why?of=nobody", "/api/v1/why?of=web-1/99", "/api/v1/incidents/web-1/99", "/api/v1/incidents/web-1/x"]
-    {
+    assert_eq!(story("/api/v1/incidents/41").await, ["2 incident_opened"]);
+    for path in [
+        "/api/v1/why?of=nobody",
+        "/api/v1/why?of=web-1/99",
+        "/api/v1/incidents/web-1/99",
+        "/api/v1/incidents/web-1/x",
+        "/api/v1/incidents/99",
+        "/api/v1/incidents/x",
+    ] {
         let none = served.get(path).await;
         assert!(none.status == 404 && none.error().contains("lists"), "{path}: {none:?}");
     }

@@ -40,7 +40,18 @@ async fn nothing_is_changed_over_tcp() {
                 "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
             );
             let answer = served.tcp(request).await;
-            assert!(answer.status == 403 && answer.error().contains("healer.sock"), "{method} {path}: {answer:?}");
+            let says = answer.error();
+            match (method, path) {
+                ("POST", "/api/v1/commands") => {
+                    assert!(answer.status == 403 && says.contains("healer.sock"), "{answer:?}");
+                }
+                (_, "/nowhere") => assert!(answer.status == 404, "{method} {path}: {answer:?}"),
+                (_, path) => {
+                    assert!(answer.status == 405 && says.contains("does not take"), "{method} {path}: {answer:?}");
+                    let allow = if path == "/api/v1/commands" { "POST" } else { "GET,HEAD" };
+                    assert_eq!(answer.header("allow"), Some(allow), "{method} {path}");
+                }
+            }
         }
     }
     assert!(served.fixed.commands.lock().unwrap().is_empty());
