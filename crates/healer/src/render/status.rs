@@ -20,6 +20,12 @@ const NEXT_MAX: usize = 3;
 const REASON_LINES: (usize, usize) = (6, 1);
 /// The same of any other where all are asked for.
 const REASON_LINES_OF_ALL: usize = 2;
+/// The same of what is held, which no person needs to see to, where more rows than a screen has room for are to be read.
+const REASON_LINES_IN_A_CROWD: usize = 2;
+/// So many rows fit on a screen with all their reasons.
+const ROWS_IN_FULL_MAX: usize = 6;
+/// Of the rows that are held for the same reason, so many are shown unless all are asked for.
+const ALIKE_ROWS_MAX: usize = 3;
 
 /// Draws it. `all`: each service, and also what is only watched.
 pub(crate) fn status(status: &Status, all: bool, page: &Page) -> String {
@@ -53,6 +59,14 @@ struct Row<'a> {
     wanted: &'a str,
     since: Option<model::Wall>,
     why: String,
+}
+
+impl Row<'_> {
+    /// What holds it, where something does: its cause stands before that.
+    fn held_by(&self) -> Option<&str> {
+        let reason = self.why.rsplit_once("held: ").map(|(_, reason)| reason);
+        reason.filter(|_| self.standing == Standing::Held)
+    }
 }
 
 fn rows(status: &Status, all: bool) -> Vec<Row<'_>> {
@@ -253,8 +267,17 @@ fn table(rows: &[Row<'_>], all: bool, page: &Page) -> (Option<Table>, Vec<String
     ]);
     let mut table = Table::new(columns);
     let (mut quiet, mut watched, mut shown) = (0, 0, 0);
+    let mut held: BTreeMap<&str, usize> = BTreeMap::new();
+    let crowded = rows.iter().filter(|row| style::matters(row.standing)).count() > ROWS_IN_FULL_MAX;
     for row in rows {
         let matters = style::matters(row.standing);
+        if let Some(reason) = row.held_by().filter(|_| !all) {
+            let alike = held.entry(reason).or_default();
+            *alike += 1;
+            if *alike > ALIKE_ROWS_MAX {
+                continue;
+            }
+        }
         if !all && row.standing == Standing::Watched {
             watched += 1;
             continue;
@@ -265,6 +288,7 @@ fn table(rows: &[Row<'_>], all: bool, page: &Page) -> (Option<Table>, Vec<String
         }
         shown += 1;
         let lines_max = match (matters, all) {
+            (true, _) if crowded && !all && row.standing == Standing::Held => REASON_LINES_IN_A_CROWD,
             (true, _) => REASON_LINES.0,
             (false, true) => REASON_LINES_OF_ALL,
             (false, false) => REASON_LINES.1,
@@ -272,6 +296,10 @@ fn table(rows: &[Row<'_>], all: bool, page: &Page) -> (Option<Table>, Vec<String
         table.row(lines_max, cells(row, hosts, page));
     }
     let mut hidden = Vec::new();
+    for (reason, count) in held.into_iter().filter(|(_, count)| *count > ALIKE_ROWS_MAX) {
+        let more = count - ALIKE_ROWS_MAX;
+        hidden.push(format!("… and {more} more held for the same reason ({reason}): `healer status --all`"));
+    }
     if quiet > QUIET_ROWS_MAX && !all {
         hidden.push(format!("… and {} more that need nothing: `healer status --all`", quiet - QUIET_ROWS_MAX));
     }

@@ -229,6 +229,25 @@ fn many_that_are_well_are_folded() {
     assert!(status(&many, true, &page(80)).lines().count() > 300);
 }
 
+#[test]
+fn many_that_are_held_for_one_reason_leave_the_header_on_the_screen() {
+    let held = |n: i64, reason: &str| {
+        let why = format!("it exited with code {n}; held: {reason}");
+        resource("many", &format!("s{n:02}"), Standing::Held, 60, &why)
+    };
+    let services: Vec<Resource> =
+        (0..40).map(|n| held(n, if n < 39 { "frozen by root" } else { "it is paused" })).collect();
+    let many = Status { deployments: vec![deployment_of("many", "running", services)], ..empty() };
+    let drawn = status(&many, false, &page(80));
+    assert!(drawn.lines().count() <= 23, "{drawn}");
+    assert!(
+        drawn.contains("… and 36 more held for the same reason (frozen by root): `healer status --all`"),
+        "{drawn}"
+    );
+    assert!(drawn.contains("s39") && drawn.contains("it is paused"), "another reason is seen: {drawn}");
+    assert_eq!(status(&many, true, &page(80)).lines().filter(|line| line.contains("frozen")).count(), 39);
+}
+
 fn a_why() -> Why {
     let id = IncidentId { instance: "web-1".into(), number: 41 };
     let web = resource("shop", "web", Standing::Healing, 12, "");
