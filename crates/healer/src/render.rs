@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use model::Wall;
 use model::time::Spoken;
+use model::view::Standing;
 
 pub(crate) use check::{check, errors, keys, warnings};
 pub(crate) use deployment::deployment;
@@ -100,11 +101,20 @@ impl Page {
         Timestamp::from_millisecond(wall.0).unwrap_or_default().to_zoned(self.zone.clone())
     }
 
+    /// The word of a standing. What nobody sees since healer ended, and had nothing wrong with it, was well then.
+    fn word(&self, standing: Standing) -> &'static str {
+        match (self.source, standing) {
+            (Source::Journal(_), Standing::Unseen) => "was well",
+            (Source::Journal(_) | Source::Daemon, _) => style::word(standing),
+        }
+    }
+
     /// Says plainly that nobody runs, where that is so.
     fn source_banner(&self) -> String {
         let Source::Journal(as_of) = self.source else { return String::new() };
         let says = format!(
-            "healer is not running; this is what its journal says, as of {} ({} ago). Start it: `healer run`",
+            "healer is not running. Nothing is seen since its last word at {} ({} ago): this is what its journal says of \
+             then. Start it: `healer run`",
             self.stamp(as_of),
             self.ago(as_of)
         );

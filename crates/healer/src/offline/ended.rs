@@ -21,12 +21,26 @@ pub(super) fn deployments(state: &State, deployments: &mut [Deployment]) {
 
 /// Whether there was anything to tell anew.
 pub(super) fn resource(state: &State, resource: &mut Resource) -> bool {
-    let Some((open, was)) = state.open_incident(&resource.id).and_then(|open| Some((open, was(open)?))) else {
-        return false;
-    };
+    let Some(open) = state.open_incident(&resource.id) else { return last_seen(state, resource) };
+    let Some(was) = was(open) else { return false };
     let cause = open.diagnosis.as_ref().map_or(open.because.as_str(), |diagnosis| &diagnosis.title);
     resource.standing = Standing::Held;
     resource.why = format!("{cause}; {was}");
+    true
+}
+
+/// Of what has no incident and shall run, the journal's alerts say whether anything was wrong with it.
+fn last_seen(state: &State, resource: &mut Resource) -> bool {
+    if resource.standing != Standing::Unseen {
+        return false;
+    }
+    match state.firing(&resource.id).next() {
+        None => resource.why = format!("nothing was wrong with it when healer ended; {}", resource.why),
+        Some((_, firing)) => {
+            resource.standing = Standing::Held;
+            resource.why = format!("{}: it was so when healer ended", firing.because);
+        }
+    }
     true
 }
 
@@ -124,7 +138,7 @@ mod tests {
         let held = "db ended; it was held when healer ended (waiting 10 s before attempt 2); \
                     the next start of healer looks at it";
         let diagnosed = "web ended; it was being diagnosed when healer ended; the next start of healer looks at it";
-        let unseen = "it shall run: it ran";
+        let unseen = "nothing was wrong with it when healer ended; it shall run: it ran";
         assert_eq!(
             told,
             [("db", Standing::Held, held), ("web", Standing::Held, diagnosed), ("a", Standing::Unseen, unseen)]
@@ -135,6 +149,19 @@ mod tests {
         super::incidents(engine.state(), &mut incidents);
         assert!(incidents.iter().all(|one| one.standing == Standing::Held), "{incidents:?}");
         assert!(incidents.iter().all(|one| one.why.ends_with("the next start of healer looks at it")), "{incidents:?}");
+    }
+
+    #[test]
+    fn what_an_alert_tells_of_is_not_said_to_have_been_well() {
+        let (engine, now) = left();
+        let mut state = engine.state().clone();
+        let resource = ResourceId::docker("web-1", "shop", "a", 1);
+        let alert = model::alert::Alert { name: model::alert::Name::ServiceDown, resource: resource.clone() };
+        let firing = engine::state::Firing { since: now, because: "a is down".to_owned() };
+        state.alerts.insert(alert, firing);
+        let mut shown = view::resource(&engine, &resource, now);
+        assert!(super::resource(&state, &mut shown));
+        assert_eq!((shown.standing, shown.why.as_str()), (Standing::Held, "a is down: it was so when healer ended"));
     }
 
     #[test]

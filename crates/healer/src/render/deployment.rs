@@ -18,7 +18,7 @@ pub(crate) fn deployment(
     page: &Page,
 ) -> String {
     let mut out = page.source_banner();
-    out.push_str(&page.paragraph(style::HEAD, &format!("{name}: {}", status::summary(services))));
+    out.push_str(&page.paragraph(style::HEAD, &format!("{name}: {}", status::summary(services, page))));
     out.push('\n');
     out.push_str(&table(services, page));
     // Those of a story are named in it.
@@ -63,7 +63,7 @@ fn table(services: &[Resource], page: &Page) -> String {
             cells.push((service.id.host().to_owned(), style::PLAIN));
         }
         cells.extend([
-            (style::word(service.standing).to_owned(), style::standing(service.standing)),
+            (page.word(service.standing).to_owned(), style::standing(service.standing)),
             (service.since.map_or_else(|| "?".to_owned(), |since| page.ago(since)), quiet),
             (page.localised(&service.why), quiet),
         ]);

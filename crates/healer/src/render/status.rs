@@ -36,7 +36,7 @@ pub(crate) fn status(status: &Status, all: bool, page: &Page) -> String {
         out.push_str(&newcomer(status, page));
         return out;
     }
-    let (table, hidden) = table(&rows(status, all), all, page);
+    let (table, hidden) = table(&rows(status, all, page), all, page);
     if let Some(table) = table {
         out.push('\n');
         out.push_str(&table.draw(page));
@@ -69,7 +69,7 @@ impl Row<'_> {
     }
 }
 
-fn rows(status: &Status, all: bool) -> Vec<Row<'_>> {
+fn rows<'a>(status: &'a Status, all: bool, page: &Page) -> Vec<Row<'a>> {
     let mut rows = Vec::new();
     for deployment in &status.deployments {
         if deployment.name == NO_DEPLOYMENT {
@@ -78,28 +78,28 @@ fn rows(status: &Status, all: bool) -> Vec<Row<'_>> {
         }
         let ill = deployment.resources.iter().filter(|resource| style::matters(resource.standing)).count();
         match deployment.resources.as_slice() {
-            [only] if all => rows.push(Row { name: only.short.clone(), ..of_deployment(deployment) }),
+            [only] if all => rows.push(Row { name: only.short.clone(), ..of_deployment(deployment, page) }),
             [_, _, ..] if all || ill > 1 => {
-                rows.push(Row { why: summary(&deployment.resources), ..of_deployment(deployment) });
+                rows.push(Row { why: summary(&deployment.resources, page), ..of_deployment(deployment, page) });
                 let shown = deployment.resources.iter().filter(|resource| all || style::matters(resource.standing));
                 rows.extend(shown.map(|resource| of_resource(deployment, resource, "  ")));
             }
-            _ => rows.push(of_deployment(deployment)),
+            _ => rows.push(of_deployment(deployment, page)),
         }
     }
     rows
 }
 
 /// `3 services: 1 healing, 1 held, 1 well`
-pub(super) fn summary(services: &[Resource]) -> String {
+pub(super) fn summary(services: &[Resource], page: &Page) -> String {
     let mut counts: BTreeMap<Standing, usize> = BTreeMap::new();
     services.iter().for_each(|service| *counts.entry(service.standing).or_default() += 1);
-    let parts: Vec<String> = counts.into_iter().map(|(standing, count)| count_of(standing, count)).collect();
+    let parts: Vec<String> = counts.into_iter().map(|(standing, count)| count_of(standing, count, page)).collect();
     format!("{}: {}", counted(services.len(), "service"), parts.join(", "))
 }
 
 /// Of a deployment that is well, also what does not run of it: one line tells of all its services.
-fn with_stopped(deployment: &Deployment) -> String {
+fn with_stopped(deployment: &Deployment, page: &Page) -> String {
     let of = |standing: Standing| deployment.resources.iter().filter(move |resource| resource.standing == standing);
     let stopped = of(Standing::Stopped).count();
     if deployment.standing != Standing::Well || stopped == 0 {
@@ -112,10 +112,10 @@ fn with_stopped(deployment: &Deployment) -> String {
         (1, _) => "1 runs, healthy".to_owned(),
         (n, checked) => format!("{n} run, {checked} healthy"),
     };
-    format!("{runs}; {}", count_of(Standing::Stopped, stopped))
+    format!("{runs}; {}", count_of(Standing::Stopped, stopped, page))
 }
 
-fn of_deployment(deployment: &Deployment) -> Row<'_> {
+fn of_deployment<'a>(deployment: &'a Deployment, page: &Page) -> Row<'a> {
     let first = deployment.resources.iter().find(|resource| resource.standing == deployment.standing);
     Row {
         name: deployment.name.clone(),
@@ -123,7 +123,7 @@ fn of_deployment(deployment: &Deployment) -> Row<'_> {
         standing: deployment.standing,
         wanted: &deployment.wanted,
         since: deployment.since,
-        why: with_remedy(&with_stopped(deployment), first.and_then(|resource| resource.remedy.as_deref())),
+        why: with_remedy(&with_stopped(deployment, page), first.and_then(|resource| resource.remedy.as_deref())),
     }
 }
 
@@ -154,7 +154,7 @@ fn with_remedy(why: &str, remedy: Option<&str>) -> String {
 fn headline(status: &Status, page: &Page) -> String {
     let mut parts = vec![(text::clean(&status.instance).into_owned(), style::HEAD)];
     for (standing, count) in counts(status) {
-        parts.push((count_of(standing, count), style::standing(standing)));
+        parts.push((count_of(standing, count, page), style::standing(standing)));
     }
     if parts.len() == 1 {
         parts.push(("nothing to watch yet".to_owned(), style::PLAIN));
@@ -193,14 +193,15 @@ fn counts(status: &Status) -> BTreeMap<Standing, usize> {
     counts
 }
 
-fn count_of(standing: Standing, count: usize) -> String {
+fn count_of(standing: Standing, count: usize, page: &Page) -> String {
     match standing {
         Standing::NeedsYou if count == 1 => "1 needs you".to_owned(),
         Standing::NeedsYou => format!("{count} need you"),
+        Standing::Unseen if count > 1 && page.source != Source::Daemon => format!("{count} were well"),
         Standing::Stopped => format!("{count} stopped on purpose"),
         Standing::Watched => format!("{count} only watched"),
         Standing::Healing | Standing::Held | Standing::Unknown | Standing::Unseen | Standing::Well | Standing::Done => {
-            format!("{count} {}", style::word(standing))
+            format!("{count} {}", page.word(standing))
         }
     }
 }
@@ -319,7 +320,7 @@ fn cells(row: &Row<'_>, hosts: bool, page: &Page) -> Vec<(String, anstyle::Style
         cells.push((row.host.to_owned(), style::PLAIN));
     }
     cells.extend([
-        (style::word(row.standing).to_owned(), style::standing(row.standing)),
+        (page.word(row.standing).to_owned(), style::standing(row.standing)),
         (row.wanted.to_owned(), quiet),
         (row.since.map_or_else(|| "?".to_owned(), |since| page.ago(since)), quiet),
         (page.localised(&row.why), quiet),

@@ -201,7 +201,14 @@ fn a_newcomer_is_told_what_to_do_next() {
 #[test]
 fn a_dead_daemon_is_told_before_anything_else() {
     let dead = Status { running_since: None, next: Vec::new(), ..troubled() };
-    assert_snapshot!(status(&dead, false, &Page { source: Source::Journal(ago(190)), ..page(100) }));
+    let page = Page { source: Source::Journal(ago(190)), ..page(100) };
+    assert_snapshot!(status(&dead, false, &page));
+    let unseen = resource("wiki", "web", Standing::Unseen, 60, "nothing was wrong with it when healer ended");
+    let dead = Status { deployments: vec![deployment_of("wiki", "running", vec![unseen])], ..dead };
+    let drawn = status(&dead, false, &page);
+    assert!(drawn.contains("1 was well") && !drawn.contains("unseen"), "{drawn}");
+    let daemon = Page { source: Source::Daemon, ..page };
+    assert!(status(&dead, false, &daemon).contains("unseen"), "of what cannot be looked at nothing is known");
 }
 
 #[test]
