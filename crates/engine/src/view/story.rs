@@ -92,7 +92,9 @@ fn told<'e>(entries: &'e [Entry], before: &mut Before<'e>) -> Vec<Line> {
 impl<'e> Before<'e> {
     /// `None` if the same was found before.
     fn evidence(&mut self, id: &'e IncidentId, evidence: &'e Evidence) -> Option<(Tone, String)> {
-        let first = *self.found.entry((id, &evidence.source, without_ids(&evidence.text))).or_insert(evidence.id);
+        // Of how many lines of a log it stands is told once, too.
+        let once = evidence.text.rsplit_once(" (×").map_or(evidence.text.as_str(), |(text, _)| text);
+        let first = *self.found.entry((id, &evidence.source, without_ids(once))).or_insert(evidence.id);
         if first != evidence.id {
             self.same.insert((id, evidence.id), first);
             return None;

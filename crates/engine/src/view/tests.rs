@@ -382,6 +382,8 @@ fn what_differs_in_an_id_alone_is_told_once() {
         found(2, taken(&second)),
         refused(2, taken(&second)),
         found(3, taken(&second).replace("8080", "8081")),
+        found(4, "fatal: no config (×2)".to_owned()),
+        found(5, "fatal: no config".to_owned()),
     ]
     .into_iter()
     .zip(1..)
@@ -393,6 +395,7 @@ fn what_differs_in_an_id_alone_is_told_once() {
         format!("the engine refused: {}", taken(&first)),
         "the engine refused for the same reason as before".to_owned(),
         format!("found [e3] inspect: {}", taken(&second).replace("8080", "8081")),
+        "found [e4] inspect: fatal: no config (×2)".to_owned(),
     ];
     assert_eq!(said, expect);
 }

@@ -35,7 +35,7 @@ fn last_seen(state: &State, resource: &mut Resource) -> bool {
         return false;
     }
     match state.firing(&resource.id).next() {
-        None => resource.why = format!("nothing was wrong with it when healer ended; {}", resource.why),
+        None => resource.why = format!("nothing was wrong; {}", resource.why),
         Some((_, firing)) => {
             resource.standing = Standing::Held;
             resource.why = format!("{}: it was so when healer ended", firing.because);
@@ -138,7 +138,7 @@ mod tests {
         let held = "db ended; it was held when healer ended (waiting 10 s before attempt 2); \
                     the next start of healer looks at it";
         let diagnosed = "web ended; it was being diagnosed when healer ended; the next start of healer looks at it";
-        let unseen = "nothing was wrong with it when healer ended; it shall run: it ran";
+        let unseen = "nothing was wrong; it shall run: it ran";
         assert_eq!(
             told,
             [("db", Standing::Held, held), ("web", Standing::Held, diagnosed), ("a", Standing::Unseen, unseen)]

@@ -442,6 +442,10 @@ fn moments_within_sentences_are_local_but_not_those_that_somebody_else_wrote() {
     assert!(drawn.contains("it must hold for 2 m: until 14:03:58\n"), "{drawn}");
     assert!(drawn.contains("log: 2026-11-23T13:01:57Z no such table"), "{drawn}");
     assert!(history(&shown.story, &page(100)).contains("until 14:03:58"));
+    if let Some(resource) = &mut shown.resource {
+        (resource.image, resource.incarnation, resource.health) = (String::new(), None, None);
+    }
+    assert!(!super::why(&shown, &page(100)).contains("not seen"), "that is not said again below the headline");
     let mut held = troubled();
     held.deployments[0].why = "running again, must hold until 2026-11-23T13:03:58Z".into();
     assert!(status(&held, false, &page(100)).contains("must hold until 14:03:58"));

@@ -20,8 +20,8 @@ pub(crate) fn why(why: &Why, page: &Page) -> String {
 /// The same without a word on where it was learnt.
 pub(super) fn told(why: &Why, page: &Page) -> String {
     let mut out = page.paragraph(style::HEAD, &page.localised(&why.headline));
-    if let Some(resource) = &why.resource {
-        out.push_str(&page.paragraph(style::QUIET, &body(resource)));
+    if let Some(body) = why.resource.as_ref().and_then(body) {
+        out.push_str(&page.paragraph(style::QUIET, &body));
     }
     for incident in why.incidents.iter().rev().take(INCIDENTS_MAX).rev() {
         out.push_str(&page.paragraph(style::standing(incident.standing), &named(incident, page)));
@@ -56,7 +56,8 @@ pub(super) fn told(why: &Why, page: &Page) -> String {
     out
 }
 
-fn body(resource: &Resource) -> String {
+/// What it is made of; `None` of what nobody sees, which the headline says.
+fn body(resource: &Resource) -> Option<String> {
     let mut parts = Vec::new();
     if !resource.image.is_empty() {
         parts.push(format!("image {}", resource.image));
@@ -71,7 +72,7 @@ fn body(resource: &Resource) -> String {
         Some(Health::Unchecked) => parts.push("it has no healthcheck".to_owned()),
         None => {}
     }
-    if parts.is_empty() { "it is not seen at present".to_owned() } else { parts.join(" · ") }
+    (!parts.is_empty()).then(|| parts.join(" · "))
 }
 
 pub(super) fn named(incident: &Incident, page: &Page) -> String {
