@@ -300,6 +300,17 @@ pub enum Subject {
     Deployment(Vec<ResourceId>),
 }
 
+impl Subject {
+    /// The resources that words mean, of which there is one at least.
+    #[must_use]
+    pub fn of(mut resources: Vec<ResourceId>) -> Subject {
+        match (resources.pop(), resources.is_empty()) {
+            (Some(one), true) => Subject::Resource(one),
+            (last, _) => Subject::Deployment(resources.into_iter().chain(last).collect()),
+        }
+    }
+}
+
 /// Finds what the words mean.
 ///
 /// # Errors
@@ -310,23 +321,7 @@ pub fn subject(engine: &Engine, words: &str) -> Result<Subject, Unclear> {
     {
         return Ok(Subject::Incident(id));
     }
-    let fits = match meant(&known(engine), words) {
-        // What was removed lately is known by its incidents.
-        Err(Unclear::Nothing) => meant(&ill_once(engine), words)?,
-        fits => fits?,
-    };
-    Ok(match fits.as_slice() {
-        [one] => Subject::Resource(one.clone()),
-        _ => Subject::Deployment(fits),
-    })
-}
-
-/// Every resource that had an incident, as far as it is remembered.
-fn ill_once(engine: &Engine) -> Vec<ResourceId> {
-    let mut ids: Vec<ResourceId> = engine.state.incidents.values().map(|incident| incident.resource.clone()).collect();
-    ids.sort();
-    ids.dedup();
-    ids
+    Ok(Subject::of(meant(&known(engine), words)?))
 }
 
 /// The incidents of a resource, oldest first: their entries belong to its story.

@@ -67,6 +67,10 @@ impl Journal {
     /// `None` if the journal knows nothing of these words.
     pub(crate) fn why(&self, words: &str) -> Result<Option<Why>, Trouble> {
         let subject = match view::subject(&self.engine, words) {
+            Err(Unclear::Nothing) => story::removed(&self.reader, words).map_err(unread)?,
+            subject => subject,
+        };
+        let subject = match subject {
             Ok(subject) => subject,
             Err(Unclear::Nothing) => return Ok(None),
             Err(several @ Unclear::Several { .. }) => return Err(Trouble::Failed(several.to_string())),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use engine::view::Subject;
+use engine::view::{Subject, Unclear, meant};
 use model::event::{Entry, Event};
 use model::incident::IncidentId;
 use model::resource::ResourceId;
@@ -11,6 +11,8 @@ use store::{Error, Reader};
 
 /// The most entries of one subject: the newest are told.
 const ENTRIES_MAX: usize = 1_000;
+/// Of so many removals it is known what was removed.
+const REMOVED_MAX: usize = 1_000;
 /// Of a deployment with many resources, each is told with at least this many.
 const ENTRIES_EACH_MIN: usize = 20;
 
@@ -33,6 +35,19 @@ pub fn entries(reader: &Reader, subject: &Subject) -> Result<Vec<Entry>, Error> 
             Ok(all)
         }
     }
+}
+
+/// What the words mean among what was removed lately: the engine has forgotten it, and the journal has not.
+///
+/// # Errors
+/// When the journal cannot be read.
+pub fn removed(reader: &Reader, words: &str) -> Result<Result<Subject, Unclear>, Error> {
+    let query = Query { names: vec!["resource_gone"], newest_first: true, limit: REMOVED_MAX, ..Query::default() };
+    let entries = reader.entries(&query)?.entries;
+    let mut gone: Vec<ResourceId> = entries.iter().filter_map(|entry| entry.event.resource().cloned()).collect();
+    gone.sort();
+    gone.dedup();
+    Ok(meant(&gone, words).map(Subject::of))
 }
 
 /// The resources of the incidents that the entries speak of and whose beginning is not among them.

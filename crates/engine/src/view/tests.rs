@@ -444,9 +444,6 @@ fn what_was_removed_says_when_and_names_its_last_incident() {
         seen.takes(ms, Input::ClockJumped { by_ms: 0 });
     }
     let gone = seen.journal.iter().rfind(|entry| matches!(entry.event, Event::ResourceGone { .. })).unwrap();
-    for words in ["shop/web", "web"] {
-        assert_eq!(subject(&seen.engine, words), Ok(Subject::Resource(web())), "{words}");
-    }
     let expect = format!("shop/web was removed at {}; its last incident: {incident}.", moment(gone.at.wall));
     assert_eq!(why_of(&seen, ms).headline, expect);
 }

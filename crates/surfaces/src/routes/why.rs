@@ -27,11 +27,15 @@ pub(crate) async fn why(State(house): State<House>, RawQuery(raw): RawQuery) -> 
         Problem::not_found(error)
     };
     let asked = words.clone();
-    let subject =
-        house.ask(|mind| async move { mind.subject(asked).await }).await?.map_err(|unclear| match unclear {
-            Unclear::Nothing => nothing(),
-            Unclear::Several { .. } => Problem::new(StatusCode::CONFLICT, unclear.to_string()),
-        })?;
+    let mut subject = house.ask(|mind| async move { mind.subject(asked).await }).await?;
+    if subject == Err(Unclear::Nothing) {
+        let asked = words.clone();
+        subject = house.read(move |reader| story::removed(reader, &asked)).await?;
+    }
+    let subject = subject.map_err(|unclear| match unclear {
+        Unclear::Nothing => nothing(),
+        Unclear::Several { .. } => Problem::new(StatusCode::CONFLICT, unclear.to_string()),
+    })?;
     told(&house, subject).await?.map(Json).ok_or_else(nothing)
 }
 

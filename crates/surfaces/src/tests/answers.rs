@@ -77,6 +77,22 @@ async fn why_is_asked_of_words_and_told_from_the_journal() {
 }
 
 #[tokio::test]
+async fn why_is_told_of_what_was_removed_and_that_the_engine_has_forgotten() {
+    let served = Served::start(Fixed::new()).await;
+    let gone = |service: &str| {
+        let incarnation = model::fact::Incarnation("0123456789ab".into());
+        model::event::Event::ResourceGone { resource: fixed::resource(service), incarnation }
+    };
+    append(served.dir.path(), 4, &[gone("old"), gone("old"), gone("older")]);
+    for words in ["shop/old", "old"] {
+        let why = served.get(&format!("/api/v1/why?of={words}")).await.json();
+        assert_eq!(why["headline"], "Resource(ResourceId(\"docker:web-1/shop/old\"))", "{words}");
+        assert_eq!(why["story"].as_array().unwrap().len(), 2, "{words}");
+    }
+    assert_eq!(served.get("/api/v1/why?of=oldest").await.status, 404);
+}
+
+#[tokio::test]
 async fn history_pages_through_the_journal_in_either_order() {
     let served = Served::start(Fixed::new()).await;
     let seqs = |page: &Value| -> Vec<u64> {
