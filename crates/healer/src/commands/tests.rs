@@ -174,6 +174,19 @@ fn a_bare_service_name_is_commanded_where_one_service_has_it_and_refused_where_s
     assert_eq!(asked, ["shop/db", "shop", "nobody"]);
 }
 
+#[test]
+fn a_command_is_given_also_where_no_status_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let answers = vec![
+        ("GET /api/v1/status", 504, json!({"error": "no answer within 30 s"})),
+        ("POST /api/v1/commands", 200, a_reply(true, false)),
+    ];
+    answering(dir.path(), answers);
+    for words in ["stop web", "freeze"] {
+        assert_eq!(done(dir.path(), words).exit, Exit::Fine, "{words}");
+    }
+}
+
 /// What a request asks to be stopped.
 fn stopped(request: &str) -> Option<String> {
     let body: serde_json::Value = serde_json::from_str(request.split_once("\r\n\r\n")?.1).ok()?;
