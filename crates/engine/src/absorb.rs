@@ -225,6 +225,11 @@ impl Engine {
                 }
             }
         }
+        if let SourceState::Opened { start, .. } = state
+            && self.state.recoveries.is_another_start(source, start)
+        {
+            self.world.was_down(source);
+        }
         let was_down = self.world.source(source).is_some_and(world::Source::is_down);
         let vanished = self.world.report(source, state, self.now);
         let begins = match state {

@@ -265,6 +265,11 @@ impl Watch {
         }
         match &event.what {
             What::Signalled { signal, terminating: true } => {
+                // An engine that shuts down takes no new requests: it asks its containers itself.
+                if around.source.closing && signals.foreign.is_none() {
+                    signals.by_engine = true;
+                    return Word::None;
+                }
                 if !signals.explained(*signal, event.at, around) && !around.foreign_is_ours {
                     let before = signals.foreign;
                     let api_open = before.is_some_and(|foreign| foreign.api_open);

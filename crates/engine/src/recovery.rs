@@ -115,6 +115,11 @@ impl Recoveries {
         self.ended = Some(at);
     }
 
+    /// Whether the engine tells that this is another start of it than the one that was known.
+    pub(crate) fn is_another_start(&self, source: &str, start: &EngineStart) -> bool {
+        self.starts.get(source).is_some_and(|before| start.restarted_since(before).is_some())
+    }
+
     /// A source has connected to this start of its engine. What is not told again is as before.
     pub(crate) fn connected(&mut self, source: &str, start: &EngineStart) {
         let known = self.starts.entry(source.to_owned()).or_default();

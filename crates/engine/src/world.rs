@@ -284,6 +284,14 @@ impl World {
         })
     }
 
+    /// Since its stream was lost its engine was away, though nobody noticed: one that comes back soon keeps those waiting who
+    /// ask, and its first answer is the end of that.
+    pub(crate) fn was_down(&mut self, name: &str) {
+        if let Some(source) = self.sources.get_mut(name) {
+            source.down = true;
+        }
+    }
+
     /// Takes a source's report in. Returns the resources that vanished with a listing.
     pub fn report(&mut self, name: &str, state: &SourceState, now: Now) -> Vec<(ResourceId, Incarnation)> {
         let source = self.sources.entry(name.to_owned()).or_default();

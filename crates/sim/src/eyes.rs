@@ -14,6 +14,8 @@ use crate::world::{Ev, HOST, World};
 const RELIST_MS: u64 = 300_000;
 const CHECK_AFTER_STOP_MS: u64 = 100;
 const ASK_AGAIN_WHILE_CLOSING_MS: u64 = 2_000;
+/// An engine that begins to answer answers those who wait within so long.
+const HELD_MS: u64 = 20;
 const LOOK_AFTER_MS: u64 = 10;
 const LOOK_AFTER_CREATE_MS: u64 = 1_000;
 const LOOK_WHILE_OPEN_MS: u64 = 5_000;
@@ -88,10 +90,15 @@ impl World<'_> {
 
     pub(crate) fn connect(&mut self, pid: u32) {
         let api = self.docker.api;
+        // Its process is there again, and keeps those waiting who ask until its house is in order.
+        let held = self.docker.up && !api && !self.docker.socket_gone;
         let wait = self.rng.range(800, 8_000);
         let Some(healer) = self.healer(pid) else { return };
         if healer.eyes.connection.is_some() {
             return;
+        }
+        if held {
+            return self.after(HELD_MS, Ev::Connect { pid });
         }
         if !api {
             if !std::mem::replace(&mut healer.eyes.said_unreachable, true) {

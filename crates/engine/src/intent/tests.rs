@@ -300,6 +300,16 @@ fn what_people_and_compose_do_before_our_eyes_is_told_by_its_events() {
             STOP,
         ),
         ("engine stop that ends in a kill", vec![K(15), Closing, K(9), D(137), S, Lost, Back(Some(false), None)], RUN),
+        (
+            "a reload, then an engine stop, and back",
+            vec![Hup, K(15), Closing, D(143), S, Lost, Back(Some(true), None)],
+            RUN,
+        ),
+        (
+            "… whose signal is heard after it was found to shut down",
+            vec![Hup, Closing, K(15), D(143), S, Lost, Back(Some(true), None)],
+            RUN,
+        ),
         ("engine stop, and back", vec![K(15), Closing, D(143), S, Lost, Back(Some(false), None)], RUN),
     ]);
 }

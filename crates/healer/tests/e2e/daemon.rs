@@ -46,8 +46,9 @@ impl Healer {
         fs::write(&secret, crate::hook::SECRET).expect("the folder is ours");
         let state = folder.join("state");
         let settings = if settings.contains("budgets:") { settings.to_owned() } else { format!("{settings}{BUDGETS}") };
+        let mode = if settings.contains("mode:") { "" } else { "mode: auto\n" };
         let text = format!(
-            "listen: 127.0.0.1:{port}\nstate_dir: {state}\nmode: auto\nhost: {{name: web-1}}\n\
+            "listen: 127.0.0.1:{port}\nstate_dir: {state}\n{mode}host: {{name: web-1}}\n\
              docker: {{hosts: [{{name: local, url: \"{socket}\"}}], relist: {relist}}}\n\
              channels:\n  hook: {{type: webhook, url: \"{hook}\", secret_file: {secret}}}\n{settings}",
             state = state.display(),

@@ -107,12 +107,28 @@ impl Recorder {
 
     /// How often something happened to a container: `start`, `die`, `stop`, `restart`.
     pub(crate) fn count(&self, container: &str, action: &str) -> usize {
+        self.events(container).iter().filter(|event| event["Action"].as_str() == Some(action)).count()
+    }
+
+    /// What happened to a container, in the short words of `sim::table`.
+    pub(crate) fn told(&self, container: &str) -> Vec<String> {
+        let words = self.events(container).into_iter().filter_map(|event| {
+            let attribute = |name: &str| event["Actor"]["Attributes"][name].as_str().unwrap_or_default().to_owned();
+            Some(match event["Action"].as_str()? {
+                "kill" => format!("K{}", attribute("signal")),
+                "die" => format!("D{}", attribute("exitCode")),
+                "stop" => "S".to_owned(),
+                word @ ("start" | "restart" | "oom" | "pause" | "unpause" | "destroy") => word.to_owned(),
+                _ => return None,
+            })
+        });
+        words.collect()
+    }
+
+    fn events(&self, container: &str) -> Vec<Value> {
         let text = fs::read_to_string(&self.file).unwrap_or_default();
         let events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        events
-            .filter(|event| event["Action"].as_str().or(event["status"].as_str()) == Some(action))
-            .filter(|event| event["Actor"]["ID"].as_str() == Some(container))
-            .count()
+        events.filter(|event| event["Actor"]["ID"].as_str() == Some(container)).collect()
     }
 }
 

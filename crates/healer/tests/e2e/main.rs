@@ -22,3 +22,4 @@ mod respects;
 mod rig;
 mod surfaces;
 mod systemd;
+mod table;

@@ -45,6 +45,20 @@ impl Power {
         wait_for("the engine ends", DOWN_WITHIN, || is_gone(pid).then_some(()));
     }
 
+    /// The engine is killed, and what it runs goes on.
+    pub(crate) fn crash(&self) {
+        let pid = self.pid();
+        signal("KILL", &[pid]);
+        wait_for("the engine is gone", DOWN_WITHIN, || is_gone(pid).then_some(()));
+        self.forget_pid();
+    }
+
+    /// The file with its number lies where a boot leaves nothing; and while nobody has waited for the one that was killed,
+    /// its number is taken.
+    fn forget_pid(&self) {
+        fs::remove_file(self.folder.join("docker.pid")).expect("the engine wrote it, and could not remove it");
+    }
+
     /// The engine and all that it runs are killed at once.
     pub(crate) fn fail(&self) {
         let listed = self.engine.docker(&["ps", "--quiet"]);
@@ -55,8 +69,7 @@ impl Power {
         doomed.extend(pids.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()).filter(|pid| *pid > 1));
         signal("KILL", &doomed);
         wait_for("all of it is gone", DOWN_WITHIN, || doomed.iter().all(|pid| is_gone(*pid)).then_some(()));
-        // It lies where a boot leaves nothing.
-        fs::remove_file(self.folder.join("docker.pid")).expect("the engine wrote it, and could not remove it");
+        self.forget_pid();
     }
 
     /// The processes that hold this engine's containers.

@@ -54,7 +54,8 @@ impl World<'_> {
         }
         self.counts.hit("source", "engine crashed");
         self.forget_calls();
-        let away = self.rng.range(2_000, 40_000);
+        // Whatever watches it may start it again before anybody has noticed.
+        let away = if self.rng.percent(20) { self.rng.range(100, 900) } else { self.rng.range(2_000, 40_000) };
         self.after(away, Ev::EngineBoots { crashed: true });
     }
 
