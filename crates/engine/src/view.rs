@@ -6,7 +6,7 @@ use std::time::Duration;
 use model::alert::Alert;
 use model::event::{Entry, Event};
 use model::fact::{Health, Run};
-use model::incident::{IncidentId, Mend, Outcome, Phase};
+use model::incident::{IncidentId, Mend, Phase};
 use model::intent::{Author, Intent, Wanted};
 use model::resource::NO_DEPLOYMENT;
 use model::time::Spoken;
@@ -263,17 +263,7 @@ pub fn incidents(engine: &Engine, now: Now) -> Vec<IncidentView> {
 }
 
 fn incident_view(incident: &Incident, now: Now) -> IncidentView {
-    let standing = match &incident.phase {
-        Phase::AwaitingApproval { .. } | Phase::Escalated { .. } => Standing::NeedsYou,
-        Phase::Held { .. } => Standing::Held,
-        Phase::Resolved { outcome: Outcome::StoppedByOwner, .. } => Standing::Stopped,
-        Phase::Resolved { .. } => Standing::Well,
-        Phase::Diagnosing { .. }
-        | Phase::Planning { .. }
-        | Phase::Acting { .. }
-        | Phase::Verifying { .. }
-        | Phase::RollingBack { .. } => Standing::Healing,
-    };
+    let standing = stands::standing_of(&incident.phase, now);
     IncidentView {
         id: incident.id.clone(),
         resource: incident.resource.clone(),

@@ -265,7 +265,8 @@ impl fmt::Display for Refusal {
                 write!(f, "{action} has failed to help here {times} times")
             }
             Refusal::BudgetSpent { attempts, limit } => {
-                write!(f, "the budget is spent: {attempts} attempts, allowed are {limit}")
+                let many = if *attempts == 1 { "attempt" } else { "attempts" };
+                write!(f, "the budget is spent: {attempts} {many}, allowed are {limit}")
             }
             Refusal::RejectedBefore => f.write_str("this plan was rejected"),
         }

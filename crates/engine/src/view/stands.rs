@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::action::{Action, Pair};
 use model::fact::Run;
-use model::incident::Phase;
+use model::incident::{Outcome, Phase};
 use model::intent::{Author, Intent, Wanted};
 use model::time::Spoken;
 use model::verdict::{Hold, Refusal};
@@ -15,6 +15,27 @@ use super::{ago, moment, to_wall};
 use crate::incident::Incident;
 use crate::world::Body;
 use crate::{Engine, plan, tell};
+
+/// A group's budget that has room again within so long is waited for; else whoever wants it sooner has to start it.
+const BUDGET_SOON: Duration = Duration::from_secs(120);
+
+/// How what an incident is about stands by its phase.
+pub(super) fn standing_of(phase: &Phase, now: Now) -> Standing {
+    match phase {
+        Phase::AwaitingApproval { .. } | Phase::Escalated { .. } => Standing::NeedsYou,
+        Phase::Held { reason: Hold::GroupBudget { .. }, until } if until.since(now.tick) > BUDGET_SOON => {
+            Standing::NeedsYou
+        }
+        Phase::Held { .. } => Standing::Held,
+        Phase::Resolved { outcome: Outcome::StoppedByOwner, .. } => Standing::Stopped,
+        Phase::Resolved { .. } => Standing::Well,
+        Phase::Diagnosing { .. }
+        | Phase::Planning { .. }
+        | Phase::Acting { .. }
+        | Phase::Verifying { .. }
+        | Phase::RollingBack { .. } => Standing::Healing,
+    }
+}
 
 /// How a resource stands, and why, in one line.
 pub(super) fn stands(
@@ -28,16 +49,7 @@ pub(super) fn stands(
     if let Some(incident) = incident {
         let cause = incident.diagnosis.as_ref().map_or(incident.because.as_str(), |diagnosis| &diagnosis.title);
         let how = how(incident, now);
-        let standing = match &incident.phase {
-            Phase::AwaitingApproval { .. } | Phase::Escalated { .. } => Standing::NeedsYou,
-            Phase::Held { .. } => Standing::Held,
-            Phase::Diagnosing { .. }
-            | Phase::Planning { .. }
-            | Phase::Acting { .. }
-            | Phase::Verifying { .. }
-            | Phase::RollingBack { .. }
-            | Phase::Resolved { .. } => Standing::Healing,
-        };
+        let standing = standing_of(&incident.phase, now);
         // The standing says already who is needed.
         return (standing, format!("{cause}; {}", how.strip_prefix("needs you: ").unwrap_or(&how)));
     }
