@@ -54,6 +54,8 @@ struct Signals {
     open_after: Option<SourceTime>,
     /// A signal came while the engine was found to be shutting down.
     by_engine: bool,
+    /// When that was.
+    by_engine_at: Option<SourceTime>,
     /// A signal came, and the engine was found to be shutting down so much later that it may have been anybody's.
     undecided: bool,
     /// It ended, as an event told.
@@ -150,6 +152,7 @@ impl Watch {
             // An engine that shuts down closes its API and asks all to end in one moment.
             let at_once = found.0.saturating_sub(foreign.at.0.div_euclid(1_000_000)) <= FOUND_CLOSED_WITHIN_MS;
             (signals.by_engine, signals.undecided) = (at_once, !at_once);
+            signals.by_engine_at = Some(foreign.at).filter(|_| at_once);
             signals.foreign = None;
         } else if body.is_up() {
             foreign.api_open = true;
@@ -267,7 +270,7 @@ impl Watch {
             What::Signalled { signal, terminating: true } => {
                 // An engine that shuts down takes no new requests: it asks its containers itself.
                 if around.source.closing && signals.foreign.is_none() {
-                    signals.by_engine = true;
+                    signals.asked_by_engine(*signal, event.at);
                     return Word::None;
                 }
                 if !signals.explained(*signal, event.at, around) && !around.foreign_is_ours {
@@ -492,6 +495,18 @@ impl Signals {
         let (starts, spent) = self.spent;
         let stops = own.stops_at(at);
         if starts == own.starts { stops.saturating_sub(spent) } else { stops }
+    }
+
+    /// It was asked to end by an engine that shuts down. That asks once: who asks again was a person, be it the first time
+    /// or this one.
+    fn asked_by_engine(&mut self, signal: u8, at: SourceTime) {
+        let again = signal != SIGKILL && self.by_engine_at.is_some_and(|before| before < at);
+        if again {
+            self.foreign = Some(Foreign { at, signal: Some(signal), api_open: true, asked_again: true });
+        } else {
+            self.by_engine_at = self.by_engine_at.or(Some(at));
+        }
+        self.by_engine = true;
     }
 
     /// When it was last asked to end.

@@ -446,7 +446,10 @@ fn undecidable(incident: &Incident, turn: Turn) -> Option<String> {
     if !answers || asks {
         return life::next(&incident.phase, turn).err().map(|illegal| illegal.to_string());
     }
-    Some(format!("incident {id} has no plan that waits for your word: {}. `healer why {id}` tells more", tell::standing(incident)))
+    Some(format!(
+        "incident {id} has no plan that waits for your word: {}. `healer why {id}` tells more",
+        tell::standing(incident)
+    ))
 }
 
 fn line(resource: Option<&ResourceId>, text: &str) -> ReplyLine {

@@ -150,6 +150,10 @@ pub struct Own {
     /// The others are over as of this moment: a start that comes later is not one of them.
     #[serde(default)]
     pub starts_closed: Option<SourceTime>,
+    /// So many of them had come by the moment at which a look last showed that one had: a start that comes later is not one
+    /// of those.
+    #[serde(default)]
+    pub starts_come: (u32, Option<SourceTime>),
     /// Stops that were ordered since our last start.
     pub stops: u32,
     /// Those of them that are not over yet.
@@ -562,6 +566,7 @@ impl Own {
                 self.starts_open = self.starts_open.saturating_sub(1);
                 self.starts_closed = if reached {
                     // An earlier order that comes late finds it running, and starts nothing.
+                    self.starts_come = (self.starts.saturating_sub(self.starts_open), Some(over));
                     Some(over)
                 } else {
                     let late = SourceTime(over.0.saturating_add(may_come_ns(act, now)));
@@ -574,9 +579,16 @@ impl Own {
     /// Whether one more start at this moment is explained by an order of ours, besides those that are.
     #[must_use]
     pub fn explains_start(&self, at: SourceTime, explained: &BTreeSet<SourceTime>) -> bool {
-        let (ours, so_far) = match self.starts_closed.filter(|closed| at > *closed) {
-            Some(closed) => (self.starts_open, explained.iter().filter(|then| **then > closed).count()),
-            None => (self.starts, explained.len()),
+        let after = |moment: Option<SourceTime>| explained.iter().filter(|then| Some(**then) > moment).count();
+        let (come, come_at) = self.starts_come;
+        let (ours, so_far) = if self.starts_closed.is_some_and(|closed| at > closed) {
+            (self.starts_open, after(self.starts_closed))
+        } else if come_at.is_some_and(|come_at| at > come_at) {
+            (self.starts.saturating_sub(come), after(come_at))
+        } else if come_at.is_some() {
+            (come, explained.len() - after(come_at))
+        } else {
+            (self.starts, explained.len())
         };
         u32::try_from(so_far).is_ok_and(|so_far| so_far < ours)
     }

@@ -33,6 +33,10 @@ pub struct World {
     sharing: BTreeSet<ResourceId>,
     /// The starts of which the last batch told: if that is not taken, nobody has judged them.
     unjudged: Vec<(ResourceId, Incarnation)>,
+    /// The last batch was not taken, and comes again: what it told of a connection that it also told to be over is no
+    /// knowledge of the past yet.
+    comes_again: bool,
+    handled_again: bool,
     /// The bodies that were destroyed last: a look that was taken before, and arrives after, does not bring one back.
     destroyed: VecDeque<Incarnation>,
     /// The newest body that stood for each resource: the next one may be made of something else.
@@ -53,6 +57,8 @@ pub struct Source {
     pub generation: Option<Generation>,
     /// The last connection that was opened, lost or not.
     last: Option<Generation>,
+    /// The same before the present batch.
+    last_before: Option<Generation>,
     /// Whether a full listing was seen through it.
     pub listed: bool,
     /// When that was complete.
@@ -316,6 +322,7 @@ impl World {
                 *source = Source {
                     generation: Some(*generation),
                     last: Some(*generation),
+                    last_before: source.last_before,
                     ever_listed: source.ever_listed || source.lists,
                     out: source.lost.filter(|_| was_out).map(|lost| (lost, now.wall)).or(source.out),
                     ..Source::default()
@@ -380,13 +387,18 @@ impl World {
     pub fn begin_batch(&mut self) {
         self.unjudged.clear();
         self.stood_before.clear();
+        self.handled_again = std::mem::take(&mut self.comes_again);
         for source in self.sources.values_mut() {
+            if !self.handled_again {
+                source.last_before = source.last;
+            }
             source.ever_listed |= std::mem::take(&mut source.lists);
         }
     }
 
     /// The last batch was not taken: the starts and changes that it told are news again.
     pub fn forget_starts(&mut self) {
+        self.comes_again = true;
         self.sources.values_mut().for_each(|source| source.lists = false);
         self.stood.extend(self.stood_before.drain(..).rev());
         for (resource, incarnation) in self.unjudged.drain(..) {
@@ -401,8 +413,10 @@ impl World {
     pub fn observe(&mut self, seen: &Observation, now: Tick) -> Change {
         // A fact of an older connection is knowledge of the past; one of the last connection counts though that is lost,
         // since it was seen before: but it is not fresh.
-        let last = self.sources.get(seen.resource.host()).and_then(|source| source.last);
-        let stale = last.is_none_or(|last| seen.generation < last);
+        let source = self.sources.get(seen.resource.host());
+        let last = source.and_then(|source| source.last);
+        let before = source.and_then(|source| source.last_before).filter(|_| self.handled_again);
+        let stale = last.is_none_or(|last| seen.generation < before.unwrap_or(last));
         let too_late = self.destroyed.contains(&seen.incarnation) && !is_for_good(&seen.fact);
         if stale || too_late {
             return Change { stale: true, ..Change::default() };
@@ -454,7 +468,8 @@ impl World {
             return false;
         };
         let before = self.stood.insert(resource.clone(), (since, new.clone()));
-        let Some(old) = before.filter(|(_, old)| !old.same_thing(&new)) else { return false };
+        // Of two that were first heard of together, neither is what the other was made into.
+        let Some(old) = before.filter(|(then, old)| *then < since && !old.same_thing(&new)) else { return false };
         self.stood_before.push((resource.clone(), old));
         // In this process's first listing one body after the other comes to stand for it: nothing is new then.
         self.sources.get(resource.host()).is_some_and(|source| source.ever_listed)

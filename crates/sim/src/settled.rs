@@ -6,6 +6,7 @@ use model::incident::{Outcome, Phase};
 use model::intent::Wanted;
 use model::message::Kind;
 use model::settings::Mode;
+use model::verdict::Hold;
 
 use crate::docker::{By, Defect, Svc};
 use crate::truth::Word;
@@ -88,7 +89,9 @@ impl World<'_> {
                     let says = format!("{resource} is down since our own stop");
                     return self.broken("every pair is closed", says);
                 }
-                let escalated = matches!(phase, Some(Phase::Escalated { .. }));
+                // An undo that failed nearby halts what is in its reach, until a person has looked.
+                let halted = matches!(phase, Some(Phase::Held { reason: Hold::Halted { .. }, .. }));
+                let escalated = halted || matches!(phase, Some(Phase::Escalated { .. }));
                 let mendable =
                     service.defect == Defect::None && !self.stands_alone(svc) && !self.awaits_a_failed_job(svc);
                 if (!up || !healthy) && mendable && !escalated && self.acts_unasked(svc) {

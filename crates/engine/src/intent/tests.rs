@@ -306,6 +306,12 @@ fn what_people_and_compose_do_before_our_eyes_is_told_by_its_events() {
             RUN,
         ),
         (
+            "a person's stop and the engine's own, both heard after it was found to shut down",
+            vec![Closing, K(15), K(15), D(143), S, Lost, Back(None, None)],
+            STOP,
+        ),
+        ("… of which one was heard before", vec![K(15), Closing, K(15), D(143), S, Lost, Back(None, None)], STOP),
+        (
             "… whose signal is heard after it was found to shut down",
             vec![Hup, Closing, K(15), D(143), S, Lost, Back(Some(true), None)],
             RUN,

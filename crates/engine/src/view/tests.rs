@@ -253,7 +253,10 @@ fn an_incident_that_asks_nothing_takes_neither_yes_nor_no() {
         });
         let replies: Vec<_> = replies.collect();
         assert!(!replies[0].taken && replies[0].lines[0].failed, "{ask:?}: {replies:?}");
-        assert!(replies[0].lines[0].text.starts_with(&format!("incident {id} has no plan that waits for your word")), "{replies:?}");
+        assert!(
+            replies[0].lines[0].text.starts_with(&format!("incident {id} has no plan that waits for your word")),
+            "{replies:?}"
+        );
     }
     let answered = seen.journal.iter().filter(|entry| matches!(entry.event, Event::ApprovalAnswered { .. }));
     assert_eq!(answered.count(), 0);

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use engine::world::Body;
 use model::ResourceId;
 use model::action::{Action, Behalf, Pair, Permit, PermitId};
-use model::fact::{Condition, Exit, SourceTime};
+use model::fact::{Condition, SourceTime};
 use model::intent::Wanted;
 use model::message::Kind;
 use model::recovery::{EngineStart, Outcome};
@@ -42,6 +43,14 @@ impl World<'_> {
         if let Some(open) = &mut self.check.recoveries.open {
             open.down = Some(down.iter().cloned().collect());
             open.members = down.iter().chain(back).cloned().collect();
+        }
+        // What it is not about was left to its message until now: it is told once from here on, however often it escalated.
+        let members: BTreeSet<&ResourceId> = down.iter().chain(back).collect();
+        let others = self.check.shadow.open_incidents().filter(|incident| !members.contains(&incident.resource));
+        let others: Vec<u64> = others.map(|incident| incident.id.number).collect();
+        for number in others {
+            let thread = self.thread(number);
+            thread.escalation_messages = thread.escalation_messages.max(thread.escalations.saturating_sub(1));
         }
     }
 
@@ -172,14 +181,14 @@ impl World<'_> {
                 return None;
             }
             let since_boot = |at: Option<SourceTime>| at >= Some(self.docker.booted);
-            // A start that fails has no event: until the next look, a job that was done is done to healer.
+            // What healer cannot know yet is not held against it: an event is on its way, and a start that fails has none.
             let seen = self.leader().and_then(|healer| healer.turning.engine().world().body(id));
-            let untold = |exit: &Exit| !exit.error.is_empty() && seen.and_then(|(_, b)| b.exit.as_ref()) != Some(exit);
-            let known = match container.exit.as_ref() {
-                Some(exit) if untold(exit) => seen.and_then(|(_, body)| body.exit.as_ref()),
-                exit => exit,
-            };
-            let done = known.is_some_and(|exit| exit.code == 0) && !container.is_up();
+            let knows =
+                |body: &Body| body.is_up() == container.is_up() && (body.is_up() || body.exit == container.exit);
+            if !seen.is_some_and(|(_, body)| knows(body)) {
+                return None;
+            }
+            let done = container.exit.as_ref().is_some_and(|exit| exit.code == 0) && !container.is_up();
             let ready = match condition {
                 Condition::Started => since_boot(container.started) || container.is_up() || done,
                 Condition::Healthy => since_boot(container.started) || container.well_since.is_some(),
