@@ -203,8 +203,8 @@ const RARE: &[(&str, &str, u64, &str)] = &[
     (
         "refusal",
         "not_adopted",
-        100_000,
-        "an adopted service has to be removed and made anew while the stream is away and its incident open",
+        25_000,
+        "an adopted service has to be removed and made anew within one batch, and its incident to be open",
     ),
 ];
 

@@ -19,6 +19,8 @@ use crate::world::{CHANNEL, Ev, STORM_MS, World};
 const FAULT_EVERY_MS: u64 = 40_000;
 /// A start takes at most so long; the engine says `restart` after it.
 const RESTARTED_AFTER_MS: u64 = 410;
+/// Long enough for what was made anew to have been looked at.
+const SLOW_FOR_REMAKE_MS: u64 = 4_000;
 /// The services that faults strike.
 const STRUCK: u64 = 7;
 
@@ -30,6 +32,13 @@ pub(crate) enum Deed {
     DockerStart(Svc),
     /// … and what the engine says at its end.
     DockerRestarted(Key),
+    /// The program ends with an error.
+    Crash(Svc),
+    /// Removed and made anew, of something that cannot be started, before healer hears of either.
+    RemakeUnseen {
+        svc: Svc,
+        slowed: bool,
+    },
     /// The start that ends a person's own restart.
     DockerStartAfter {
         key: Key,
@@ -236,6 +245,8 @@ impl World<'_> {
                     self.after(100, Ev::Deed(Deed::DockerStartAfter { key, restart: true, tries: 0 }));
                 }
             }
+            Deed::Crash(svc) => self.crash(svc),
+            Deed::RemakeUnseen { svc, slowed } => self.remake_unseen(svc, slowed),
             Deed::DockerRestarted(key) => self.docker_restarted(key),
             Deed::DockerHup(svc) => {
                 if let Some(key) = self.up_or_down(svc) {
@@ -315,6 +326,29 @@ impl World<'_> {
         if restart {
             self.after(RESTARTED_AFTER_MS, Ev::Deed(Deed::DockerRestarted(key)));
         }
+    }
+
+    fn crash(&mut self, svc: Svc) {
+        let Some(key) = self.up_or_down(svc) else { return };
+        let life = self.docker.containers[key].life;
+        self.dies(key, life, 1, false);
+    }
+
+    /// The journal is slow just then, so that all of it is heard at once.
+    fn remake_unseen(&mut self, svc: Svc, slowed: bool) {
+        let Some(key) = self.up_or_down(svc).filter(|key| !self.docker.containers[*key].is_up()) else { return };
+        if !slowed {
+            let leader = self.leader().map(|healer| healer.pid);
+            if let Some(healer) = leader.and_then(|pid| self.healer(pid)) {
+                healer.slow_next_ms = Some(SLOW_FOR_REMAKE_MS);
+            }
+            self.command(Ask::Thaw);
+            return self.after(100, Ev::Deed(Deed::RemakeUnseen { svc, slowed: true }));
+        }
+        self.truth_is(svc, Word::Unclear);
+        self.docker_remove(key);
+        let new = self.make_anew(svc, true);
+        self.docker_start(new, By::Person);
     }
 
     fn removed(&mut self, svc: Svc) {
@@ -445,6 +479,14 @@ impl World<'_> {
                 let words = self.services[6].resource.short().to_owned();
                 self.counts.hit("person", "healer adopt");
                 self.command(Ask::Adopt(words));
+                // Aimed: what was adopted is made anew, and is not adopted any more, while it is ill and nobody watches.
+                if self.rng.percent(30) {
+                    let crashes = self.rng.range(3_000, 6_000);
+                    let remade = crashes + self.rng.range(100, 1_500);
+                    self.after(1_500, Ev::Deed(Deed::DockerStart(6)));
+                    self.after(crashes, Ev::Deed(Deed::Crash(6)));
+                    self.after(remade, Ev::Deed(Deed::RemakeUnseen { svc: 6, slowed: false }));
+                }
             }
             20 => self.deed(Deed::HealerStop(7)),
             _ => {

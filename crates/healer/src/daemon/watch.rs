@@ -84,6 +84,8 @@ pub(crate) async fn configuration(mut config: Config, handle: Handle, channels: 
     let mut said = Vec::new();
     // What was not taken up is tried until it is: what it names besides may be mended without any change of the files.
     let mut failed = false;
+    // Between the reading of the files and the first look at their stamps they may have been changed.
+    let mut unsure = true;
     loop {
         let asked = tokio::select! {
             () = stop.cancelled() => return,
@@ -91,12 +93,14 @@ pub(crate) async fn configuration(mut config: Config, handle: Handle, channels: 
             () = tokio::time::sleep(LOOK_EVERY) => false,
         };
         let now = stamps(&config);
-        if now == seen && !asked && !failed {
+        if now == seen && !asked && !failed && !unsure {
             continue;
         }
+        let only_unsure = std::mem::replace(&mut unsure, false) && now == seen && !asked && !failed;
         seen = now;
         let flags = Flags { config: config.file.clone(), state_dir: Some(config.state_dir.clone()) };
         match config::reload(&config, config::load_to_run(&flags)) {
+            Reload::Same if only_unsure => {}
             Reload::Same => {
                 // Its words are the same, but a secret may be another one.
                 if let Err(error) = channels.change(&config) {

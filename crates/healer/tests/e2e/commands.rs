@@ -96,7 +96,11 @@ fn an_incident_that_asks_nothing_takes_no_answer() {
     for words in [["approve", "1"], ["reject", "1"]] {
         let out = rig.healer.run(&words);
         assert_eq!(out.status.code(), Some(4), "{words:?}: {}", said(&out));
-        assert!(said(&out).contains("incident web-1/1 has no plan that waits for your word: held"), "{words:?}: {}", said(&out));
+        assert!(
+            said(&out).contains("incident web-1/1 has no plan that waits for your word: held"),
+            "{words:?}: {}",
+            said(&out)
+        );
     }
     let answer = rig.healer.command_on_the_socket(&json!({ "approve": held.id.to_string() }));
     assert_eq!(answer.status, 409, "{}", answer.body);
