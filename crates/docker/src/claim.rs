@@ -16,6 +16,7 @@ use rustix::io::Errno;
 use rustix::net::sockopt::socket_peercred;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use rustix::process::geteuid;
+use sha2::{Digest as _, Sha256};
 
 /// Whose an engine is.
 #[derive(Debug)]
@@ -31,10 +32,10 @@ pub(crate) enum Claim {
 impl Claim {
     /// Claims the engine with this id, whose folder this is if it is on this machine.
     pub(crate) fn on(engine_id: &str, folder: Option<&Path>) -> Claim {
+        let name = name(engine_id, folder);
         let folder = folder.and_then(|folder| File::open(folder.join("containers")).ok());
         let taken = |folder: &File| flock(folder, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK);
         let is_held = folder.as_ref().is_some_and(taken);
-        let name = format!("healer/engine/{engine_id}");
         let address = SocketAddr::from_abstract_name(&name).ok().filter(|_| !engine_id.is_empty());
         let holder = || holder(&name).filter(|(_, uid)| *uid == 0 || *uid == geteuid().as_raw());
         if is_held {
@@ -76,6 +77,14 @@ impl Claim {
     }
 }
 
+/// Engines of one machine may share an id, which their packages keep in `/etc/docker`: their folders are two.
+fn name(engine_id: &str, folder: Option<&Path>) -> String {
+    let folder = folder.unwrap_or(Path::new("")).as_os_str().as_encoded_bytes();
+    let digest = Sha256::new().chain_update(engine_id).chain_update([0]).chain_update(folder).finalize();
+    let short: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("healer/engine/{short}")
+}
+
 /// The process that listens under this name, and its user. Never waits: a full queue tells nothing.
 fn holder(name: &str) -> Option<(i32, u32)> {
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
@@ -106,6 +115,15 @@ mod tests {
     }
 
     #[test]
+    fn two_engines_with_one_id_are_two() {
+        let [first, second] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let id = own("shared");
+        let one = Claim::on(&id, Some(first.path()));
+        assert_eq!((one.other(), Claim::on(&id, Some(second.path())).other()), (None, None));
+        assert!(Claim::on(&id, Some(first.path())).other().is_some());
+    }
+
+    #[test]
     fn an_engines_folder_is_claimed_whatever_the_network_namespace() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("containers")).unwrap();
@@ -133,7 +151,6 @@ mod tests {
     #[test]
     fn an_engine_that_tells_neither_id_nor_folder_is_nobodys() {
         assert!(matches!(Claim::on("", None), Claim::Nobodys));
-        assert!(matches!(Claim::on(&"x".repeat(500), None), Claim::Nobodys));
         assert!(matches!(Claim::on("", Some(Path::new("/no/such/folder"))), Claim::Nobodys));
     }
 }
