@@ -1,7 +1,7 @@
 //! The end in order: nothing new is begun, and what healer itself took down is brought up before it goes.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use model::ResourceId;
 use runtime::Handle;
@@ -14,22 +14,23 @@ const AT_MOST: Duration = Duration::from_secs(50);
 
 /// Waits until nothing is down by healer's hand; a second signal ends that.
 pub(super) async fn bring_up(handle: &Handle) {
-    let left = tokio::select! {
-        left = is_up(handle) => left,
-        () = watch::signal_to_end() => held_down(handle).await,
-    };
+    tokio::select! {
+        () = is_up(handle) => return,
+        () = watch::signal_to_end() => {}
+        () = tokio::time::sleep(AT_MOST) => {}
+    }
+    let left = tokio::time::timeout(ASK_EVERY, held_down(handle)).await.unwrap_or_default();
     if !left.is_empty() {
         tracing::warn!("{} may stay down until healer runs again, which starts it then", names(&left));
     }
 }
 
-/// Returns what is not up after the longest wait.
-async fn is_up(handle: &Handle) -> BTreeSet<ResourceId> {
-    let (began, mut said) = (Instant::now(), false);
+async fn is_up(handle: &Handle) {
+    let mut said = false;
     loop {
         let down = held_down(handle).await;
-        if down.is_empty() || began.elapsed() > AT_MOST {
-            return down;
+        if down.is_empty() {
+            return;
         }
         if !std::mem::replace(&mut said, true) {
             let names = names(&down);
