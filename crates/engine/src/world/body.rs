@@ -1,0 +1,221 @@
+//! One body of a resource: what its looks and events have shown of it, and which of them is the later word.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::Tick;
+use model::fact::{Definition, Exit, Generation, Happening, Health, Look, Run, SourceTime, What, is_temporary_name};
+
+/// Events of one body that are remembered since its last start.
+const HAPPENINGS_MAX: usize = 64;
+/// Restarts by the engine's own policy are remembered for this long, and at most so many.
+const RESTARTS_WINDOW: Duration = Duration::from_secs(600);
+const RESTARTS_MAX: usize = 20;
+
+/// One body of a resource.
+#[derive(Debug, Clone)]
+pub struct Body {
+    /// When it was first heard of.
+    pub(super) known_since: Tick,
+    /// Through which connection it was last seen.
+    pub generation: Generation,
+    /// What it does, as of the last fact.
+    pub run: Run,
+    /// Its health, as of the last fact.
+    pub health: Health,
+    /// How it ended last.
+    pub exit: Option<Exit>,
+    /// When it was started last.
+    pub started: Option<SourceTime>,
+    /// The last whole look.
+    pub look: Option<Look>,
+    /// Through which connection it was taken.
+    pub(super) looked_in: Option<Generation>,
+    /// What it is made of; known from the first look on.
+    pub definition: Option<Arc<Definition>>,
+    /// What happened since its last start, oldest first.
+    pub happenings: Vec<Happening>,
+    /// The connection through which its last start, or a look at it running, was seen: while it is the present one, all
+    /// that happened since is known.
+    pub watched_since: Option<Generation>,
+    /// How it ended was told by an event of an unbroken stream, so that what came before it is known.
+    pub end_seen: bool,
+    /// The last look that showed it ended, with all that an inspect tells of an end.
+    pub look_at_end: Option<Look>,
+    /// While it ran, the engine's note of a stop or signal was seen: somebody may be stopping it.
+    pub noted_while_up: bool,
+    /// A foreground session was attached before its last start.
+    pub attached: bool,
+    /// When the engine's own policy was seen to have restarted it, lately.
+    pub restarted: VecDeque<Tick>,
+    /// When the last fact arrived.
+    pub at: Tick,
+    /// It has the temporary name that a recreate gives to what it replaces.
+    pub aside: bool,
+    /// Why the last look at it failed; `None` once one has succeeded.
+    pub unlooked: Option<String>,
+}
+
+impl Body {
+    pub(super) fn unseen(generation: Generation, now: Tick) -> Body {
+        Body {
+            known_since: now,
+            generation,
+            run: Run::Created,
+            health: Health::Unchecked,
+            exit: None,
+            started: None,
+            look: None,
+            looked_in: None,
+            definition: None,
+            happenings: Vec::new(),
+            watched_since: None,
+            end_seen: false,
+            look_at_end: None,
+            noted_while_up: false,
+            attached: false,
+            restarted: VecDeque::new(),
+            at: now,
+            aside: false,
+            unlooked: None,
+        }
+    }
+
+    /// Whether its process is there.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        matches!(self.run, Run::Running | Run::Paused)
+    }
+
+    /// Whether it was made later than that, as an event told.
+    pub(crate) fn was_made_since(&self, at: SourceTime) -> bool {
+        self.happenings.iter().any(|happening| happening.what == What::Created && happening.at > at)
+    }
+
+    pub(super) fn precedence(&self) -> (bool, bool, Option<SourceTime>) {
+        (self.is_up(), !self.aside, self.started.or(self.exit.as_ref().map(|exit| exit.at)))
+    }
+
+    pub(super) fn note_restarts(&mut self, look: &Look, now: Tick) {
+        // A start that is not the policy's begins the count anew.
+        let since = |before: &Look| look.restarts.checked_sub(before.restarts).unwrap_or(look.restarts);
+        let new = self.look.as_ref().map_or(0, since);
+        self.restarted.extend(std::iter::repeat_n(now, usize::try_from(new).unwrap_or(0).min(RESTARTS_MAX)));
+        while self.restarted.front().is_some_and(|then| now.since(*then) > RESTARTS_WINDOW)
+            || self.restarted.len() > RESTARTS_MAX
+        {
+            self.restarted.pop_front();
+        }
+    }
+
+    /// A look that was taken before the last event or look, and arrives after it, tells of the past.
+    pub(super) fn is_of_the_past(&self, look: &Look) -> bool {
+        let last = self.look.as_ref().map(|last| last.at).max(self.happenings.last().map(|last| last.at));
+        last > Some(look.at)
+    }
+
+    /// Whether a look shows it running, and neither an event nor an earlier look has told of that start. An event's time
+    /// is a little later than that of the start which it tells.
+    pub(super) fn is_news_of_a_start(&self, look: &Look) -> bool {
+        let known = self.is_up() && look.started <= self.started;
+        matches!(look.run, Run::Running | Run::Paused) && !known && !self.is_of_the_past(look)
+    }
+
+    pub(super) fn looked(&mut self, look: &Look, generation: Generation) {
+        self.unlooked = None;
+        if self.is_of_the_past(look) {
+            self.definition = Some(look.definition.clone());
+            return;
+        }
+        let runs = matches!(look.run, Run::Running | Run::Paused);
+        // While it runs, the engine's note of a stop or signal means that somebody may be stopping it: how that ends is
+        // not for a `die` alone to tell.
+        let clean = look.manually_stopped != Some(true);
+        if runs {
+            self.noted_while_up = !clean;
+        }
+        if runs && clean && (self.watched_since != Some(generation) || self.started != look.started) {
+            self.watched_since = Some(generation);
+            self.end_seen = false;
+        }
+        if !runs && self.is_up() {
+            // It ended without an event that we saw (or the event is still on its way).
+            self.end_seen = false;
+        }
+        // Found down before, through this connection, it was started and has ended since: its events are on their way.
+        let last = self.look.as_ref().filter(|_| self.looked_in == Some(generation)).map(|last| last.at);
+        if !runs && last.is_some() && look.exit.as_ref().is_some_and(|exit| Some(exit.at) > last) {
+            self.watched_since = Some(generation);
+        }
+        self.looked_in = Some(generation);
+        if look.started > self.started && !self.happenings.is_empty() {
+            self.happenings.retain(|happening| Some(happening.at) >= look.started);
+        }
+        self.run = look.run;
+        self.health = look.health;
+        self.started = look.started;
+        if look.exit.is_some() {
+            self.exit.clone_from(&look.exit);
+        }
+        if !runs {
+            self.look_at_end = Some(look.clone());
+        }
+        let name = &look.definition.name;
+        let renamed = self.definition.as_ref().is_some_and(|known| known.name != *name);
+        self.aside = is_temporary_name(name) || self.aside && !renamed;
+        self.definition = Some(look.definition.clone());
+        self.look = Some(look.clone());
+    }
+
+    pub(super) fn happened(&mut self, happening: &Happening, generation: Generation) {
+        // An event that a later look has covered already still is evidence, and changes nothing.
+        let covered = self.look.as_ref().is_some_and(|look| happening.at <= look.at);
+        if let What::Started = happening.what {
+            // `docker run` and `compose up` in the foreground attach between create and start.
+            self.attached = self.happenings.iter().any(|before| before.what == What::Attached);
+            self.happenings.clear();
+        }
+        // After a failed append the same events come again.
+        if self.happenings.len() < HAPPENINGS_MAX && !self.happenings.contains(happening) {
+            self.happenings.push(happening.clone());
+        }
+        match &happening.what {
+            What::Started if !covered || self.started.is_none() => {
+                self.run = Run::Running;
+                self.started = Some(happening.at);
+                self.noted_while_up = false;
+                self.watched_since = Some(generation);
+                self.end_seen = false;
+                self.health = match self.health {
+                    Health::Unchecked => Health::Unchecked,
+                    Health::Starting | Health::Healthy | Health::Unhealthy => Health::Starting,
+                };
+            }
+            What::Died { code } => {
+                self.end_seen = self.watched_since == Some(generation);
+                if !covered {
+                    let oom = self.happenings.iter().any(|h| h.what == What::OutOfMemory);
+                    self.exit = Some(Exit { at: happening.at, code: *code, oom, error: String::new() });
+                    self.run = Run::Exited;
+                }
+            }
+            What::Paused if !covered => self.run = Run::Paused,
+            What::Unpaused if !covered => self.run = Run::Running,
+            What::Health(health) if !covered => self.health = *health,
+            What::Renamed { aside } => self.aside = *aside,
+            What::Started
+            | What::Created
+            | What::Signalled { .. }
+            | What::Stopped
+            | What::Restarted
+            | What::OutOfMemory
+            | What::Paused
+            | What::Unpaused
+            | What::Health(_)
+            | What::Updated
+            | What::Attached
+            | What::Destroyed => {}
+        }
+    }
+}
