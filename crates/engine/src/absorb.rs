@@ -85,6 +85,7 @@ impl Engine {
             own: self.state.own.get(&seen.incarnation),
             body,
             source,
+            engine_started: self.state.recoveries.engine_started(seen.resource.host()),
             start_is_news: change.start_is_news,
             end_unasked: self.end_unasked(&seen.resource, &seen.incarnation),
             stop_began: self.stop_began(&seen.resource, &seen.incarnation),
@@ -117,6 +118,7 @@ impl Engine {
             own: self.state.own.get(incarnation),
             body,
             source,
+            engine_started: self.state.recoveries.engine_started(resource.host()),
             start_is_news: false,
             end_unasked: self.end_unasked(resource, incarnation),
             stop_began: self.stop_began(resource, incarnation),
@@ -157,6 +159,10 @@ impl Engine {
                 let source_at = match &seen.fact {
                     Fact::Happened(happening) => Some(happening.at),
                     Fact::ApiOpenAfter(at) => Some(*at),
+                    // A stop that a look tells of is as old as the end that it shows.
+                    Fact::Looked(look) if wanted == Wanted::Stopped => {
+                        Some(look.exit.as_ref().map_or(look.at, |exit| exit.at))
+                    }
                     Fact::Looked(look) => Some(look.at),
                     Fact::Gone | Fact::Unlooked(_) => None,
                 };
@@ -357,6 +363,7 @@ impl Engine {
             own: self.state.own.get(incarnation),
             body,
             source,
+            engine_started: self.state.recoveries.engine_started(resource.host()),
             start_is_news: false,
             end_unasked: self.end_unasked(resource, incarnation),
             stop_began: self.stop_began(resource, incarnation),

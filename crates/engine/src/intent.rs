@@ -22,6 +22,9 @@ use unseen::{End, is_early, judge_unseen_end, stopped_while_restarting};
 /// Our own stop follows its signal by a kill only after the stop timeout; a kill that comes this much earlier is
 /// somebody else's.
 const KILL_EARLY: Duration = Duration::from_millis(500);
+/// An engine that starts starts what its policies say before it answers: after a crash of its own 12 s were measured
+/// (facts/intent.md, B4).
+const ENGINE_STARTS_WITHIN: Duration = Duration::from_secs(60);
 /// A deploy gives what it stopped another name at once: 2–4 ms were measured (facts/intent.md, B2).
 const SET_ASIDE_WITHIN: Duration = Duration::from_secs(5);
 const SIGKILL: u8 = 9;
@@ -100,6 +103,8 @@ pub(crate) struct Around<'a> {
     pub body: &'a Body,
     /// The source.
     pub source: &'a Source,
+    /// When its engine was started, as far as that is known.
+    pub engine_started: Option<SourceTime>,
     /// The events that should have told of this end have not come in time: the stream lost them.
     pub events_are_lost: bool,
     /// It is a look that shows a start of which nothing was known.
@@ -268,8 +273,9 @@ impl Watch {
         }
         match &event.what {
             What::Signalled { signal, terminating: true } => {
-                // An engine that shuts down takes no new requests: it asks its containers itself.
-                if around.source.closing && signals.foreign.is_none() {
+                // An engine that shuts down takes no new requests: it asks its containers itself, and kills what it has asked.
+                let ask = *signal != SIGKILL || signals.by_engine;
+                if around.source.closing && signals.foreign.is_none() && ask {
                     signals.asked_by_engine(*signal, event.at);
                     return Word::None;
                 }
@@ -389,7 +395,8 @@ impl Watch {
             let explained = self.our_starts.get(incarnation).unwrap_or(&none);
             let ours = look.started.zip(around.own).is_some_and(|(at, own)| own.explains_start(at, explained));
             // What runs since before the API's first answer was started by the engine itself.
-            let by_engine = look.started.is_some_and(|at| around.source.was_out(at));
+            let by_engine =
+                look.started.is_some_and(|at| around.source.was_out(at) || around.is_started_with_engine(at));
             return found_running(look, before, around.start_is_news && !ours && !by_engine && !by_policy);
         }
         // What was made since, before our eyes, was made to run.
@@ -447,6 +454,13 @@ impl Watch {
 }
 
 impl Around<'_> {
+    /// Whether the engine may have started it by itself, at its own start, and of its own policy.
+    fn is_started_with_engine(&self, at: SourceTime) -> bool {
+        let policy = self.body.definition.as_ref().map(|definition| definition.restart_policy);
+        let starts = |began: SourceTime| began <= at && at.since(began) < ENGINE_STARTS_WITHIN;
+        !matches!(policy, None | Some(model::fact::RestartPolicy::No)) && self.engine_started.is_some_and(starts)
+    }
+
     /// Whether somebody has said since that it shall run: what was asked of a body before that is the past.
     fn is_wished_since(&self, at: SourceTime) -> bool {
         self.before.is_some_and(|word| match &word.by {

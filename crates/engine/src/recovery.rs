@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use model::action::{Behalf, Permit, PermitId};
 use model::event::Event;
-use model::fact::{Health, Run};
+use model::fact::{Health, Run, SourceTime};
 use model::incident::{Escalation, Phase, Verification};
 use model::intent::Wanted;
 use model::message::{About, Kind, Message, MessageId, Severity};
@@ -118,6 +118,11 @@ impl Recoveries {
     /// Whether the engine tells that this is another start of it than the one that was known.
     pub(crate) fn is_another_start(&self, source: &str, start: &EngineStart) -> bool {
         self.starts.get(source).is_some_and(|before| start.restarted_since(before).is_some())
+    }
+
+    /// When the engine of a source was started last, if it tells that.
+    pub(crate) fn engine_started(&self, source: &str) -> Option<SourceTime> {
+        self.starts.get(source)?.at
     }
 
     /// A source has connected to this start of its engine. What is not told again is as before.

@@ -56,6 +56,8 @@ pub(crate) struct Check {
     pub(crate) received: BTreeSet<MessageId>,
     pub(crate) written: BTreeSet<MessageId>,
     pub(crate) given_up: BTreeSet<MessageId>,
+    /// When a deployment was last excluded.
+    pub(crate) excluded_at: Option<u64>,
     pub(crate) unanswered: BTreeMap<CommandId, (u32, u64)>,
     recoveries: recoveries::Recoveries,
 }

@@ -266,6 +266,7 @@ impl World<'_> {
 
     pub(crate) fn replied(&mut self, reply: &Reply) {
         self.check.unanswered.remove(&reply.id);
+        self.trace(|| format!("{} is answered: {:?}", reply.id.0, reply.lines));
         for line in &reply.lines {
             if line.text.starts_with("refused: excluded") {
                 self.counts.hit("refusal", "excluded");

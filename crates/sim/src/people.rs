@@ -608,7 +608,10 @@ impl World<'_> {
             0 => settings.mode = Mode::Observe,
             1 => settings.mode = Mode::Suggest,
             2 => settings.mode = Mode::Auto,
-            _ => settings.exclude.push(Exclusion::Deployment("shop".to_owned())),
+            _ => {
+                settings.exclude.push(Exclusion::Deployment("shop".to_owned()));
+                self.check.excluded_at = Some(self.now);
+            }
         }
         debug_assert!(settings.channels.iter().any(|name| name == CHANNEL));
         self.deed(Deed::Reconfigure(Arc::new(settings)));
