@@ -300,14 +300,21 @@ async fn a_kill_by_somebody_has_no_stop_and_a_reload_is_no_kill() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_want_of_memory_is_told_by_the_engine_and_not_by_the_code() {
     let Some(url) = engine() else { return };
-    let guest = Guest::new(&url, "oom");
     let mut watch = Watch::begin(&url).await;
-    guest.run(&["--memory", "16m", "--memory-swap", "16m"], "a=xxxxxxxxxxxxxxxx; while :; do a=$a$a; done");
-    let resource = guest.resource();
-    watch.happened(&resource, What::OutOfMemory).await;
-    let (_, look) = watch.looked(&resource, |look| look.run == Run::Exited).await;
-    let exit = look.exit.unwrap();
-    assert_eq!((exit.code, exit.oom, look.definition.memory_limit_bytes), (137, true, 16 << 20));
+    // On a busy machine the engine itself may miss it, when the container's cgroup is gone before its notice is read (seen
+    // with cgroup v1): then its inspect says `OOMKilled=false` of a 137. One of these is told of.
+    for _ in 0..5 {
+        let guest = Guest::new(&url, "oom");
+        guest.run(&["--memory", "16m", "--memory-swap", "16m"], "a=xxxxxxxxxxxxxxxx; while :; do a=$a$a; done");
+        let resource = guest.resource();
+        let (_, look) = watch.looked(&resource, |look| look.run == Run::Exited).await;
+        let exit = look.exit.unwrap();
+        assert_eq!((exit.code, look.definition.memory_limit_bytes), (137, 16 << 20));
+        if exit.oom {
+            return watch.happened(&resource, What::OutOfMemory).await;
+        }
+    }
+    panic!("the engine was told of none of five");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
