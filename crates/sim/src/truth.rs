@@ -4,11 +4,14 @@
 use std::collections::BTreeSet;
 
 use model::action::Action;
-use model::fact::{Run, SourceTime, What};
+use model::fact::{RestartPolicy, Run, SourceTime, What};
 
 use crate::check::Given;
 use crate::docker::{Key, Svc};
 use crate::world::World;
+
+/// So long after an engine's start nobody who was away can tell its own starts from a person's.
+const ENGINE_STARTS_WITHIN_NS: i64 = 60_000_000_000;
 
 /// What is wanted of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -203,11 +206,19 @@ impl World<'_> {
         let resource = &self.services[svc].resource;
         let ours = |given: &Given| given.permit.step.resource == *resource && given.permit.step.action == Action::Start;
         // Nor whether it was the engine's own, if it came before healer could reach the API again.
-        let unseen =
-            self.leader().is_some_and(|healer| healer.eyes.said_unreachable && healer.eyes.connection.is_none());
+        let watches = self.leader().is_some_and(|healer| healer.eyes.connection.is_some());
+        let waits = self.leader().is_some_and(|healer| healer.eyes.said_unreachable);
+        let unseen = !watches && (waits || self.could_be_the_engines_start(svc));
         let word =
             if unseen || self.check.perhaps_under_way(self.now).any(ours) { Word::Unclear } else { Word::Running };
         self.truth_is(svc, word);
+    }
+
+    /// Whether a start of the service at this moment could be the engine's own, for who did not see it come.
+    fn could_be_the_engines_start(&self, svc: Svc) -> bool {
+        let since_boot_ns = self.moment().wall.0 * 1_000_000 - self.docker.booted.0;
+        since_boot_ns < ENGINE_STARTS_WITHIN_NS
+            && self.docker.bodies(svc).any(|(_, body)| body.def.restart_policy != RestartPolicy::No)
     }
 
     /// A life ends: could the leading healer watch it?
@@ -225,12 +236,18 @@ impl World<'_> {
         truth.ended_at = self.now;
     }
 
-    /// What ended a moment ago may not have been heard of, or not been judged, when healer or its stream goes away.
+    /// What ended or was started a moment ago may not have been heard of, or not been written down, when healer or its
+    /// stream goes away.
     pub(crate) fn excuse_what_just_ended(&mut self) {
-        let written = self.disk.borrow().entries.last().map_or(0, |entry| entry.at.tick.0);
-        for service in &mut self.services {
-            let ended_at = service.truth.ended_at;
-            service.truth.excused |= ended_at + 5_000 > self.now || ended_at >= written;
+        let (now, written) = (self.now, self.disk.borrow().entries.last().map_or(0, |entry| entry.at.tick.0));
+        let unheard = |at: u64| at + 5_000 > now || at >= written;
+        for svc in 0..self.services.len() {
+            let truth = self.services[svc].truth;
+            self.services[svc].truth.excused |= unheard(truth.ended_at);
+            let started = truth.word == Word::Running && truth.started_at > 0 && unheard(truth.started_at);
+            if started && self.could_be_the_engines_start(svc) {
+                self.truth_is(svc, Word::Unclear);
+            }
         }
     }
 
