@@ -1,8 +1,7 @@
 //! The questions that the surfaces ask of the engine, and the one place where they meet it.
 
-use std::time::Duration;
-
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use engine::view::{self, Subject, Unclear};
 use model::ResourceId;

@@ -66,21 +66,8 @@ pub(super) fn stopped_while_restarting(look: &Look, before: &Intent, around: &Ar
 /// stop timeout is over, one kill.
 fn foreign_signals(kept: &Kept, ours: u32, timeout_s: i64) -> bool {
     let signals = |kill: bool| {
-        kept.happenings.iter().filter(move |happening| match happening.what {
-            What::Signalled { signal, terminating } => terminating && (signal == SIGKILL) == kill,
-            What::Created
-            | What::Started
-            | What::Died { .. }
-            | What::Stopped
-            | What::Restarted
-            | What::OutOfMemory
-            | What::Paused
-            | What::Unpaused
-            | What::Health(_)
-            | What::Renamed { .. }
-            | What::Updated
-            | What::Attached
-            | What::Destroyed => false,
+        kept.happenings.iter().filter(move |happening| {
+            matches!(happening.what, What::Signalled { signal, terminating: true } if (signal == SIGKILL) == kill)
         })
     };
     let first_ask = signals(false).map(|ask| ask.at).next();
