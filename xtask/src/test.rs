@@ -63,6 +63,10 @@ fn everything(report: &mut Report) -> Result<()> {
     if !shell::aloud(shell::cargo().args(["build", "--workspace"]).args(locked()))? {
         bail!("the workspace does not build");
     }
+    // The README's first command names no package.
+    if !shell::aloud(shell::cargo().arg("run").args(locked()).args(["--", "--version"]))? {
+        report.failures.push("`cargo run` does not run healer".to_owned());
+    }
     let engine = if missing.is_empty() { Engine::start_for_this_run() } else { Err(anyhow::anyhow!("see above")) };
     match &engine {
         Ok(_) => {}
