@@ -1,5 +1,6 @@
-//! What a service needs before it starts, read from the Compose files that its labels name: Compose v1 writes no label of
-//! it. A file that is gone, unreadable, too large, or of something else tells nothing.
+//! What the Compose files that a service's labels name say of it: what it needs before it starts (Compose v1 writes no
+//! label of that), and whether they know it at all. A file that is gone, unreadable, too large, or of something else tells
+//! nothing.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -35,15 +36,25 @@ struct Read {
     /// When each file was changed last.
     changed: Vec<Option<SystemTime>>,
     needs: Arc<Needs>,
+    /// Whether these are all services that the project has.
+    whole: bool,
+}
+
+/// What the files say of one service.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Said {
+    pub(crate) needs: Vec<Dependency>,
+    /// They can be read, and do not know it.
+    pub(crate) is_orphan: bool,
 }
 
 impl Files {
-    /// What the service of these labels needs; nothing where its files do not tell.
-    pub(crate) fn needs(&self, labels: &Labels) -> Vec<Dependency> {
-        let Some(service) = labels.get(SERVICE) else { return Vec::new() };
+    /// What the files say of the service of these labels.
+    pub(crate) fn say(&self, labels: &Labels) -> Said {
+        let Some(service) = labels.get(SERVICE) else { return Said::default() };
         let paths = paths(labels);
         if paths.is_empty() {
-            return Vec::new();
+            return Said::default();
         }
         let changed: Vec<_> = paths.iter().map(|path| fs::metadata(path).ok()?.modified().ok()).collect();
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -51,10 +62,14 @@ impl Files {
             if known.len() >= KNOWN_MAX {
                 known.clear();
             }
-            let needs = Arc::new(read(&paths));
-            known.insert(paths.clone(), Read { changed, needs });
+            let (needs, whole) = read(&paths);
+            known.insert(paths.clone(), Read { changed, needs: Arc::new(needs), whole });
         }
-        known.get(&paths).and_then(|read| read.needs.get(service)).cloned().unwrap_or_default()
+        let Some(read) = known.get(&paths) else { return Said::default() };
+        match read.needs.get(service) {
+            Some(needs) => Said { needs: needs.clone(), is_orphan: false },
+            None => Said { needs: Vec::new(), is_orphan: read.whole },
+        }
     }
 }
 
@@ -70,21 +85,26 @@ fn paths(labels: &Labels) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Later files add to earlier ones.
-fn read(paths: &[PathBuf]) -> Needs {
-    let mut needs = Needs::new();
+/// Later files add to earlier ones. Returns too whether all of them could be read and nothing is included from elsewhere, so
+/// that a service which is not among them is none of the project.
+fn read(paths: &[PathBuf]) -> (Needs, bool) {
+    let (mut needs, mut whole) = (Needs::new(), true);
     for path in paths {
         let is_small = fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() <= FILE_BYTES_MAX);
         let text = if is_small { fs::read_to_string(path).ok() } else { None };
-        let Some(text) = text else { continue };
-        match parse(&text) {
-            Ok(more) => more.into_iter().for_each(|(service, more)| merge(needs.entry(service).or_default(), more)),
-            Err(error) => {
+        match text.as_deref().map(parse) {
+            Some(Ok((more, complete))) => {
+                whole &= complete;
+                more.into_iter().for_each(|(service, more)| merge(needs.entry(service).or_default(), more));
+            }
+            Some(Err(error)) => {
+                whole = false;
                 tracing::debug!(path = %path.display(), error, "a Compose file tells no order");
             }
+            None => whole = false,
         }
     }
-    needs
+    (needs, whole)
 }
 
 fn merge(needs: &mut Vec<Dependency>, more: Vec<Dependency>) {
@@ -96,7 +116,8 @@ fn merge(needs: &mut Vec<Dependency>, more: Vec<Dependency>) {
     }
 }
 
-fn parse(text: &str) -> Result<Needs, String> {
+/// The services of a file, and whether it names all that it is made of.
+fn parse(text: &str) -> Result<(Needs, bool), String> {
     let options = serde_saphyr::options! {
         strict_booleans: false,
         with_snippet: false,
@@ -104,12 +125,14 @@ fn parse(text: &str) -> Result<Needs, String> {
     };
     let file: File = serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())?;
     let needs = |(name, service): (String, Option<Service>)| (name, service.map(Service::needs).unwrap_or_default());
-    Ok(file.services.unwrap_or_default().into_iter().map(needs).collect())
+    let complete = file.services.is_some() && file.include.is_none();
+    Ok((file.services.unwrap_or_default().into_iter().map(needs).collect(), complete))
 }
 
 #[derive(Deserialize)]
 struct File {
     services: Option<BTreeMap<String, Option<Service>>>,
+    include: Option<serde::de::IgnoredAny>,
 }
 
 /// What makes one service wait for another, said or implied.
@@ -184,8 +207,8 @@ mod tests {
     fn needs(text: &str, service: &str) -> Vec<(String, Condition)> {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("compose.yml"), text).unwrap();
-        let found = Files::default().needs(&labels(folder.path(), "compose.yml", service));
-        found.into_iter().map(|need| (need.service, need.condition)).collect()
+        let said = Files::default().say(&labels(folder.path(), "compose.yml", service));
+        said.needs.into_iter().map(|need| (need.service, need.condition)).collect()
     }
 
     #[test]
@@ -237,9 +260,30 @@ services:
         for text in ["", "services:", "services: [web]", "{", "a: &a [*a]", "web:\n  image: v1-format\n", "\u{0}"] {
             assert_eq!(needs(text, "web"), [], "{text:?}");
         }
-        assert!(Files::default().needs(&labels(Path::new("/nonexistent"), "a.yml,-", "web")).is_empty());
-        assert!(Files::default().needs(&labels(Path::new("relative"), "a.yml", "web")).is_empty());
-        assert!(Files::default().needs(&Labels::new()).is_empty());
+        for (folder, files) in [("/nonexistent", "a.yml,-"), ("relative", "a.yml")] {
+            assert_eq!(Files::default().say(&labels(Path::new(folder), files, "web")), Said::default());
+        }
+        assert_eq!(Files::default().say(&Labels::new()), Said::default());
+    }
+
+    #[test]
+    fn s17_a_service_is_an_orphan_only_where_its_files_are_whole_and_do_not_know_it() {
+        let table = [
+            ("knows it", "services: {web: {image: x}, db: {image: x}}", false),
+            ("knows it as nothing", "services: {web: }", false),
+            ("another one", "services: {db: {image: x}}", true),
+            ("none at all", "services: {}", true),
+            ("may be included", "include: [other.yml]\nservices: {db: {image: x}}", false),
+            ("of the first format", "db: {image: x}", false),
+            ("being edited", "services: {db: {image: x", false),
+        ];
+        for (name, text, orphan) in table {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join("a.yml"), text).unwrap();
+            assert_eq!(Files::default().say(&labels(folder.path(), "a.yml", "web")).is_orphan, orphan, "{name}");
+            let half = Files::default().say(&labels(folder.path(), "a.yml,gone.yml", "web"));
+            assert!(!half.is_orphan, "{name}, and another file that is gone");
+        }
     }
 
     #[test]
@@ -251,10 +295,10 @@ services:
         let (files, labels) = (Files::default(), labels(folder.path(), "a.yml,b.yml", "web"));
         let both =
             [("mq", Condition::Started), ("db", Condition::Healthy)].map(|(name, condition)| need(name, condition));
-        assert_eq!(files.needs(&labels), both);
+        assert_eq!(files.say(&labels).needs, both);
         write("a.yml", "services: {web: {}}");
         let later = SystemTime::now() + std::time::Duration::from_secs(2);
         fs::File::options().write(true).open(folder.path().join("a.yml")).unwrap().set_modified(later).unwrap();
-        assert_eq!(files.needs(&labels), [need("db", Condition::Healthy)]);
+        assert_eq!(files.say(&labels).needs, [need("db", Condition::Healthy)]);
     }
 }

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use evidence::{escape, redact};
 use model::ResourceId;
-use model::fact::{Belongs, Condition, Definition, Dependency, RestartPolicy};
+use model::fact::{Belongs, Condition, Definition, Dependency, Incarnation, RestartPolicy};
 
+use crate::compose::Said;
+use crate::happening;
 use crate::wire::Inspect;
 
 pub(crate) type Labels = BTreeMap<String, String>;
@@ -39,6 +41,7 @@ const NOISE: [&str; 3] = ["org.opencontainers.", "org.label-schema.", "com.docke
 const STOP_TIMEOUT_DEFAULT_S: i64 = 10;
 
 pub(crate) const NAME_BYTES_MAX: usize = 200;
+
 const LABEL_BYTES_MAX: usize = 200;
 const LABELS_MAX: usize = 32;
 pub(crate) const DEPENDENCIES_MAX: usize = 64;
@@ -57,11 +60,6 @@ pub(crate) fn identity(host: &str, name: &str, labels: &Labels) -> ResourceId {
         }
         (Some(_) | None, _) => ResourceId::lone_container(host, name),
     }
-}
-
-/// Whether the labels tell what a service needs: then its files are not asked.
-pub(crate) fn tells_needs(labels: &Labels) -> bool {
-    labels.contains_key(DEPENDS_ON)
 }
 
 fn is_one_off(labels: &Labels) -> bool {
@@ -88,12 +86,13 @@ fn belongs(name: &str, labels: &Labels) -> Belongs {
 }
 
 /// What only others than the container itself can say of it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Around {
     pub(crate) network_parent: Option<ResourceId>,
+    pub(crate) network_body: Option<Incarnation>,
     pub(crate) healers_own: Option<String>,
-    /// What its project's files say that it needs; asked only where its labels do not.
-    pub(crate) needs: Vec<Dependency>,
+    /// What its project's files say of it.
+    pub(crate) files: Said,
     /// Everything on this engine is somebody's.
     pub(crate) owner: Option<String>,
 }
@@ -112,8 +111,11 @@ pub(crate) fn definition(inspect: &Inspect, around: Around) -> Definition {
         config_hash: text(labels.get(CONFIG_HASH).map_or("", String::as_str)),
         belongs: around.owner.map_or_else(|| belongs(name, labels), Belongs::Owned),
         restart_policy: restart_policy(inspect),
-        depends_on: labels.get(DEPENDS_ON).map_or(around.needs, |list| depends_on(list)),
+        depends_on: labels.get(DEPENDS_ON).map_or(around.files.needs, |list| depends_on(list)),
         network_parent: around.network_parent,
+        network_body: around.network_body,
+        is_orphan: around.files.is_orphan,
+        stops_by_kill: inspect.config.stop_signal.as_deref().and_then(happening::signal) == Some(happening::KILL),
         stop_timeout_s: inspect.config.stop_timeout.unwrap_or(STOP_TIMEOUT_DEFAULT_S),
         memory_limit_bytes: inspect.host_config.memory.and_then(|m| u64::try_from(m).ok()).unwrap_or(0),
         removed_at_end: inspect.host_config.auto_remove.unwrap_or(false),

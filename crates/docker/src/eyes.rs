@@ -30,7 +30,6 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::host::Host;
 use crate::http::Reply;
-use crate::start;
 use session::{End, Session};
 
 /// The sink took nothing: it is full.
@@ -242,7 +241,7 @@ where
     /// Says that a connection opened.
     async fn open(&self, said: &mut Told, generation: Generation) {
         *said = Told::default();
-        let start = start::of(self.host.endpoint()).await;
+        let start = self.host.engine_start().await;
         self.insist(SourceState::Opened { generation, start }).await;
     }
 

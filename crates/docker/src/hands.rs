@@ -2,8 +2,8 @@
 //! call: that would undo a stop by somebody else in between (facts/intent.md, 0.4).
 
 use model::ResourceId;
-use model::action::{Action, Answer, Behalf, Permit};
-use model::fact::{Fact, Incarnation, Observation, Run};
+use model::action::{Action, Answer, Permit};
+use model::fact::{Fact, Incarnation, Observation};
 use model::incident::Excerpt;
 use tokio::time::{Instant, timeout_at};
 
@@ -36,7 +36,7 @@ impl Hands {
                 return Answer::Withheld(format!("the container is {} by now", seen.resource.short()));
             }
             Ok(Ok(seen)) => {
-                if let Some(answer) = settled(permit, seen.look.run) {
+                if let Some(answer) = permit.answered_by(seen.look.run) {
                     return answer;
                 }
             }
@@ -133,23 +133,6 @@ fn is_of_engine(error: &Error) -> bool {
     }
 }
 
-/// The answer that the present state gives by itself; `None` if the act is due.
-fn settled(permit: &Permit, run: Run) -> Option<Answer> {
-    let withheld = |why: &str| Some(Answer::Withheld(why.to_owned()));
-    match (permit.step.action, run) {
-        (Action::Start, Run::Created | Run::Exited) | (Action::Stop, Run::Running | Run::Restarting) => None,
-        (Action::Start, Run::Running) | (Action::Stop, Run::Created | Run::Exited) => Some(Answer::AlreadySo),
-        (Action::Start, Run::Restarting) => withheld("the engine's own restart policy is starting it"),
-        (Action::Start, Run::Paused) => withheld("it is paused"),
-        // A person's word is obeyed; a plan never stops what somebody froze.
-        (Action::Stop, Run::Paused) => match permit.behalf {
-            Behalf::Person(_) => None,
-            Behalf::Incident(_) => withheld("it is paused"),
-        },
-        (Action::Start | Action::Stop, Run::Removing) => withheld("it is being removed"),
-    }
-}
-
 fn refused(error: Error) -> Answer {
     match error {
         Error::NotFound => Answer::Failed("the container is gone".to_owned()),
@@ -162,55 +145,7 @@ fn refused(error: Error) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
-    use model::action::{Pair, PermitId, Step};
-    use model::time::{Now, Tick};
-
     use super::*;
-
-    fn permit(action: Action, behalf: Behalf) -> Permit {
-        Permit {
-            id: PermitId(1),
-            epoch: 1,
-            behalf,
-            step: Step { action, resource: ResourceId::lone_container("h", "x"), pair: Pair::None, timeout_ms: 1_000 },
-            incarnation: Incarnation("ab".into()),
-            leases: BTreeSet::new(),
-            unhindered: false,
-            given: Now::default(),
-            until: Tick(0),
-        }
-    }
-
-    #[test]
-    fn what_is_so_already_or_somebody_elses_is_not_done() {
-        let incident = || Behalf::Incident("h/1".parse().unwrap());
-        let person = || Behalf::Person("ada".to_owned());
-        let table = [
-            (Action::Start, Run::Exited, incident(), "due"),
-            (Action::Start, Run::Created, incident(), "due"),
-            (Action::Start, Run::Running, incident(), "so"),
-            (Action::Start, Run::Restarting, incident(), "the engine's own restart policy is starting it"),
-            (Action::Start, Run::Paused, person(), "it is paused"),
-            (Action::Start, Run::Removing, incident(), "it is being removed"),
-            (Action::Stop, Run::Running, incident(), "due"),
-            (Action::Stop, Run::Restarting, person(), "due"),
-            (Action::Stop, Run::Exited, incident(), "so"),
-            (Action::Stop, Run::Created, incident(), "so"),
-            (Action::Stop, Run::Paused, incident(), "it is paused"),
-            (Action::Stop, Run::Paused, person(), "due"),
-        ];
-        for (action, run, behalf, expect) in table {
-            let found = match settled(&permit(action, behalf), run) {
-                None => "due".to_owned(),
-                Some(Answer::AlreadySo) => "so".to_owned(),
-                Some(Answer::Withheld(why)) => why,
-                Some(other) => panic!("{other:?}"),
-            };
-            assert_eq!(found, expect, "{action} of {run:?}");
-        }
-    }
 
     #[test]
     fn a_lost_answer_is_unknown_and_a_refusal_is_a_failure() {

@@ -26,7 +26,7 @@ pub(crate) const ACTIONS: [&str; 15] = [
 
 const INT: u8 = 2;
 const QUIT: u8 = 3;
-const KILL: u8 = 9;
+pub(crate) const KILL: u8 = 9;
 const TERM: u8 = 15;
 
 /// What is known of a container that its events do not say.

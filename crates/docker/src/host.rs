@@ -8,13 +8,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use evidence::escape;
 use hyper::Method;
 use model::ResourceId;
-use model::fact::{Dependency, Fact, Generation, Incarnation, Look, Observation, SourceTime};
+use model::fact::{Fact, Generation, Incarnation, Look, Observation, SourceTime};
+use model::recovery::EngineStart;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::activation::{self, Unit};
 use crate::claim::Claim;
-use crate::compose::Files;
+use crate::compose::{Files, Said};
 use crate::definition::{self, Around};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
@@ -22,6 +23,7 @@ use crate::happening::ACTIONS;
 use crate::http::{self, Reply, encoded};
 use crate::own::{self, Own};
 use crate::registry::Registry;
+use crate::start;
 use crate::wire::{self, Event, Info, Inspect, Summary, Version};
 
 /// The oldest version of the API that healer speaks: below 1.25 (Docker 1.13, January 2017) an inspect tells neither a
@@ -35,6 +37,8 @@ pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// How long an engine that is starting may keep its first caller waiting; it is waited for rather than polled, so that its
 /// answer marks the very end of the outage.
 const FIRST_ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// An engine's clock and ours may drift apart by so much before it is no drift.
+const CLOCKS_DIFFER_BY: Duration = Duration::from_secs(5);
 const INSPECT_BYTES_MAX: usize = 8 * 1024 * 1024;
 const LIST_BYTES_MAX: usize = 64 * 1024 * 1024;
 const RING_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -133,6 +137,11 @@ impl Host {
     pub fn engine_id(&self) -> Option<String> {
         let id = self.session().map(|session| session.engine_id.clone())?;
         (!id.is_empty()).then_some(id)
+    }
+
+    /// Which start of which engine this is.
+    pub(crate) async fn engine_start(&self) -> EngineStart {
+        start::of(self.endpoint(), self.engine_id(), self.0.own != Own::NoContainer).await
     }
 
     /// Claims the engine, if it is to be claimed and is not yet. Returns whether somebody else cares for it since, or does
@@ -300,16 +309,17 @@ impl Host {
     /// The look's time is that of the question, not of the answer: what happened in between may be in it or not, and an
     /// event that is newer than a look must not be taken for settled by it.
     pub(crate) async fn look(&self, id: &Incarnation) -> Result<Seen, Error> {
-        let at = self.now().max(self.registry().last_event(id));
+        let at = self.after_last_event(id);
         let inspect = self.inspect(id).await?;
         let manually_stopped = self.manually_stopped(&inspect).await;
         let podman = self.session().is_some_and(|session| session.podman);
-        let needs = self.needs(&inspect);
+        let files = self.files_say(&inspect);
         let mut registry = self.registry();
         let around = Around {
             network_parent: definition::network_parent(&inspect).and_then(|parent| registry.resolve(parent)),
+            network_body: definition::network_parent(&inspect).map(|parent| Incarnation(parent.into())),
             healers_own: self.0.own.forbids(&inspect.id, definition::network_parent(&inspect)),
-            needs,
+            files,
             // Podman's events and flags have not been measured; until then healer only watches it.
             owner: podman.then(|| "Podman".to_owned()).or_else(|| self.another_healer()),
         };
@@ -322,11 +332,17 @@ impl Host {
         })
     }
 
-    /// What the project's files say that a container needs, where its labels do not, and the files are on this machine.
-    fn needs(&self, inspect: &Inspect) -> Vec<Dependency> {
+    /// Now, and later than the newest event that was read: unless that came before the clock was set back.
+    fn after_last_event(&self, id: &Incarnation) -> SourceTime {
+        let (now, last) = (self.now(), self.registry().last_event(id));
+        if last.since(now) > CLOCKS_DIFFER_BY { now } else { now.max(last) }
+    }
+
+    /// What the project's files say of a container, where they are on this machine.
+    fn files_say(&self, inspect: &Inspect) -> Said {
         match (&self.0.endpoint, &inspect.config.labels) {
-            (Endpoint::Unix(_), Some(labels)) if !definition::tells_needs(labels) => self.0.files.needs(labels),
-            (Endpoint::Unix(_) | Endpoint::Tcp(_), Some(_) | None) => Vec::new(),
+            (Endpoint::Unix(_), Some(labels)) => self.0.files.say(labels),
+            (Endpoint::Unix(_), None) | (Endpoint::Tcp(_), _) => Said::default(),
         }
     }
 

@@ -14,9 +14,10 @@ use crate::host::Host;
 use crate::wire;
 
 /// How many of the last lines are asked for; fewer, where so many are longer than what is read.
-const TAILS: [usize; 3] = [2_000, 100, 5];
-/// How much of a log is read, in bytes.
-const READ_BYTES_MAX: usize = 4 * 1024 * 1024;
+const TAILS: [usize; 4] = [2_000, 100, 5, 1];
+/// How much of a log is read, in bytes. A line may have 10 MB of which only the beginning is kept: what comes after it is
+/// to be read all the same.
+const READ_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// How long the whole reading may take.
 const READ_WITHIN: Duration = Duration::from_secs(5);
 /// A process runs, and may write, a moment before the engine notes its start.

@@ -12,6 +12,8 @@ use tokio::time::timeout;
 use crate::endpoint::Endpoint;
 
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+/// The machine's own id (machine-id(5)).
+const MACHINE_ID: &str = "/etc/machine-id";
 /// Where the engine's packages let it write its number.
 const PIDFILE: &str = "/run/docker.pid";
 /// systemd, which listens in the engine's place.
@@ -22,17 +24,19 @@ const TICKS_PER_S: u64 = 100;
 /// `starttime` is the 22nd field of `/proc/PID/stat`, and the 20th after the name in brackets (proc(5)).
 const STARTTIME: usize = 19;
 
-/// The present start of the engine at `endpoint`, as far as this machine can tell.
-pub(crate) async fn of(endpoint: &Endpoint) -> EngineStart {
-    let Endpoint::Unix(path) = endpoint else { return EngineStart::default() };
+/// The present start of the engine at `endpoint`, as far as this machine can tell. `contained`: this process runs in a
+/// container, whose files tell nothing of the machine.
+pub(crate) async fn of(endpoint: &Endpoint, engine: Option<String>, contained: bool) -> EngineStart {
+    let Endpoint::Unix(path) = endpoint else { return EngineStart { engine, ..EngineStart::default() } };
+    let machine = read(MACHINE_ID).map(|id| id.trim().to_owned()).filter(|id| !id.is_empty() && !contained);
     let boot = read(BOOT_ID).map(|id| id.trim().to_owned());
     let listener = listener(path).await.filter(|pid| *pid > INIT);
     let Some(pid) = listener.or_else(by_pidfile) else {
-        return EngineStart { boot, ..EngineStart::default() };
+        return EngineStart { engine, machine, boot, ..EngineStart::default() };
     };
     let ticks = started(pid);
     let at = ticks.and_then(|ticks| wall_of(ticks, &read("/proc/uptime")?));
-    EngineStart { boot, process: ticks.map(|ticks| format!("{pid}@{ticks}")), at }
+    EngineStart { engine, machine, boot, process: ticks.map(|ticks| format!("{pid}@{ticks}")), at }
 }
 
 /// The process that listens on a socket; `None` where it is in another process namespace.
@@ -80,7 +84,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
         let _listening = std::os::unix::net::UnixListener::bind(&path).unwrap();
-        let start = of(&Endpoint::Unix(path)).await;
+        let start = of(&Endpoint::Unix(path), None, true).await;
         let own = std::process::id();
         assert!(start.process.as_ref().is_some_and(|process| process.starts_with(&format!("{own}@"))), "{start:?}");
         let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos()).unwrap();
@@ -92,7 +96,7 @@ mod tests {
     #[tokio::test]
     async fn a_remote_engine_tells_nothing_of_its_start() {
         let remote = Endpoint::parse("tcp://192.0.2.1:2375").unwrap();
-        assert_eq!(of(&remote).await, EngineStart::default());
+        assert_eq!(of(&remote, None, true).await, EngineStart::default());
     }
 
     #[test]

@@ -36,7 +36,7 @@ impl Engine {
                 // What was excluded may be healer's to care for again.
                 self.touched.extend(self.world.resources().cloned());
             }
-            Input::ClockJumped { by_ms } => self.emit(Event::ClockJumped { by_ms: *by_ms }),
+            Input::ClockJumped { by_ms } => self.clock_jumped(*by_ms),
             Input::StoreRoom { full } => {
                 self.live.all |= self.store_full != *full;
                 self.store_full = *full;
@@ -51,6 +51,17 @@ impl Engine {
             Input::Warned { about, says: None } => {
                 self.live.warnings.remove(about);
             }
+        }
+    }
+
+    /// A clock that was set back makes what was seen look later than what is seen from here on: the order of the two is
+    /// lost, and all is to be looked at anew.
+    fn clock_jumped(&mut self, by_ms: i64) {
+        self.emit(Event::ClockJumped { by_ms });
+        if by_ms < 0 {
+            self.world.forget_when();
+            self.watch = intent::Watch::of(self.state.stops.values());
+            self.live.all = true;
         }
     }
 
@@ -91,8 +102,11 @@ impl Engine {
             stop_began: self.stop_began(&seen.resource, &seen.incarnation),
             foreign_is_ours: self.faults.foreign_stop_taken_for_ours,
         };
-        let word = self.watch.read(seen, &around);
+        let (word, braked) = (self.watch.read(seen, &around), body.braked());
         self.take_word(seen, word);
+        if let Some(at) = braked {
+            self.brake(&seen.resource, at);
+        }
     }
 
     /// The end of this body that is known to be nobody's wish.
@@ -142,6 +156,11 @@ impl Engine {
             }
             Word::EndedUnasked(at) => self.ended_unasked(&seen.resource, &seen.incarnation, at),
             Word::StartedByAnother => {
+                let at = match &seen.fact {
+                    Fact::Happened(happening) => Some(happening.at),
+                    Fact::Looked(_) | Fact::ApiOpenAfter(_) | Fact::Gone | Fact::Unlooked(_) => None,
+                };
+                self.started_by_another(&seen.resource, at);
                 self.note_person_acted(&seen.resource, "a start at the engine");
                 self.refresh(&seen.resource, Refresh::StartedAtTheEngine);
             }
@@ -159,8 +178,8 @@ impl Engine {
                 let source_at = match &seen.fact {
                     Fact::Happened(happening) => Some(happening.at),
                     Fact::ApiOpenAfter(at) => Some(*at),
-                    // A stop that a look tells of is as old as the end that it shows.
-                    Fact::Looked(look) if wanted == Wanted::Stopped => {
+                    // A stop that a look tells of is as old as the end that it shows, and so is a start that failed.
+                    Fact::Looked(look) if by == Author::SomebodyAtTheEngine => {
                         Some(look.exit.as_ref().map_or(look.at, |exit| exit.at))
                     }
                     Fact::Looked(look) => Some(look.at),
@@ -168,10 +187,22 @@ impl Engine {
                 };
                 let intent = intent::entry(wanted, by, because, source_at, self.now);
                 self.emit(Event::IntentChanged { resource: seen.resource.clone(), intent });
+                self.touch_siblings(&seen.resource);
                 if started {
                     self.refresh(&seen.resource, Refresh::StartedAtTheEngine);
                 }
             }
+        }
+    }
+
+    /// Somebody took the engine's policy away from what it restarts again and again: a person's brake, which holds healer
+    /// too (facts/intent.md, S11).
+    fn brake(&mut self, resource: &ResourceId, at: SourceTime) {
+        let word = self.state.intents.get(resource);
+        if word.is_some_and(|word| word.wanted == Wanted::Running && intent::said_at(word) < at) {
+            let because = "somebody took its restart policy away while it kept failing".to_owned();
+            let intent = intent::entry(Wanted::Unknown, Author::Evidence, because, Some(at), self.now);
+            self.emit(Event::IntentChanged { resource: resource.clone(), intent });
         }
     }
 
@@ -231,10 +262,11 @@ impl Engine {
                 }
             }
         }
-        if let SourceState::Opened { start, .. } = state
-            && self.state.recoveries.is_another_start(source, start)
-        {
-            self.world.was_down(source);
+        if let SourceState::Opened { start, .. } = state {
+            if self.state.recoveries.is_another_start(source, start) {
+                self.world.was_down(source);
+            }
+            self.estrange(source, start);
         }
         let was_down = self.world.source(source).is_some_and(world::Source::is_down);
         let vanished = self.world.report(source, state, self.now);
@@ -297,10 +329,12 @@ impl Engine {
                 (Some(_), true) | (None, true | false) => continue,
             };
             let had_another = self.state.is_ill(resource);
-            self.emit(Event::AlertChanged(Transition { alert, to, because: because.clone() }));
-            if let (true, Some(incident)) =
-                (to == alert::State::Firing && had_another, self.state.open_incident(resource))
-            {
+            let ends = to == alert::State::Resolved;
+            let instead = conditions.first().map(|(standing, _)| *standing).filter(|_| ends);
+            self.emit(Event::AlertChanged(Transition { alert, to, because: because.clone(), instead }));
+            // That it is down is no news of what healer itself takes down for a moment.
+            let ours = name == Name::ServiceDown && self.held_down().contains(resource);
+            if let (true, Some(incident)) = (!ends && had_another && !ours, self.state.open_incident(resource)) {
                 let id = incident.id.clone();
                 self.live.more_seen.insert(id.number);
                 self.emit(Event::AlertJoined { id, alert: name, because });

@@ -52,6 +52,7 @@ impl Engine {
                 .or_else(|| self.hindrance(&step.resource))
                 .or_else(|| self.recovering(&step.resource))
                 .or_else(|| self.another_owner(&step.resource))
+                .or_else(|| self.another_healer(incident))
                 .or_else(|| self.halted(step))
                 .or_else(|| self.busy(Some(&incident.id), step))
                 .or_else(|| self.mode_and_policy(incident, plan))
@@ -189,7 +190,11 @@ impl Engine {
         if !(stands || self.was_never_started(&step.resource)) || incident.well_since.is_some() {
             return Some(Verdict::Hold(Hold::Clearing, self.after(self.settings.budgets.stability())));
         }
-        self.intent_of_start(step)
+        let perhaps_too = || {
+            let resource = self.others_stopped(&step.resource)?;
+            Some(Verdict::Hold(Hold::OthersStopped { resource }, self.after(ASK_AGAIN_RARELY)))
+        };
+        self.intent_of_start(step).or_else(perhaps_too)
     }
 
     /// Whether the ledger permits what ends in a start.
@@ -288,6 +293,8 @@ impl Engine {
             | Hold::BeingStopped
             | Hold::Paused
             | Hold::IntentUnknown
+            | Hold::OthersStopped { .. }
+            | Hold::AnotherHealer
             | Hold::Frozen { .. }
             | Hold::DeployInProgress
             | Hold::EnginesOwnPolicy
@@ -447,8 +454,14 @@ impl Engine {
     }
 
     fn risk(&self, incident: &Incident, plan: &Plan) -> Option<Verdict> {
-        let asks = plan.risk > RISK_UNASKED_MAX && !self.is_approved(incident, plan);
-        asks.then_some(Verdict::Ask(Question::Risk(plan.risk)))
+        if self.is_approved(incident, plan) {
+            return None;
+        }
+        let definition = self.world.body(&incident.resource).and_then(|(_, body)| body.definition.as_deref());
+        if definition.is_some_and(|definition| definition.is_orphan) {
+            return Some(Verdict::Ask(Question::Orphan));
+        }
+        (plan.risk > RISK_UNASKED_MAX).then_some(Verdict::Ask(Question::Risk(plan.risk)))
     }
 
     fn permit(&self, behalf: Behalf, step: &Step, incarnation: &Incarnation, unhindered: bool) -> Permit {

@@ -340,6 +340,7 @@ impl Incident {
             | Event::IntentChanged { .. }
             | Event::StopBegan { .. }
             | Event::EndedUnasked { .. }
+            | Event::RevivedByAnother { .. }
             | Event::BudgetRefreshed { .. }
             | Event::AlertChanged(_)
             | Event::CommandTaken { .. }

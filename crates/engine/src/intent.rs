@@ -4,6 +4,7 @@
 //! neither is a window of time: *was the API open* when the signal came, and *does what we ordered explain it*. Where
 //! neither can be answered the intent is unknown, and nothing is started on a guess. (facts/intent.md, 0 and B1.)
 
+mod signals;
 mod unseen;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,11 +18,9 @@ use model::{Now, Wall};
 use crate::absorb::DIE_LATE_MAX;
 use crate::state::{Own, StopBegan};
 use crate::world::{Body, Source};
-use unseen::{End, is_early, judge_unseen_end, stopped_while_restarting};
+use signals::{Foreign, Signals};
+use unseen::{End, judge_unseen_end, stopped_while_restarting};
 
-/// Our own stop follows its signal by a kill only after the stop timeout; a kill that comes this much earlier is
-/// somebody else's.
-const KILL_EARLY: Duration = Duration::from_millis(500);
 /// An engine that starts starts what its policies say before it answers: after a crash of its own 12 s were measured
 /// (facts/intent.md, B4).
 const ENGINE_STARTS_WITHIN: Duration = Duration::from_secs(60);
@@ -43,38 +42,6 @@ pub(crate) struct Watch {
     our_starts: BTreeMap<Incarnation, BTreeSet<SourceTime>>,
     /// What was watched of a body before a person's word in this batch, for when that is not taken.
     before_words: Vec<(CommandId, Incarnation, Signals)>,
-}
-
-#[derive(Debug, Clone, Default)]
-struct Signals {
-    /// The start with which this life began, as an event told.
-    since: Option<SourceTime>,
-    asks: BTreeSet<SourceTime>,
-    kills: BTreeSet<SourceTime>,
-    stops: BTreeSet<SourceTime>,
-    foreign: Option<Foreign>,
-    /// The last signal after which the API was found open.
-    open_after: Option<SourceTime>,
-    /// A signal came while the engine was found to be shutting down.
-    by_engine: bool,
-    /// When that was.
-    by_engine_at: Option<SourceTime>,
-    /// A signal came, and the engine was found to be shutting down so much later that it may have been anybody's.
-    undecided: bool,
-    /// It ended, as an event told.
-    died: bool,
-    /// Stops of ours that were over before this life began, and explain nothing in it; as of so many starts of ours.
-    spent: (u32, u32),
-}
-
-/// Somebody else's terminating signal: it counts until the next start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Foreign {
-    at: SourceTime,
-    signal: Option<u8>,
-    api_open: bool,
-    /// It came again: an engine that shuts down asks once, so that at least one of them was a person's.
-    asked_again: bool,
 }
 
 /// What an observation says about intent.
@@ -151,7 +118,9 @@ impl Watch {
     fn unsettle_signal(&mut self, incarnation: &Incarnation, body: &Body, closing: Option<Wall>) {
         let Some(signals) = self.bodies.get_mut(incarnation) else { return };
         let Some(foreign) = signals.foreign.as_mut().filter(|foreign| !foreign.api_open) else { return };
-        if closing.is_some() && foreign.asked_again {
+        // An engine that shuts down asks before it kills: a kill that nothing came before was a person's.
+        let by_person = foreign.asked_again || (foreign.signal == Some(SIGKILL) && !stops_by_kill(body));
+        if closing.is_some() && by_person {
             foreign.api_open = true;
         } else if let Some(found) = closing {
             // An engine that shuts down closes its API and asks all to end in one moment.
@@ -296,7 +265,7 @@ impl Watch {
                     return stopped_if_down(foreign, around);
                 }
                 // The engine may be about to restart it: then the look tells whether that was the end.
-                if around.engine_restarts_it(signals.since) {
+                if around.engine_restarts_it(signals.since, None) {
                     Word::None
                 } else {
                     signals.ended_unasked(event.at, around)
@@ -316,7 +285,7 @@ impl Watch {
                 let policys = self.policys_starts.entry(incarnation.clone()).or_default();
                 if !again {
                     if around.was_restarting(signals, event.at)
-                        || (signals.ended_by_itself() && around.engine_restarts_it(signals.since))
+                        || (signals.ended_by_itself() && around.engine_restarts_it(signals.since, Some(event.at)))
                     {
                         policys.insert(event.at);
                     }
@@ -426,6 +395,12 @@ impl Watch {
         // Who said that it shall run knew of an end before that, as of one of a body that was set aside.
         let later = before.wanted == Wanted::Running && exit.at > said_at(before);
         let undecided = self.bodies.get(incarnation).is_some_and(|signals| signals.undecided);
+        let noted = around.body.end_seen && around.body.is_noted_without_a_word() && !around.source.closing;
+        if noted && before.wanted != Wanted::Stopped && !around.is_wished_since(exit.at) {
+            self.note_stopped(incarnation, exit.at);
+            let because = "somebody killed it at the engine while it waited to be restarted".to_owned();
+            return Word::Wants(Wanted::Stopped, Author::SomebodyAtTheEngine, because);
+        }
         if around.body.end_seen && !undecided {
             return self.bodies.get(incarnation).map_or(Word::None, |signals| signals.ended_unasked(exit.at, around));
         }
@@ -483,8 +458,8 @@ impl Around<'_> {
     }
 
     /// Whether the engine's own policy may start it: then a start after an end that nobody asked for is the engine's.
-    /// `since`: the start of the life that has ended, as far as it was told.
-    fn engine_restarts_it(&self, since: Option<SourceTime>) -> bool {
+    /// `since`: the start of the life that has ended, as far as it was told; `start`: the one that followed, if one did.
+    fn engine_restarts_it(&self, since: Option<SourceTime>, start: Option<SourceTime>) -> bool {
         use model::fact::RestartPolicy as P;
         // A look at its last end that shows it at rest tells that the policy let it be.
         let ended = |look: &Look| look.exit.as_ref().map(|exit| exit.at);
@@ -494,76 +469,13 @@ impl Around<'_> {
             .body
             .look_at_end
             .as_ref()
-            .is_some_and(|look| look.run == Run::Exited && is_last(look) && since < Some(look.at));
+            .filter(|look| since < Some(look.at) && start.is_none_or(|start| look.at < start))
+            .is_some_and(|look| look.run == Run::Exited && is_last(look));
         !gave_up
             && self.body.definition.as_ref().is_some_and(|definition| match definition.restart_policy {
                 P::No => false,
                 P::OnFailure(_) | P::UnlessStopped | P::Always => true,
             })
-    }
-}
-
-impl Signals {
-    /// How many stops of ours may explain what befell this life at this moment.
-    fn stops_at(&self, own: &Own, at: SourceTime) -> u32 {
-        let (starts, spent) = self.spent;
-        let stops = own.stops_at(at);
-        if starts == own.starts { stops.saturating_sub(spent) } else { stops }
-    }
-
-    /// It was asked to end by an engine that shuts down. That asks once: who asks again was a person, be it the first time
-    /// or this one.
-    fn asked_by_engine(&mut self, signal: u8, at: SourceTime) {
-        let again = signal != SIGKILL && self.by_engine_at.is_some_and(|before| before < at);
-        if again {
-            self.foreign = Some(Foreign { at, signal: Some(signal), api_open: true, asked_again: true });
-        } else {
-            self.by_engine_at = self.by_engine_at.or(Some(at));
-        }
-        self.by_engine = true;
-    }
-
-    /// When it was last asked to end.
-    fn last_at(&self) -> Option<SourceTime> {
-        let asks = self.asks.iter().chain(&self.kills).chain(&self.stops).max().copied();
-        asks.max(self.foreign.map(|foreign| foreign.at))
-    }
-
-    fn forget_asks(&mut self) {
-        self.asks.clear();
-        self.kills.clear();
-        self.stops.clear();
-        self.foreign = None;
-    }
-
-    /// Whether its end was seen, and nobody asked for it.
-    fn ended_by_itself(&self) -> bool {
-        let told = self.foreign.is_none() && !self.undecided;
-        self.died && told && self.asks.is_empty() && self.kills.is_empty() && self.stops.is_empty()
-    }
-
-    /// What its seen end says, if it was to run.
-    fn ended_unasked(&self, at: SourceTime, around: &Around<'_>) -> Word {
-        let ran = around.before.is_some_and(|intent| intent.wanted == Wanted::Running);
-        if ran && self.ended_by_itself() && !around.is_known_unasked(at) { Word::EndedUnasked(at) } else { Word::None }
-    }
-
-    /// Whether a stop of ours explains this signal: one stop signal a stop, and one kill after its timeout.
-    fn explained(&mut self, signal: u8, at: SourceTime, around: &Around<'_>) -> bool {
-        let Some(own) = around.own else { return false };
-        let ours = usize_of(self.stops_at(own, at));
-        if ours == 0 {
-            return false;
-        }
-        if signal == SIGKILL && !self.asks.is_empty() {
-            self.kills.insert(at);
-            let timeout_s = around.body.definition.as_ref().map_or(10, |definition| definition.stop_timeout_s);
-            let early = self.asks.first().is_none_or(|ask| is_early(at, *ask, timeout_s));
-            self.kills.len() <= ours && !early
-        } else {
-            self.asks.insert(at);
-            self.asks.len() <= ours
-        }
     }
 }
 
@@ -577,6 +489,10 @@ impl Foreign {
         }
         stopped_if_down(self, around)
     }
+}
+
+fn stops_by_kill(body: &Body) -> bool {
+    body.definition.as_ref().is_some_and(|definition| definition.stops_by_kill)
 }
 
 fn stopped_if_down(foreign: Foreign, around: &Around<'_>) -> Word {
@@ -639,7 +555,7 @@ fn first_sight(look: &Look, around: &Around<'_>) -> Word {
 }
 
 /// When the ledger's last word was said. A person's word to healer has our time, which on a local engine is the source's.
-fn said_at(word: &Intent) -> SourceTime {
+pub(crate) fn said_at(word: &Intent) -> SourceTime {
     word.source_at.unwrap_or(SourceTime(word.at.wall.0.saturating_mul(1_000_000)))
 }
 

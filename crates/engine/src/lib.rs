@@ -21,6 +21,7 @@ mod guard;
 pub mod incident;
 mod intent;
 pub mod life;
+pub mod others;
 mod person;
 pub mod plan;
 mod propose;
@@ -44,6 +45,7 @@ use model::input::{Effect, Input};
 use model::intent::Wanted;
 use model::message::MessageId;
 use model::settings::Settings;
+use model::verdict::Refusal;
 use model::{Now, ResourceId, Tick};
 
 pub use state::State;
@@ -108,6 +110,8 @@ struct Live {
     given: Vec<PermitId>,
     /// Permits that stand in the journal, and were surely never handed to a performer.
     never_handed: Vec<PermitId>,
+    /// How often the guard refused for which reason.
+    refusals: BTreeMap<&'static str, u64>,
     /// Turns that the table of `life` does not know: each one is a fault of ours.
     illegal_turns: u64,
     /// Incidents for which more was seen in this batch.
@@ -199,6 +203,8 @@ pub struct Faults {
     pub order_ignored: bool,
     /// After a restart every start is outside of the budgets of groups, and not the first one alone.
     pub exempt_for_good: bool,
+    /// That others of a deployment were stopped says nothing of one that was down then.
+    pub others_ignored: bool,
     /// What a recovery will tell is told by itself too.
     pub told_beside_recovery: bool,
 }
@@ -370,6 +376,7 @@ impl Engine {
             .chain(acts)
             .chain(self.queue_due())
             .chain(self.recovery_due())
+            .chain(self.outlasts_due())
             .min()
     }
 
@@ -391,6 +398,16 @@ impl Engine {
         let open = self.state.open_incidents().filter(|incident| self.pair_is_open(incident));
         let steps = acts.chain(queued).map(|step| step.resource.clone());
         steps.chain(open.map(|incident| incident.resource.clone())).collect()
+    }
+
+    /// How often the guard has refused a step for good, by the kind of its reason.
+    #[must_use]
+    pub fn refusals(&self) -> &BTreeMap<&'static str, u64> {
+        &self.live.refusals
+    }
+
+    pub(crate) fn note_refusal(&mut self, refusal: &Refusal) {
+        *self.live.refusals.entry(refusal.kind()).or_default() += 1;
     }
 
     /// How many turns happened to incidents that the table of `life` does not know. More than none is a fault of healer.

@@ -91,6 +91,9 @@ impl Engine {
                 lines.push(line(Some(&resource), &text));
                 continue;
             }
+            if let Some(Verdict::Refuse(refusal)) = &untouchable {
+                self.note_refusal(refusal);
+            }
             match untouchable.or_else(|| self.frozen_for(wanted)) {
                 Some(Verdict::Hold(hold, _)) => lines.push(failed(Some(&resource), &format!("refused: {hold}"))),
                 Some(Verdict::Refuse(refusal)) => lines.push(failed(Some(&resource), &format!("refused: {refusal}"))),
@@ -376,7 +379,10 @@ impl Engine {
         match verdict {
             _ if contradicted => self.drop_step(command, step, "dropped: somebody wanted otherwise meanwhile"),
             Verdict::Allow(permit) => self.start_action(permit, 0, 0),
-            Verdict::Refuse(refusal) => self.drop_step(command, step, &format!("refused: {refusal}")),
+            Verdict::Refuse(refusal) => {
+                self.note_refusal(&refusal);
+                self.drop_step(command, step, &format!("refused: {refusal}"));
+            }
             // Nobody but they can end that.
             Verdict::Hold(hold @ Hold::TwoIncarnations, _) => {
                 let text = format!("not done: {hold}; remove the one that is not meant with `docker rm`");

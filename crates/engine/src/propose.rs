@@ -62,7 +62,12 @@ impl Engine {
         let Some(incident) = self.state.incidents.get(&number) else { return };
         let Some(plan) = incident.plan.clone() else { return };
         let Some(step) = plan.steps.first() else { return };
-        match self.guard(incident, &plan, step, Purpose::Mend) {
+        let verdict = self.guard(incident, &plan, step, Purpose::Mend);
+        if let Verdict::Refuse(refusal) = &verdict {
+            self.note_refusal(refusal);
+        }
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        match verdict {
             Verdict::Allow(permit) => {
                 let limit = self.attempts_limit(incident);
                 let made = self.state.spending.attempts_within(&step.resource, limit.window(), self.now.tick);
@@ -212,6 +217,7 @@ fn is_lifted_by_an_input(hold: &Hold) -> bool {
         Hold::NotSeen
         | Hold::Paused
         | Hold::IntentUnknown
+        | Hold::OthersStopped { .. }
         | Hold::Frozen { .. }
         | Hold::TwoIncarnations
         | Hold::ObserveMode
@@ -224,6 +230,7 @@ fn is_lifted_by_an_input(hold: &Hold) -> bool {
         | Hold::BeingStopped
         | Hold::DeployInProgress
         | Hold::EnginesOwnPolicy
+        | Hold::AnotherHealer
         | Hold::Busy { .. }
         | Hold::Backoff { .. }
         | Hold::Concurrency { .. }

@@ -115,6 +115,21 @@ impl Recoveries {
         self.ended = Some(at);
     }
 
+    /// A process begins: the one before it had ended in order if that was the journal's last entry.
+    pub(crate) fn healer_began(&mut self, last: Wall) {
+        self.ended = self.ended.filter(|ended| *ended == last);
+    }
+
+    /// For how long healer was away before its present process began, if it had ended in order; in ms.
+    pub(crate) fn absent_ms(&self, began: Wall) -> i64 {
+        self.ended.map_or(0, |ended| began.0.saturating_sub(ended.0))
+    }
+
+    /// Whether this is surely not the engine that was known under this name.
+    pub(crate) fn is_another_engine(&self, source: &str, start: &EngineStart) -> bool {
+        self.starts.get(source).is_some_and(|before| start.is_another_engine_than(before))
+    }
+
     /// Whether the engine tells that this is another start of it than the one that was known.
     pub(crate) fn is_another_start(&self, source: &str, start: &EngineStart) -> bool {
         self.starts.get(source).is_some_and(|before| start.restarted_since(before).is_some())
@@ -128,6 +143,8 @@ impl Recoveries {
     /// A source has connected to this start of its engine. What is not told again is as before.
     pub(crate) fn connected(&mut self, source: &str, start: &EngineStart) {
         let known = self.starts.entry(source.to_owned()).or_default();
+        known.engine = start.engine.clone().or(known.engine.take());
+        known.machine = start.machine.clone().or(known.machine.take());
         known.boot = start.boot.clone().or(known.boot.take());
         known.process = start.process.clone().or(known.process.take());
         known.at = start.at.or(known.at);
@@ -546,6 +563,7 @@ fn only_a_person_lifts(reason: &Hold) -> bool {
             | Hold::Frozen { .. }
             | Hold::Paused
             | Hold::IntentUnknown
+            | Hold::OthersStopped { .. }
             | Hold::TwoIncarnations
             | Hold::Halted { .. }
     )

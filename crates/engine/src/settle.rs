@@ -267,7 +267,12 @@ impl Engine {
             return self.begin_verification(number, opened);
         }
         let lasts = self.now.tick.since(incident.phase_since.tick) >= CLOSE_AGAIN_RARELY;
-        match self.guard(incident, &plan, step, Purpose::Close) {
+        let verdict = self.guard(incident, &plan, step, Purpose::Close);
+        if let Verdict::Refuse(refusal) = &verdict {
+            self.note_refusal(refusal);
+        }
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        match verdict {
             Verdict::Allow(permit) => self.start_action(permit, opened + 1, 0),
             Verdict::Refuse(Refusal::StoppedOnPurpose) => self.stop_ours(number),
             Verdict::Refuse(Refusal::Absent) => {

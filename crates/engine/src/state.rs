@@ -12,12 +12,13 @@ use model::event::{Entry, Event};
 use model::fact::{Incarnation, SourceTime};
 use model::input::SourceState;
 use model::intent::{Author, Intent};
-use model::message::{Message, MessageId};
-use model::{Now, ResourceId, Tick};
+use model::message::{About, Message, MessageId};
+use model::{Now, ResourceId, Tick, Wall};
 use serde::{Deserialize, Serialize};
 
 use crate::budget::Spending;
 use crate::incident::Incident;
+use crate::others::Others;
 use crate::recovery::Recoveries;
 
 /// Closed incidents are kept this long in memory; the journal keeps them for ever.
@@ -89,6 +90,9 @@ pub struct State {
     /// The starts of engines, and what is brought back after them.
     #[serde(default)]
     pub recoveries: Recoveries,
+    /// What other people and tools do at the engine.
+    #[serde(default)]
+    pub others: Others,
     /// How each source stood last.
     pub sources: BTreeMap<String, SourceState>,
     /// Incidents opened so far.
@@ -178,6 +182,14 @@ pub struct Outgoing {
     pub channels: BTreeMap<String, Tries>,
 }
 
+impl Outgoing {
+    /// It need not wait any longer on these channels.
+    fn is_due<T>(&mut self, channels: &BTreeMap<String, T>, now: Tick) {
+        let tries = self.channels.iter_mut().filter(|(channel, _)| channels.contains_key(*channel));
+        tries.for_each(|(_, tries)| tries.next = tries.next.min(now));
+    }
+}
+
 /// The tries on one channel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Tries {
@@ -229,7 +241,7 @@ impl State {
 
     /// Folds one entry in.
     pub fn apply(&mut self, entry: &Entry) {
-        let now = entry.at;
+        let (now, last) = (entry.at, self.at.wall);
         self.seq = entry.seq;
         self.epoch = entry.epoch;
         self.at = now;
@@ -241,6 +253,7 @@ impl State {
         }
         match &entry.event {
             Event::Started { instance, .. } => {
+                self.recoveries.healer_began(last);
                 self.instance.clone_from(instance);
                 self.started = Some(now);
                 let unsettled: BTreeSet<_> = self.acts.values().map(|act| act.permit.incarnation.clone()).collect();
@@ -270,6 +283,7 @@ impl State {
                     self.adopted.insert(resource.clone());
                 }
                 self.stops.remove(resource);
+                self.others.intent_changed(resource, self.intents.get(resource), intent);
                 self.intents.insert(resource.clone(), intent.clone());
             }
             Event::StopBegan { resource, incarnation, at, signal } => {
@@ -280,6 +294,7 @@ impl State {
                 self.stops.remove(resource);
                 self.ends.insert(resource.clone(), (incarnation.clone(), *at));
             }
+            Event::RevivedByAnother { resource } => self.others.revived(resource, now.tick),
             Event::BudgetRefreshed { resource, because } => self.spending.refresh(resource, because, now.tick),
             Event::AlertChanged(transition) => self.apply_alert(transition, now),
             Event::IncidentOpened { id, resource, alert, source_at, because } => {
@@ -344,13 +359,24 @@ impl State {
             Event::Thawed { .. } => self.frozen = None,
             Event::MessageQueued { message, channels } => {
                 self.last_message = self.last_message.max(message.id.0);
+                if let About::Notice { resource: Some(resource), .. } = &message.about {
+                    self.others.noticed(resource);
+                }
                 let fresh = Tries { made: 0, next: now.tick, since: now.tick };
                 let channels: BTreeMap<_, _> = channels.iter().map(|name| (name.clone(), fresh.clone())).collect();
+                // What is said before it in its thread is not waited for longer than it would be itself.
+                let thread = self.outbox.values_mut().filter(|earlier| earlier.message.about == message.about);
+                thread.for_each(|earlier| earlier.is_due(&channels, now.tick));
                 if !channels.is_empty() {
                     self.outbox.insert(message.id, Outgoing { message: (**message).clone(), channels });
                 }
             }
-            Event::MessageDelivered { id, channel } | Event::MessageGivenUp { id, channel, .. } => {
+            Event::MessageDelivered { id, channel, .. } | Event::MessageGivenUp { id, channel, .. } => {
+                if matches!(entry.event, Event::MessageDelivered { .. }) {
+                    // The channel takes what it is told: whatever waits for it is tried at once.
+                    let works = BTreeMap::from([(channel.clone(), ())]);
+                    self.outbox.values_mut().for_each(|waiting| waiting.is_due(&works, now.tick));
+                }
                 if let Some(outgoing) = self.outbox.get_mut(id) {
                     outgoing.channels.remove(channel);
                     if outgoing.channels.is_empty() {
@@ -369,10 +395,12 @@ impl State {
                 self.ends.remove(resource);
                 self.stops.remove(resource);
                 self.recoveries.forget(resource);
+                self.others.forget(resource);
                 self.adopted.remove(resource);
                 self.own.retain(|of, own| of != incarnation && own.of.as_ref() != Some(resource));
             }
             Event::Ended => self.recoveries.healer_ended(now.wall),
+            Event::ClockJumped { by_ms } if *by_ms < 0 => self.turn_back(now.wall),
             Event::ClockJumped { .. }
             | Event::AlertJoined { .. }
             | Event::EvidenceAdded { .. }
@@ -393,6 +421,22 @@ impl State {
             | Event::Escalated { .. }
             | Event::PersonActed { .. }
             | Event::Acknowledged { .. } => {}
+        }
+    }
+
+    /// The clock was set back: what was known before this moment was before it, whatever its time says. (The ends that are
+    /// known stay as they are: they are compared with themselves.)
+    fn turn_back(&mut self, now: Wall) {
+        let now = SourceTime(now.0.saturating_mul(1_000_000));
+        for intent in self.intents.values_mut().filter(|intent| crate::intent::said_at(intent) > now) {
+            intent.source_at = Some(now);
+        }
+        self.stops.values_mut().for_each(|stop| stop.at = now.min(stop.at));
+        for own in self.own.values_mut() {
+            let (_, come_at) = &mut own.starts_come;
+            for at in [come_at, &mut own.starts_closed, &mut own.stops_closed, &mut own.stops_before_closed] {
+                *at = at.map(|at| now.min(at));
+            }
         }
     }
 

@@ -59,6 +59,7 @@ impl Engine {
         seen_to.append(&mut touched);
         self.touched = seen_to;
         self.end_recoveries();
+        self.ask_about_long_stops();
         self.send_what_is_due();
     }
 

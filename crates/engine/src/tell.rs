@@ -11,6 +11,7 @@ use model::incident::{Case, Outcome, Phase};
 use model::input::Effect;
 use model::message::{About, Delivery, Kind, Message, MessageId, Parcel, Receipt, Severity};
 use model::time::Spoken;
+use model::verdict::Hold;
 
 use crate::incident::Incident;
 use crate::state::Tries;
@@ -94,7 +95,8 @@ impl Engine {
         let kind = match kind {
             Kind::Updated if !incident.told.open => Kind::Opened,
             Kind::Opened if incident.told.open => Kind::Updated,
-            Kind::Healed | Kind::Opened | Kind::Updated | Kind::Escalated | Kind::Resolved | Kind::Recovered => kind,
+            Kind::Healed | Kind::Opened | Kind::Updated | Kind::Escalated | Kind::Resolved => kind,
+            Kind::Recovered | Kind::Notice => kind,
         };
         let message = Message {
             id: MessageId(self.state.last_message + 1),
@@ -148,6 +150,9 @@ impl Engine {
             Phase::AwaitingApproval { .. } => vec![format!("healer approve {id}"), format!("healer reject {id}")],
             Phase::Escalated { .. } => {
                 vec![format!("healer why {id}"), format!("healer start {short}"), format!("healer ack {id}")]
+            }
+            Phase::Held { reason: Hold::IntentUnknown | Hold::OthersStopped { .. }, .. } => {
+                vec![format!("healer why {id}"), format!("healer start {short}")]
             }
             Phase::Diagnosing { .. }
             | Phase::Planning { .. }
@@ -212,21 +217,20 @@ impl Engine {
         let Receipt { channel, message, result } = receipt;
         self.live.in_flight.remove(&(*message, channel.clone()));
         self.live.outbox_changed = true;
-        let Some(tries) = self.state.outbox.get(message).and_then(|outgoing| outgoing.channels.get(channel)) else {
-            return;
-        };
-        let (id, channel) = (*message, channel.clone());
+        let Some(outgoing) = self.state.outbox.get(message) else { return };
+        let Some(tries) = outgoing.channels.get(channel) else { return };
+        let (id, about, channel) = (*message, Some(outgoing.message.about.clone()), channel.clone());
         let event = match result {
-            Delivery::Delivered => Event::MessageDelivered { id, channel },
-            Delivery::Rejected(because) => Event::MessageGivenUp { id, channel, because: because.clone() },
+            Delivery::Delivered => Event::MessageDelivered { id, about, channel },
+            Delivery::Rejected(because) => Event::MessageGivenUp { id, about, channel, because: because.clone() },
             Delivery::Retry(because) if self.now.tick.since(tries.since) > GIVE_UP_AFTER => {
-                Event::MessageGivenUp { id, channel, because: because.clone() }
+                Event::MessageGivenUp { id, about, channel, because: because.clone() }
             }
             Delivery::Retry(because) => {
                 let attempts = tries.made + 1;
                 let at = usize::try_from(tries.made).unwrap_or(usize::MAX).min(RETRY_AFTER.len() - 1);
                 let next = self.after(RETRY_AFTER[at]);
-                Event::MessageDelayed { id, channel, attempts, next, because: because.clone() }
+                Event::MessageDelayed { id, about, channel, attempts, next, because: because.clone() }
             }
         };
         self.emit(event);
@@ -236,6 +240,7 @@ impl Engine {
 fn severity(kind: Kind, incident: &Incident) -> Severity {
     match (kind, &incident.phase) {
         (Kind::Healed | Kind::Resolved | Kind::Recovered, _) => Severity::Info,
+        (Kind::Notice, _) => Severity::Warning,
         (Kind::Escalated, _) => Severity::Critical,
         (Kind::Opened | Kind::Updated, Phase::AwaitingApproval { .. } | Phase::Escalated { .. }) => Severity::Critical,
         (

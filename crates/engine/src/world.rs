@@ -51,6 +51,8 @@ type Stood = (Tick, Arc<Definition>);
 pub struct Source {
     /// The open connection.
     pub generation: Option<Generation>,
+    /// When it was opened.
+    pub opened_at: Tick,
     /// The last connection that was opened, lost or not.
     last: Option<Generation>,
     /// The same before the present batch.
@@ -192,7 +194,7 @@ impl World {
     }
 
     /// The resources of the same deployment, this one among them.
-    fn deployment_of(&self, resource: &ResourceId) -> impl Iterator<Item = &ResourceId> {
+    pub(crate) fn deployment_of(&self, resource: &ResourceId) -> impl Iterator<Item = &ResourceId> {
         let prefix = resource.deployment_prefix().to_owned();
         let from = self.bodies.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
         from.map(|(other, _)| other).take_while(move |other| other.as_str().starts_with(&prefix))
@@ -273,6 +275,7 @@ impl World {
                 let was_out = source.down;
                 *source = Source {
                     generation: Some(*generation),
+                    opened_at: now.tick,
                     last: Some(*generation),
                     last_before: source.last_before,
                     ever_listed: source.ever_listed || source.lists,
@@ -345,6 +348,14 @@ impl World {
                 source.last_before = source.last;
             }
             source.ever_listed |= std::mem::take(&mut source.lists);
+        }
+    }
+
+    /// When anything happened is not known any more: all is to be looked at anew.
+    pub(crate) fn forget_when(&mut self) {
+        self.bodies.values_mut().flat_map(BTreeMap::values_mut).for_each(Body::forget_when);
+        for source in self.sources.values_mut() {
+            (source.listed, source.out, source.lost) = (false, None, None);
         }
     }
 

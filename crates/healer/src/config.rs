@@ -264,6 +264,10 @@ fn beside(file: &Path, findings: &mut Findings) -> Vec<PathBuf> {
 
 fn text_of(path: &Path) -> Result<String, String> {
     let cannot = |error: std::io::Error| format!("cannot be read: {error}");
+    // What is no file may keep whoever opens it waiting for ever.
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err("is no file".to_owned());
+    }
     let file = std::fs::File::open(path).map_err(cannot)?;
     let mut bytes = Vec::new();
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(cannot)?;

@@ -93,12 +93,12 @@ async fn live(
 
     let mut kept = kept;
     journal::check(&config.state_dir, &handle).context("the journal cannot be used")?;
-    let state = runtime::fold(&mut kept).context("the journal cannot be used")?;
-    let clock = Clock::after(state.at);
+    let folded = runtime::fold(&mut kept).context("the journal cannot be used")?;
+    let clock = Clock::after(folded.state.at);
     let performers = Performers::new(handle.clone(), gate.clone(), clock.clone(), &hosts, channels.clone());
     let settings = Arc::new(config.settings.clone());
     let version = env!("CARGO_PKG_VERSION");
-    let mut turning = Loop::resume(kept, state, Driver::new(performers), gate.clone(), settings, version);
+    let mut turning = Loop::resume(kept, folded, Driver::new(performers), gate.clone(), settings, version);
     turning.lead(clock.now()).context("the lead cannot be taken")?;
     let thread = std::thread::Builder::new()
         .name("loop".to_owned())

@@ -78,19 +78,10 @@ impl Played {
     }
 }
 
-/// The counts give the number of a kind that is named to them; the names of all kinds stand in their text alone: a group
-/// to a line, and below it, further in, its kinds, each with what was counted behind at least two blanks.
 fn reached(counts: &sim::Counts) -> BTreeMap<String, BTreeMap<String, u64>> {
     let mut groups: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
-    let mut group = String::new();
-    for line in counts.to_string().lines() {
-        match line.strip_prefix("    ") {
-            None => line.trim().clone_into(&mut group),
-            Some(row) => {
-                let kind = row.split("  ").next().unwrap_or(row).trim_end();
-                groups.entry(group.clone()).or_default().insert(kind.to_owned(), counts.of(&group, kind));
-            }
-        }
+    for (group, kind, n) in counts.iter() {
+        groups.entry(group.to_owned()).or_default().insert(kind.to_owned(), n);
     }
     groups
 }

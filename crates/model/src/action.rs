@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fact::Incarnation;
+use crate::fact::{Incarnation, Run};
 use crate::incident::IncidentId;
 use crate::resource::ResourceId;
 use crate::time::{Now, Tick};
@@ -158,6 +158,26 @@ pub struct Permit {
     pub until: Tick,
 }
 
+impl Permit {
+    /// The answer that a body's state gives by itself the moment before the act; `None` if the act is due.
+    #[must_use]
+    pub fn answered_by(&self, run: Run) -> Option<Answer> {
+        let withheld = |why: &str| Some(Answer::Withheld(why.to_owned()));
+        match (self.step.action, run) {
+            (Action::Start, Run::Created | Run::Exited) | (Action::Stop, Run::Running | Run::Restarting) => None,
+            (Action::Start, Run::Running) | (Action::Stop, Run::Created | Run::Exited) => Some(Answer::AlreadySo),
+            (Action::Start, Run::Restarting) => withheld("the engine's own restart policy is starting it"),
+            (Action::Start, Run::Paused) => withheld("it is paused"),
+            // A person's word is obeyed; a plan never stops what somebody froze.
+            (Action::Stop, Run::Paused) => match self.behalf {
+                Behalf::Person(_) => None,
+                Behalf::Incident(_) => withheld("it is paused"),
+            },
+            (Action::Start | Action::Stop, Run::Removing) => withheld("it is being removed"),
+        }
+    }
+}
+
 /// What came of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -198,5 +218,53 @@ impl Step {
     #[must_use]
     pub fn timeout(&self) -> Duration {
         Duration::from_millis(self.timeout_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn permit(action: Action, behalf: Behalf) -> Permit {
+        Permit {
+            id: PermitId(1),
+            epoch: 1,
+            behalf,
+            step: Step { action, resource: ResourceId::lone_container("h", "x"), pair: Pair::None, timeout_ms: 1_000 },
+            incarnation: Incarnation("ab".into()),
+            leases: BTreeSet::new(),
+            unhindered: false,
+            given: Now::default(),
+            until: Tick(0),
+        }
+    }
+
+    #[test]
+    fn what_is_so_already_or_somebody_elses_is_not_done() {
+        let incident = || Behalf::Incident("h/1".parse().unwrap());
+        let person = || Behalf::Person("ada".to_owned());
+        let table = [
+            (Action::Start, Run::Exited, incident(), "due"),
+            (Action::Start, Run::Created, incident(), "due"),
+            (Action::Start, Run::Running, incident(), "so"),
+            (Action::Start, Run::Restarting, incident(), "the engine's own restart policy is starting it"),
+            (Action::Start, Run::Paused, person(), "it is paused"),
+            (Action::Start, Run::Removing, incident(), "it is being removed"),
+            (Action::Stop, Run::Running, incident(), "due"),
+            (Action::Stop, Run::Restarting, person(), "due"),
+            (Action::Stop, Run::Exited, incident(), "so"),
+            (Action::Stop, Run::Created, incident(), "so"),
+            (Action::Stop, Run::Paused, incident(), "it is paused"),
+            (Action::Stop, Run::Paused, person(), "due"),
+        ];
+        for (action, run, behalf, expect) in table {
+            let found = match permit(action, behalf).answered_by(run) {
+                None => "due".to_owned(),
+                Some(Answer::AlreadySo) => "so".to_owned(),
+                Some(Answer::Withheld(why)) => why,
+                Some(other) => panic!("{other:?}"),
+            };
+            assert_eq!(found, expect, "{action} of {run:?}");
+        }
     }
 }

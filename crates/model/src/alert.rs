@@ -27,6 +27,8 @@ pub enum Name {
     Unhealthy,
     /// The engine's own policy starts it again and again.
     CrashLooping,
+    /// It runs in a network namespace that is dead: the container that it was shared with was started anew since.
+    NetworkDead,
 }
 
 /// A change of an alert.
@@ -38,6 +40,9 @@ pub struct Transition {
     pub to: State,
     /// What was seen, in words.
     pub because: String,
+    /// Another one that stands in its place, where one ends.
+    #[serde(default)]
+    pub instead: Option<Name>,
 }
 
 /// Whether an alert stands.
@@ -52,7 +57,8 @@ pub enum State {
 
 impl Name {
     /// All of them.
-    pub const ALL: [Name; 4] = [Name::ServiceDown, Name::StartFailed, Name::Unhealthy, Name::CrashLooping];
+    pub const ALL: [Name; 5] =
+        [Name::ServiceDown, Name::StartFailed, Name::Unhealthy, Name::CrashLooping, Name::NetworkDead];
 
     /// As it stands in labels and in the journal.
     #[must_use]
@@ -62,6 +68,7 @@ impl Name {
             Name::StartFailed => "start_failed",
             Name::Unhealthy => "unhealthy",
             Name::CrashLooping => "crash_looping",
+            Name::NetworkDead => "network_dead",
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::fact::{Incarnation, SourceTime};
 use crate::incident::{Case, Diagnosis, Escalation, Evidence, IncidentId, Outcome, RollbackCause, Verification};
 use crate::input::SourceState;
 use crate::intent::Intent;
-use crate::message::{Message, MessageId};
+use crate::message::{About, Message, MessageId};
 use crate::recovery::{EngineStart, RecoveryId, Restarted};
 use crate::resource::ResourceId;
 use crate::time::{Now, Tick};
@@ -123,6 +123,11 @@ pub enum Event {
         incarnation: Incarnation,
         /// When, by the source's clock.
         at: SourceTime,
+    },
+    /// Somebody else started it so soon after a crash that it was no person: another healer.
+    RevivedByAnother {
+        /// What.
+        resource: ResourceId,
     },
     /// The resource has a fresh budget.
     BudgetRefreshed {
@@ -416,6 +421,9 @@ pub enum Event {
     MessageDelivered {
         /// Which.
         id: MessageId,
+        /// What it tells of.
+        #[serde(default)]
+        about: Option<About>,
         /// Which channel.
         channel: String,
     },
@@ -423,6 +431,9 @@ pub enum Event {
     MessageDelayed {
         /// Which.
         id: MessageId,
+        /// What it tells of.
+        #[serde(default)]
+        about: Option<About>,
         /// Which channel.
         channel: String,
         /// How many tries were made.
@@ -436,6 +447,9 @@ pub enum Event {
     MessageGivenUp {
         /// Which.
         id: MessageId,
+        /// What it tells of.
+        #[serde(default)]
+        about: Option<About>,
         /// Which channel.
         channel: String,
         /// Why.
@@ -477,6 +491,7 @@ impl Event {
             Event::IntentChanged { .. } => "intent_changed",
             Event::StopBegan { .. } => "stop_began",
             Event::EndedUnasked { .. } => "ended_unasked",
+            Event::RevivedByAnother { .. } => "revived_by_another",
             Event::BudgetRefreshed { .. } => "budget_refreshed",
             Event::AlertChanged(_) => "alert_changed",
             Event::IncidentOpened { .. } => "incident_opened",
@@ -552,6 +567,9 @@ impl Event {
                 crate::action::Behalf::Person(_) => None,
             },
             Event::MessageQueued { message, .. } => message.about.incident(),
+            Event::MessageDelivered { about, .. }
+            | Event::MessageDelayed { about, .. }
+            | Event::MessageGivenUp { about, .. } => about.as_ref().and_then(About::incident),
             Event::Started { .. }
             | Event::Ended
             | Event::ClockJumped { .. }
@@ -562,6 +580,7 @@ impl Event {
             | Event::IntentChanged { .. }
             | Event::StopBegan { .. }
             | Event::EndedUnasked { .. }
+            | Event::RevivedByAnother { .. }
             | Event::BudgetRefreshed { .. }
             | Event::AlertChanged(_)
             | Event::CommandTaken { .. }
@@ -569,9 +588,6 @@ impl Event {
             | Event::CommandDequeued { .. }
             | Event::Frozen { .. }
             | Event::Thawed { .. }
-            | Event::MessageDelivered { .. }
-            | Event::MessageDelayed { .. }
-            | Event::MessageGivenUp { .. }
             | Event::ResourceGone { .. } => None,
         }
     }
@@ -583,6 +599,7 @@ impl Event {
             Event::IntentChanged { resource, .. }
             | Event::StopBegan { resource, .. }
             | Event::EndedUnasked { resource, .. }
+            | Event::RevivedByAnother { resource }
             | Event::BudgetRefreshed { resource, .. }
             | Event::IncidentOpened { resource, .. }
             | Event::ActionAnswered { resource, .. }
@@ -592,6 +609,9 @@ impl Event {
             Event::AlertChanged(transition) => Some(&transition.alert.resource),
             Event::ActionStarted { permit, .. } => Some(&permit.step.resource),
             Event::MessageQueued { message, .. } => message.about.resource(),
+            Event::MessageDelivered { about, .. }
+            | Event::MessageDelayed { about, .. }
+            | Event::MessageGivenUp { about, .. } => about.as_ref().and_then(About::resource),
             Event::Started { .. }
             | Event::Ended
             | Event::ClockJumped { .. }
@@ -623,10 +643,7 @@ impl Event {
             | Event::CommandTaken { .. }
             | Event::CommandQueued { .. }
             | Event::Frozen { .. }
-            | Event::Thawed { .. }
-            | Event::MessageDelivered { .. }
-            | Event::MessageDelayed { .. }
-            | Event::MessageGivenUp { .. } => None,
+            | Event::Thawed { .. } => None,
         }
     }
 }

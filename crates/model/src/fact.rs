@@ -223,6 +223,15 @@ pub struct Definition {
     pub depends_on: Vec<Dependency>,
     /// The resource whose network namespace it shares.
     pub network_parent: Option<ResourceId>,
+    /// The very container whose network namespace it shares, or shared: it is known no more once that was made anew.
+    #[serde(default)]
+    pub network_body: Option<Incarnation>,
+    /// Its deployment's files can be read, and do not know it any more.
+    #[serde(default)]
+    pub is_orphan: bool,
+    /// Its stop signal is KILL.
+    #[serde(default)]
+    pub stops_by_kill: bool,
     /// How long a stop may take before the engine kills, in seconds; negative: for ever.
     pub stop_timeout_s: i64,
     /// The memory limit in bytes; 0 for none.

@@ -53,6 +53,17 @@ pub enum About {
         /// Of which source.
         host: String,
     },
+    /// Something that is no incident, and that somebody should know.
+    Notice {
+        /// The healer that tells it.
+        instance: Arc<str>,
+        /// Its number there: that of the message.
+        notice: MessageId,
+        /// On which source.
+        host: String,
+        /// Of what, if of one resource.
+        resource: Option<ResourceId>,
+    },
 }
 
 impl About {
@@ -61,7 +72,7 @@ impl About {
     pub fn incident(&self) -> Option<&IncidentId> {
         match self {
             About::Incident { incident, .. } => Some(incident),
-            About::Recovery { .. } => None,
+            About::Recovery { .. } | About::Notice { .. } => None,
         }
     }
 
@@ -70,6 +81,7 @@ impl About {
     pub fn resource(&self) -> Option<&ResourceId> {
         match self {
             About::Incident { resource, .. } => Some(resource),
+            About::Notice { resource, .. } => resource.as_ref(),
             About::Recovery { .. } => None,
         }
     }
@@ -80,6 +92,7 @@ impl About {
         match self {
             About::Incident { incident, .. } => &incident.instance,
             About::Recovery { recovery, .. } => &recovery.instance,
+            About::Notice { instance, .. } => instance,
         }
     }
 
@@ -89,6 +102,7 @@ impl About {
         match self {
             About::Incident { incident, .. } => incident.to_string(),
             About::Recovery { recovery, .. } => recovery.to_string(),
+            About::Notice { instance, notice, .. } => format!("{instance}/notice/{}", notice.0),
         }
     }
 }
@@ -109,6 +123,8 @@ pub enum Kind {
     Resolved,
     /// A host or engine came back: what was brought back, what was left, what failed.
     Recovered,
+    /// Something that somebody should know; it stands alone.
+    Notice,
 }
 
 /// How much a message matters.

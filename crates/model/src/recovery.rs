@@ -11,6 +11,12 @@ use crate::resource::ResourceId;
 /// One start of a source's engine, as far as it can be told. What is unknown proves nothing: a remote engine tells neither.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct EngineStart {
+    /// The engine's own id.
+    #[serde(default)]
+    pub engine: Option<String>,
+    /// The id of its machine.
+    #[serde(default)]
+    pub machine: Option<String>,
     /// The boot id of its host.
     pub boot: Option<String>,
     /// Its process: number and start, so that a number that is used again is another one.
@@ -33,11 +39,16 @@ impl EngineStart {
     /// What was started anew since `before`; `None` if nothing was, or if it cannot be told.
     #[must_use]
     pub fn restarted_since(&self, before: &EngineStart) -> Option<Restarted> {
-        let differ = |now: &Option<String>, then: &Option<String>| now.is_some() && then.is_some() && now != then;
         if differ(&self.boot, &before.boot) {
             return Some(Restarted::Host);
         }
         differ(&self.process, &before.process).then_some(Restarted::Engine)
+    }
+
+    /// Whether this is surely another engine, or another machine, than `before`: a clone, or what was restored elsewhere.
+    #[must_use]
+    pub fn is_another_engine_than(&self, before: &EngineStart) -> bool {
+        differ(&self.engine, &before.engine) || differ(&self.machine, &before.machine)
     }
 
     /// Whether it can be told from another start of the same engine.
@@ -45,6 +56,10 @@ impl EngineStart {
     pub fn is_known(&self) -> bool {
         self.process.is_some()
     }
+}
+
+fn differ(now: &Option<String>, then: &Option<String>) -> bool {
+    now.is_some() && then.is_some() && now != then
 }
 
 impl fmt::Display for Restarted {
@@ -124,7 +139,7 @@ mod tests {
     fn only_what_is_known_of_both_starts_tells_that_they_differ() {
         let start = |boot: &str, process: &str| {
             let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-            EngineStart { boot: known(boot), process: known(process), at: None }
+            EngineStart { boot: known(boot), process: known(process), ..EngineStart::default() }
         };
         let table = [
             (start("b1", "p1"), start("b1", "p1"), None),

@@ -35,6 +35,8 @@ pub enum Question {
     Policy,
     /// Its risk is above what is done unasked.
     Risk(Risk),
+    /// The deployment's files do not know the service any more.
+    Orphan,
 }
 
 /// Why nothing is done at present.
@@ -65,6 +67,12 @@ pub enum Hold {
     Paused,
     /// Nobody knows whether it shall run.
     IntentUnknown,
+    /// Somebody stopped others of its deployment while it was down: a stop of what is down leaves no trace, so that it may
+    /// have been meant too.
+    OthersStopped {
+        /// One that was stopped.
+        resource: ResourceId,
+    },
     /// The big red button.
     Frozen {
         /// Who pressed it.
@@ -74,6 +82,8 @@ pub enum Hold {
     DeployInProgress,
     /// The engine's own restart policy is at work.
     EnginesOwnPolicy,
+    /// Somebody else has started it right after its last crashes: another healer, which is left its work for a while.
+    AnotherHealer,
     /// Another remediation has hold of it.
     Busy {
         /// What it has hold of.
@@ -213,6 +223,7 @@ impl fmt::Display for Question {
             Question::SuggestMode => f.write_str("the mode is suggest"),
             Question::Policy => f.write_str("the policy says auto_heal: false"),
             Question::Risk(risk) => write!(f, "its risk is {risk}"),
+            Question::Orphan => f.write_str("its deployment's files do not know it any more"),
         }
     }
 }
@@ -230,9 +241,14 @@ impl fmt::Display for Hold {
             Hold::BeingStopped => f.write_str("somebody is stopping it"),
             Hold::Paused => f.write_str("it is paused"),
             Hold::IntentUnknown => f.write_str("nobody can tell whether it shall run"),
+            Hold::OthersStopped { resource } => {
+                let other = resource.short();
+                write!(f, "somebody stopped {other} while it was down: perhaps it shall stay down too")
+            }
             Hold::Frozen { by } => write!(f, "frozen by {by}"),
             Hold::DeployInProgress => f.write_str("a deploy is in progress"),
             Hold::EnginesOwnPolicy => f.write_str("the engine's own restart policy is at work"),
+            Hold::AnotherHealer => f.write_str("somebody else starts it after each crash, and is left to do so"),
             Hold::Busy { resource } => write!(f, "another remediation has hold of {}", resource.short()),
             Hold::TwoIncarnations => f.write_str("two containers claim to be this service, and neither runs"),
             Hold::ObserveMode => f.write_str("the mode is observe"),
@@ -286,9 +302,11 @@ impl Hold {
             Hold::BeingStopped => "being_stopped",
             Hold::Paused => "paused",
             Hold::IntentUnknown => "intent_unknown",
+            Hold::OthersStopped { .. } => "others_stopped",
             Hold::Frozen { .. } => "frozen",
             Hold::DeployInProgress => "deploy_in_progress",
             Hold::EnginesOwnPolicy => "engines_own_policy",
+            Hold::AnotherHealer => "another_healer",
             Hold::Busy { .. } => "busy",
             Hold::TwoIncarnations => "two_incarnations",
             Hold::ObserveMode => "observe_mode",

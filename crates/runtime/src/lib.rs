@@ -19,7 +19,7 @@ pub use clock::Clock;
 pub use drive::{Driver, Inbox, drive, inbox};
 pub use gate::{Faults as GateFaults, Gate, Withdrawn};
 pub use handle::{Closed, Handle, Overflow};
-pub use turn::{Loop, LoopFaults, Stepped, fold, snapshot};
+pub use turn::{Folded, Loop, LoopFaults, Stepped, fold, snapshot};
 
 use model::input::Effect;
 

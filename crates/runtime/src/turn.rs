@@ -80,15 +80,21 @@ impl<J: Journal, P: Perform> Loop<J, P> {
         settings: Arc<Settings>,
         version: &str,
     ) -> Result<Self, Error> {
-        let state = fold(&mut journal)?;
-        Ok(Loop::resume(journal, state, performers, gate, settings, version))
+        let folded = fold(&mut journal)?;
+        Ok(Loop::resume(journal, folded, performers, gate, settings, version))
     }
 
     /// The same from a state that was folded from this journal already, by [`fold`]: whoever needs the state before there is
     /// a loop (the clock goes on from its moment) does not fold twice.
     #[must_use]
-    pub fn resume(journal: J, state: State, performers: P, gate: Gate, settings: Arc<Settings>, version: &str) -> Self {
-        let snapshot = (state.seq, state.at.tick);
+    pub fn resume(
+        journal: J,
+        Folded { state, snapshot }: Folded,
+        performers: P,
+        gate: Gate,
+        settings: Arc<Settings>,
+        version: &str,
+    ) -> Self {
         let engine = Engine::new(state, settings, version);
         Loop {
             journal,
@@ -301,7 +307,7 @@ impl<J: Journal, P: Perform> Loop<J, P> {
     /// Folds the state anew, if the journal can be read; says whether it could.
     fn fold_anew(&mut self, now: Now) -> bool {
         let state = match fold(&mut self.journal) {
-            Ok(state) => state,
+            Ok(folded) => folded.state,
             Err(error) => {
                 tracing::error!(%error, "the journal cannot be read");
                 return false;
@@ -390,20 +396,36 @@ fn is_worth_a_look(event: &Event, tone: Tone) -> bool {
 ///
 /// # Errors
 /// When the journal cannot be read, or must not be.
-pub fn fold(journal: &mut impl Journal) -> Result<State, Error> {
-    let mut state = State::default();
+pub fn fold(journal: &mut impl Journal) -> Result<Folded, Error> {
+    let mut folded = Folded::default();
     journal.recover(&mut |piece| {
         match piece {
             Piece::Snapshot { state: bytes, seq } => {
-                state = snapshot(&bytes).inspect_err(|error| {
+                folded.state = snapshot(&bytes).inspect_err(|error| {
                     tracing::info!(seq, %error, "the snapshot is of no use: the whole journal is folded");
                 })?;
+                folded.snapshot = (seq, folded.state.at.tick);
             }
-            Piece::Entry(entry) => state.apply(&entry),
+            Piece::Entry(entry) => {
+                if folded.state.seq == 0 {
+                    // Without a snapshot the next one is due a day after the beginning.
+                    folded.snapshot = (0, entry.at.tick);
+                }
+                folded.state.apply(&entry);
+            }
         }
         Ok(())
     })?;
-    Ok(state)
+    Ok(folded)
+}
+
+/// What the journal tells.
+#[derive(Debug, Default)]
+pub struct Folded {
+    /// The state.
+    pub state: State,
+    /// Up to which entry the snapshot reaches from which it was folded, and when that was written.
+    snapshot: (u64, Tick),
 }
 
 /// Reads a snapshot. One of another version is refused: the journal is then folded from its beginning.

@@ -15,7 +15,6 @@ use model::fact::Incarnation;
 use model::incident::{Escalation, Outcome, Phase, Verification};
 use model::intent::Wanted;
 use model::message::{About, Kind, MessageId};
-use model::verdict::Refusal;
 
 use crate::docker::Key;
 use crate::truth::{Token, Told, Word};
@@ -349,6 +348,7 @@ impl World<'_> {
             | Event::SourceChanged { .. }
             | Event::IntentChanged { .. }
             | Event::StopBegan { .. }
+            | Event::RevivedByAnother { .. }
             | Event::EndedUnasked { .. }
             | Event::AlertChanged(_)
             | Event::AlertJoined { .. }
@@ -456,10 +456,7 @@ impl World<'_> {
         let name = match reason {
             Escalation::CannotTell => "cannot_tell",
             Escalation::NoActionMends => "no_action_mends",
-            Escalation::Refused(refusal) => {
-                self.counts.hit("refusal", Refusal::kind(refusal));
-                "refused"
-            }
+            Escalation::Refused(_) => "refused",
             Escalation::ApprovalExpired => "approval_expired",
             Escalation::Rejected { .. } => "rejected",
             Escalation::Inconclusive => "inconclusive",

@@ -34,9 +34,11 @@ const EXPECTED: &[(&str, &[&str])] = &[
             "being_stopped",
             "paused",
             "intent_unknown",
+            "others_stopped",
             "frozen",
             "deploy_in_progress",
             "engines_own_policy",
+            "another_healer",
             "busy",
             "two_incarnations",
             "observe_mode",
@@ -171,7 +173,10 @@ const EXPECTED: &[(&str, &[&str])] = &[
             "late",
         ],
     ),
-    ("message", &["healed", "opened", "updated", "escalated", "resolved", "recovered", "delayed", "given up"]),
+    (
+        "message",
+        &["healed", "opened", "updated", "escalated", "resolved", "recovered", "notice", "delayed", "given up"],
+    ),
 ];
 
 /// What no world can reach, each with its reason.
@@ -179,9 +184,11 @@ pub const UNREACHED: &[(&str, &str, &str)] = &[
     ("hold", "paused", "what is paused shows no symptom, so `clearing` is said first"),
     ("hold", "replica_down", "no service of the simulated host has a second replica"),
     ("refusal", "not_leader", "an engine that was deposed handles nothing, so its guard is never asked"),
-    ("refusal", "stopped_on_purpose", "never an escalation: it shows as the outcome stopped_by_owner"),
-    ("refusal", "absent", "never an escalation: it shows as the outcome gone"),
-    ("refusal", "rejected_before", "never an escalation of its own: it shows as the escalation rejected"),
+    (
+        "refusal",
+        "stopped_on_purpose",
+        "an owner's stop turns an incident before the guard is asked; its rule is tested alone, and the gate asks again",
+    ),
     (
         "refusal",
         "did_not_help_here",
@@ -201,6 +208,12 @@ const RARE: &[(&str, &str, u64, &str)] = &[
         "an undo has to fail, and another step to want the same lease before a person has looked",
     ),
     (
+        "hold",
+        "another_healer",
+        25_000,
+        "somebody has to start a service three times within two seconds of its crashes, and it has to crash once more",
+    ),
+    (
         "refusal",
         "not_adopted",
         25_000,
@@ -217,6 +230,12 @@ impl Counts {
     #[must_use]
     pub fn of(&self, group: &str, kind: &str) -> u64 {
         self.0.iter().filter(|((g, k), _)| *g == group && *k == kind).map(|(_, n)| n).sum()
+    }
+
+    /// Every kind that is counted, by group, with how often it was reached.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+        let kinds = EXPECTED.iter().flat_map(|(group, kinds)| kinds.iter().map(|kind| (*group, *kind)));
+        kinds.map(|(group, kind)| (group, kind, self.of(group, kind)))
     }
 
     pub(crate) fn add(&mut self, other: &Counts) {

@@ -140,6 +140,7 @@ impl Docker {
             boot: Some(format!("boot-{}", self.boots)),
             process: Some(format!("process-{}", self.starts)),
             at: Some(self.booted),
+            ..EngineStart::default()
         }
     }
 

@@ -4,7 +4,7 @@
 use model::ResourceId;
 use model::action::{Action, Answer, Behalf, Pair, Permit, PermitId};
 use model::command::Reply;
-use model::fact::{Fact, Generation, Incarnation, Observation, Run};
+use model::fact::{Fact, Generation, Incarnation, Observation};
 use model::incident::{Excerpt, IncidentId, Line};
 use model::input::Input;
 use model::message::{Delivery, Kind, Parcel, Receipt};
@@ -78,7 +78,7 @@ impl World<'_> {
         let answer = match self.docker.by_id(&permit.incarnation) {
             _ if !self.docker.api => Some(withheld("no look was possible just before the act")),
             None => Some(withheld("the container is gone")),
-            Some(key) => settled(&permit, self.docker.containers[key].run),
+            Some(key) => permit.answered_by(self.docker.containers[key].run),
         };
         if let Some(answer) = answer {
             self.orders.insert(permit.id, (pid, false));
@@ -254,6 +254,7 @@ impl World<'_> {
                     Kind::Escalated => "escalated",
                     Kind::Resolved => "resolved",
                     Kind::Recovered => "recovered",
+                    Kind::Notice => "notice",
                 },
             );
         }
@@ -267,28 +268,5 @@ impl World<'_> {
     pub(crate) fn replied(&mut self, reply: &Reply) {
         self.check.unanswered.remove(&reply.id);
         self.trace(|| format!("{} is answered: {:?}", reply.id.0, reply.lines));
-        for line in &reply.lines {
-            if line.text.starts_with("refused: excluded") {
-                self.counts.hit("refusal", "excluded");
-            } else if line.text.starts_with("refused: it is healer") {
-                self.counts.hit("refusal", "healers_own");
-            }
-        }
-    }
-}
-
-/// The answer that the present state gives by itself; `None` if the act is due. As in `docker::hands`.
-fn settled(permit: &Permit, run: Run) -> Option<Answer> {
-    let withheld = |why: &str| Some(Answer::Withheld(why.to_owned()));
-    match (permit.step.action, run) {
-        (Action::Start, Run::Created | Run::Exited) | (Action::Stop, Run::Running | Run::Restarting) => None,
-        (Action::Start, Run::Running) | (Action::Stop, Run::Created | Run::Exited) => Some(Answer::AlreadySo),
-        (Action::Start, Run::Restarting) => withheld("the engine's own restart policy is starting it"),
-        (Action::Start, Run::Paused) => withheld("it is paused"),
-        (Action::Stop, Run::Paused) => match permit.behalf {
-            Behalf::Person(_) => None,
-            Behalf::Incident(_) => withheld("it is paused"),
-        },
-        (Action::Start | Action::Stop, Run::Removing) => withheld("it is being removed"),
     }
 }

@@ -1,6 +1,7 @@
 //! healer's processes: the real loop, how it is stepped, and how it dies.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use model::input::{Effect, Input};
@@ -58,6 +59,8 @@ pub(crate) struct Healer {
     pub(crate) slow_next_ms: Option<u64>,
     wake: Option<u64>,
     spins: (u64, u32),
+    /// The refusals of its guard that were counted.
+    refusals: BTreeMap<&'static str, u64>,
     /// When it began.
     pub(crate) began: u64,
 }
@@ -106,6 +109,7 @@ impl World<'_> {
         let epoch = self.disk.borrow().epoch;
         self.trace(|| format!("healer {pid} leads, epoch {epoch}"));
         self.healers.push(Healer {
+            refusals: BTreeMap::new(),
             pid,
             turning,
             gate,
@@ -194,6 +198,7 @@ impl World<'_> {
             Some(_) | None => Vec::new(),
         };
         self.check.learn(pid, &handed);
+        self.count_refusals(pid);
         self.count_struck(&struck);
         self.check_entries(pid);
         self.drain_effects(pid);
@@ -220,6 +225,18 @@ impl World<'_> {
         self.wake_when_due(pid);
         if stepped == Stepped::More {
             self.run_step(pid, as_of);
+        }
+    }
+
+    /// Counts what the guard refused in the last step.
+    fn count_refusals(&mut self, pid: u32) {
+        let Some(healer) = self.healers.iter_mut().find(|healer| healer.pid == pid) else { return };
+        for (kind, times) in healer.turning.engine().refusals() {
+            let counted = healer.refusals.entry(kind).or_default();
+            for _ in *counted..*times {
+                self.counts.hit("refusal", kind);
+            }
+            *counted = *times;
         }
     }
 

@@ -95,9 +95,11 @@ impl World<'_> {
                     let says = format!("{resource} is down since our own stop");
                     return self.broken("every pair is closed", says);
                 }
-                // An undo that failed nearby halts what is in its reach, until a person has looked.
-                let halted = matches!(phase, Some(Phase::Held { reason: Hold::Halted { .. }, .. }));
-                let escalated = halted || matches!(phase, Some(Phase::Escalated { .. }));
+                // An undo that failed nearby halts what is in its reach, until a person has looked; and who stopped others of
+                // its deployment is asked about this one.
+                let asked =
+                    matches!(phase, Some(Phase::Held { reason: Hold::Halted { .. } | Hold::OthersStopped { .. }, .. }));
+                let escalated = asked || matches!(phase, Some(Phase::Escalated { .. }));
                 let mendable =
                     service.defect == Defect::None && !self.stands_alone(svc) && !self.awaits_a_failed_job(svc);
                 if (!up || !healthy) && mendable && !escalated && self.acts_unasked(svc) {

@@ -150,6 +150,7 @@ pub const ROWS: &[Row] = &[
     row("docker stop of what has crashed leaves no trace", &[Ends(3), Stop], "", "exited 3"),
     row("docker kill of what has crashed leaves no trace", &[Ends(3), Kill], "", "exited 3"),
     row("docker stop while restarting", &[Loops(3), Stop], "S", "exited 3").under(UnlessStopped).stopped(),
+    row("docker kill while restarting has no event", &[Loops(3), Kill], "", "exited 3").under(UnlessStopped).stopped(),
     row("docker rm -f", &[Remove], "K9 D137 destroy", "gone").gone(),
     row("docker stop, then rm", &[Stop, Remove], "destroy", "gone").gone(),
     // While healer is away, and the engine keeps its events.

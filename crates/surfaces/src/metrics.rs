@@ -147,6 +147,7 @@ impl Counters {
             | Event::IntentChanged { .. }
             | Event::StopBegan { .. }
             | Event::EndedUnasked { .. }
+            | Event::RevivedByAnother { .. }
             | Event::BudgetRefreshed { .. }
             | Event::AlertJoined { .. }
             | Event::EvidenceAdded { .. }
@@ -325,7 +326,7 @@ mod tests {
         let counters = Counters::default();
         let alert = Alert { name: Name::ServiceDown, resource: ResourceId::docker("web-1", "shop", "mail", 1) };
         let because = "it ended with exit code 0".to_owned();
-        counters.count(&Event::AlertChanged(Transition { alert, to: State::Firing, because }));
+        counters.count(&Event::AlertChanged(Transition { alert, to: State::Firing, because, instead: None }));
         let mut registry = Registry::with_prefix("healer");
         counters.register(&mut registry);
         let mut text = String::new();

@@ -5,7 +5,11 @@ use std::time::Duration;
 use model::fact::{Happening, Kept, Look, SourceTime, What};
 use model::intent::{Intent, Wanted};
 
-use super::{Around, KILL_EARLY, SIGKILL, said_at, usize_of};
+use super::{Around, SIGKILL, said_at, usize_of};
+
+/// Our own stop follows its signal by a kill only after the stop timeout; a kill that comes this much earlier is
+/// somebody else's.
+const KILL_EARLY: Duration = Duration::from_millis(500);
 
 pub(super) enum End {
     AsBefore,

@@ -186,7 +186,13 @@ fn ends_without_beginning(entries: &[Entry], known: &BTreeMap<&IncidentId, &Reso
             silent.insert(entry.seq, &alert.resource);
         }
         // The last message of an incident comes after its end.
-        let is_message = matches!(entry.event, Event::MessageQueued { .. });
+        let is_message = matches!(
+            entry.event,
+            Event::MessageQueued { .. }
+                | Event::MessageDelivered { .. }
+                | Event::MessageDelayed { .. }
+                | Event::MessageGivenUp { .. }
+        );
         let incident = entry.event.incident().filter(|_| !is_message);
         let Some(resource) = incident.and_then(|id| of.get(id).copied()) else { continue };
         let begins = matches!(entry.event, Event::IncidentOpened { .. } | Event::IncidentReopened { .. });
@@ -228,6 +234,7 @@ fn words<'e>(entry: &'e Entry, before: &mut Before<'e>) -> Option<(Tone, String)
         Event::IntentChanged { intent, .. } => intent_in_words(intent),
         Event::StopBegan { .. } => return None, // The intent tells it once it has ended.
         Event::EndedUnasked { .. } => return None, // The incident tells it.
+        Event::RevivedByAnother { .. } => (Plain, "somebody else started it right after it had crashed".to_owned()),
         Event::BudgetRefreshed { because, .. } => {
             let why = match because {
                 Refresh::Person(who) => format!("{who} wants it"),
@@ -238,6 +245,7 @@ fn words<'e>(entry: &'e Entry, before: &mut Before<'e>) -> Option<(Tone, String)
         }
         Event::AlertChanged(transition) => match transition.to {
             alert::State::Firing => return None, // The incident, or the intent, tells it.
+            alert::State::Resolved if transition.instead.is_some() => return None, // It is as ill as before.
             alert::State::Resolved => (Good, format!("{} no longer stands", transition.alert.name)),
         },
         Event::IncidentOpened { because, .. } => (Bad, because.clone()),
@@ -301,6 +309,9 @@ fn words<'e>(entry: &'e Entry, before: &mut Before<'e>) -> Option<(Tone, String)
         Event::Frozen { by, because } if because.is_empty() => (Waiting, format!("frozen by {by}")),
         Event::Frozen { by, because } => (Waiting, format!("frozen by {by}: {because}")),
         Event::Thawed { by } => (Good, format!("thawed by {by}")),
+        Event::MessageQueued { message, channels } if channels.is_empty() && message.kind == Kind::Notice => {
+            (Waiting, message.title.clone())
+        }
         Event::MessageQueued { channels, .. } if channels.is_empty() => {
             (Plain, "nobody to tell: no channel is configured".to_owned())
         }
@@ -312,6 +323,7 @@ fn words<'e>(entry: &'e Entry, before: &mut Before<'e>) -> Option<(Tone, String)
                 Kind::Escalated => "escalated",
                 Kind::Resolved => "resolved",
                 Kind::Recovered => "recovered",
+                Kind::Notice => "notice",
             };
             (Plain, format!("queued for {} ({kind}): {}", channels.join(", "), message.title))
         }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::Tick;
-use model::fact::{Definition, Exit, Generation, Happening, Health, Look, Run, SourceTime, What, is_temporary_name};
+use model::fact::{
+    Definition, Exit, Generation, Happening, Health, Look, RestartPolicy, Run, SourceTime, What, is_temporary_name,
+};
 
 /// Events of one body that are remembered since its last start.
 const HAPPENINGS_MAX: usize = 64;
@@ -43,12 +45,16 @@ pub struct Body {
     pub end_seen: bool,
     /// The last look that showed it ended, with all that an inspect tells of an end.
     pub look_at_end: Option<Look>,
+    /// The start of the life in which a look last showed the engine's note of a stop or signal absent.
+    unnoted_in: Option<SourceTime>,
     /// While it ran, the engine's note of a stop or signal was seen: somebody may be stopping it.
     pub noted_while_up: bool,
     /// A foreground session was attached before its last start.
     pub attached: bool,
     /// When the engine's own policy was seen to have restarted it, lately.
     pub restarted: VecDeque<Tick>,
+    /// When a look showed that its restart policy had been taken away while that restarted it again and again.
+    braked_at: Option<SourceTime>,
     /// When the last fact arrived.
     pub at: Tick,
     /// It has the temporary name that a recreate gives to what it replaces.
@@ -73,13 +79,23 @@ impl Body {
             watched_since: None,
             end_seen: false,
             look_at_end: None,
+            unnoted_in: None,
             noted_while_up: false,
             attached: false,
             restarted: VecDeque::new(),
+            braked_at: None,
             at: now,
             aside: false,
             unlooked: None,
         }
+    }
+
+    /// The clock was set back: what was seen of it before does not tell whether what is seen from here on is later.
+    pub(super) fn forget_when(&mut self) {
+        self.generation = Generation(0);
+        (self.look, self.looked_in, self.look_at_end) = (None, None, None);
+        (self.watched_since, self.end_seen) = (None, false);
+        self.happenings.clear();
     }
 
     /// Whether its process is there.
@@ -91,6 +107,22 @@ impl Body {
     /// Whether it was made later than that, as an event told.
     pub(crate) fn was_made_since(&self, at: SourceTime) -> bool {
         self.happenings.iter().any(|happening| happening.what == What::Created && happening.at > at)
+    }
+
+    /// When somebody put a brake on its crash loop, if it has ended since and nobody has started it.
+    pub(crate) fn braked(&self) -> Option<SourceTime> {
+        self.braked_at.filter(|at| self.run == Run::Exited && self.started <= Some(*at))
+    }
+
+    /// Whether the engine's note of a stop or signal came in the life that has ended, and no event tells whence: so it is
+    /// with a kill of what waits to be restarted (facts/intent.md, B3).
+    pub(crate) fn is_noted_without_a_word(&self) -> bool {
+        let noted = |look: &Look| look.run == Run::Exited && look.manually_stopped == Some(true);
+        let word = |happening: &Happening| matches!(happening.what, What::Signalled { .. } | What::Stopped);
+        self.look.as_ref().is_some_and(noted)
+            && self.unnoted_in.is_some()
+            && self.unnoted_in == self.started
+            && !self.happenings.iter().any(word)
     }
 
     pub(super) fn precedence(&self) -> (bool, bool, Option<SourceTime>) {
@@ -152,6 +184,9 @@ impl Body {
         if look.started > self.started && !self.happenings.is_empty() {
             self.happenings.retain(|happening| Some(happening.at) >= look.started);
         }
+        if look.manually_stopped == Some(false) {
+            self.unnoted_in = look.started;
+        }
         self.run = look.run;
         self.health = look.health;
         self.started = look.started;
@@ -164,6 +199,12 @@ impl Body {
         let name = &look.definition.name;
         let renamed = self.definition.as_ref().is_some_and(|known| known.name != *name);
         self.aside = is_temporary_name(name) || self.aside && !renamed;
+        let policy = |definition: &Definition| definition.restart_policy;
+        let withdrawn = policy(&look.definition) == RestartPolicy::No
+            && self.definition.as_deref().is_some_and(|known| policy(known) != RestartPolicy::No);
+        if withdrawn && !self.restarted.is_empty() {
+            self.braked_at = Some(look.at);
+        }
         self.definition = Some(look.definition.clone());
         self.look = Some(look.clone());
     }

@@ -164,3 +164,22 @@ fn a_stop_and_a_start_by_people_leave_it_running_and_cared_for() {
     assert_eq!((story.starts("shop/web"), story.outcome("shop/web")), (1, Some(Outcome::Healed)), "{story}");
     assert_eq!(story.ordered(Action::Stop, "shop/web"), Vec::<f64>::new());
 }
+
+#[test]
+fn a_kill_that_nothing_came_before_was_no_engines_though_that_shuts_down_a_moment_later() {
+    let mut story = Story::of(&["shop/web"]);
+    story.reads_flag = true;
+    story.after(5.0).is_told_to_end("shop/web", 9).after(0.08).engine_closes().after(2.0);
+    story.stream_breaks().unreachable().after(30.0).connects().after(200.0);
+    assert_eq!((story.wanted("shop/web"), story.starts("shop/web")), (Some(Wanted::Stopped), 0), "{story}");
+}
+
+#[test]
+fn a_kill_before_the_signal_of_our_own_stop_is_a_persons() {
+    let mut story = unhealthy();
+    story.hands_work = false;
+    story.turns("shop/web", Health::Unhealthy).after(1.0);
+    assert_eq!(story.stops("shop/web"), 1, "{story}");
+    story.docker_kill("shop/web").after(1.0).answer(Answer::Unknown("no answer".to_owned())).after_minutes(10.0);
+    assert_eq!((story.wanted("shop/web"), story.starts("shop/web")), (Some(Wanted::Stopped), 0), "{story}");
+}

@@ -5,6 +5,7 @@
 
 mod story;
 
+mod attacks;
 mod bounds;
 mod comes_back;
 mod crossings;

@@ -76,7 +76,7 @@ fn the_survivors_that_a_crashed_engine_stops_at_its_next_start_were_stopped_by_n
 fn a_stop_while_only_the_stream_was_lost_is_told_by_the_kept_events() {
     let mut story = Story::of(&["shop/web", "shop/db"]);
     story.kept_complete = Some(true);
-    story.after(5.0).stream_breaks().after(2.0).docker_stop("shop/web").crashes("shop/db", 3).after(5.0);
+    story.after(5.0).stream_breaks().after(2.0).docker_stop("shop/web").after(1.0).crashes("shop/db", 3).after(5.0);
     story.connects().after(200.0);
     assert_eq!((story.wanted("shop/web"), story.starts("shop/web")), (Some(Wanted::Stopped), 0), "{story}");
     assert_eq!((story.wanted("shop/db"), story.starts("shop/db")), (Some(Wanted::Running), 1), "{story}");

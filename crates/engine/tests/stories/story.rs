@@ -69,6 +69,8 @@ struct Container {
     ignores_term: bool,
     /// Each start fails with this.
     unstartable: Option<&'static str>,
+    /// It has ended so, and the engine does not know of it yet.
+    untold: Option<Exit>,
     /// Counts lives, so that what was due in an earlier one is forgotten.
     life: u64,
     log: Vec<&'static str>,
@@ -106,6 +108,8 @@ pub(crate) struct Story {
     journal: Vec<Entry>,
     epoch: u64,
     now_ms: u64,
+    /// How far the wall clock was set since the story began.
+    wall_shift_ms: i64,
     agenda: BTreeMap<(u64, u64), Due>,
     filed: u64,
     inbox: Vec<Input>,
@@ -161,6 +165,9 @@ pub(crate) fn compose_service(name: &str) -> Definition {
         restart_policy: RestartPolicy::No,
         depends_on: Vec::new(),
         network_parent: None,
+        network_body: None,
+        is_orphan: false,
+        stops_by_kill: false,
         stop_timeout_s: 10,
         memory_limit_bytes: 0,
         removed_at_end: false,
@@ -185,6 +192,7 @@ impl Story {
             journal: Vec::new(),
             epoch: 0,
             now_ms: 0,
+            wall_shift_ms: 0,
             agenda: BTreeMap::new(),
             filed: 0,
             inbox: Vec::new(),
@@ -382,7 +390,14 @@ impl Story {
     }
 
     fn now(&self) -> Now {
-        BEGIN.after(std::time::Duration::from_millis(self.now_ms))
+        let Now { wall, tick } = BEGIN.after(std::time::Duration::from_millis(self.now_ms));
+        Now { wall: Wall(wall.0 + self.wall_shift_ms), tick }
+    }
+
+    /// Somebody sets the clock of the host.
+    pub(crate) fn clock_jumps(&mut self, by_ms: i64) -> &mut Story {
+        self.wall_shift_ms += by_ms;
+        self.feed(Input::ClockJumped { by_ms })
     }
 
     fn source_now(&mut self) -> SourceTime {

@@ -1,5 +1,6 @@
 //! Who is told what, and how often a channel is tried.
 
+use model::command::Ask;
 use model::message::{Delivery, Kind};
 use model::settings::Mode;
 
@@ -103,4 +104,32 @@ fn what_is_old_is_not_told_before_it_was_seen_how_it_stands() {
     assert_eq!(story.told(), []);
     story.after(2.0);
     assert_eq!(story.told(), [Kind::Opened], "{story}");
+}
+
+#[test]
+fn when_a_channel_takes_something_again_all_that_waits_for_it_follows_at_once() {
+    let mut story = Story::of(&["shop/web", "shop/db"]);
+    story.channel = Delivery::Retry("connection refused".to_owned());
+    story.will_end("shop/web", 100, 3, 99).crashes("shop/web", 3).after_minutes(20.0);
+    assert_eq!(story.phase("shop/web"), "escalated", "{story}");
+    let delivered = |story: &Story| story.count("message_delivered");
+    assert_eq!(delivered(&story), 0, "{story}");
+    // What is told of another thread at this moment shows that the channel works.
+    story.channel = Delivery::Delivered;
+    story.crashes("shop/db", 3).after(125.0);
+    let last = story.messages().len();
+    assert_eq!(delivered(&story), last, "{story}");
+    assert!(story.engine().state().outbox.is_empty(), "{story}");
+}
+
+#[test]
+fn what_is_said_later_in_a_thread_does_not_wait_for_what_was_said_before() {
+    let mut story = Story::of(&["shop/web"]);
+    story.channel = Delivery::Retry("connection refused".to_owned());
+    story.freezes().crashes("shop/web", 3).after_minutes(60.0);
+    story.channel = Delivery::Delivered;
+    story.says("ann", Ask::Thaw).after(1.0);
+    assert_eq!(story.count("message_delivered"), 0, "nothing is due for half an hour:\n{story}");
+    story.after(125.0);
+    assert!(story.engine().state().outbox.is_empty(), "the end of the thread brings all of it:\n{story}");
 }

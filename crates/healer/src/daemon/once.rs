@@ -77,6 +77,7 @@ fn passes(hold: &Hold) -> bool {
     match hold {
         Hold::Storm
         | Hold::ReplicaDown { .. }
+        | Hold::AnotherHealer
         | Hold::Concurrency { .. }
         | Hold::Busy { .. }
         | Hold::Backoff { .. }
@@ -89,6 +90,7 @@ fn passes(hold: &Hold) -> bool {
         Hold::NotSeen
         | Hold::Paused
         | Hold::IntentUnknown
+        | Hold::OthersStopped { .. }
         | Hold::Frozen { .. }
         | Hold::EnginesOwnPolicy
         | Hold::TwoIncarnations

@@ -158,7 +158,7 @@ impl Performers {
         self.tasks.spawn(async move {
             let Ok(_turn) = sends.acquire().await else { return };
             let receipt = channel.deliver(&parcel).await;
-            if let Some(warned) = warned(&receipt) {
+            if let Some(warned) = warned(&receipt, parcel.attempt) {
                 back.tell(warned);
             }
             back.tell(Input::Delivered(receipt));
@@ -184,8 +184,9 @@ pub(crate) fn topic(channel: &str) -> String {
     format!("channel {channel}")
 }
 
-/// A channel that takes nothing would otherwise be missed on the day that it is needed.
-fn warned(receipt: &Receipt) -> Option<Input> {
+/// A channel that takes nothing would otherwise be missed on the day that it is needed. `attempt`: which try of this message
+/// it was, from 1; a first one that fails may be chance.
+fn warned(receipt: &Receipt, attempt: u32) -> Option<Input> {
     let channel = &receipt.channel;
     let says = match &receipt.result {
         Delivery::Delivered => None,
@@ -194,7 +195,13 @@ fn warned(receipt: &Receipt) -> Option<Input> {
             tracing::warn!("{says}");
             Some(says)
         }
-        Delivery::Retry(_) => return None,
+        Delivery::Retry(_) if attempt < 2 => return None,
+        Delivery::Retry(why) => {
+            let says =
+                format!("the channel `{channel}` could not be told, {attempt} times so far: {why}; it is tried again");
+            tracing::warn!("{says}");
+            Some(says)
+        }
     };
     Some(Input::Warned { about: topic(channel), says })
 }
@@ -234,13 +241,16 @@ mod tests {
 
     #[test]
     fn a_channel_that_takes_nothing_is_shown_until_it_does() {
-        let of =
-            |result| warned(&Receipt { channel: "hook".to_owned(), message: model::message::MessageId(1), result });
+        let receipt = |result| Receipt { channel: "hook".to_owned(), message: model::message::MessageId(1), result };
+        let of = |result| warned(&receipt(result), 1);
         let about = "channel hook".to_owned();
         let says = Some("the channel `hook` does not take what it is told: it answered 410".to_owned());
         let rejected = of(Delivery::Rejected("it answered 410".to_owned()));
         assert_eq!(rejected, Some(Input::Warned { about: about.clone(), says }));
         assert_eq!(of(Delivery::Delivered), Some(Input::Warned { about, says: None }));
-        assert_eq!(of(Delivery::Retry("no answer".to_owned())), None);
+        let later = |attempt| warned(&receipt(Delivery::Retry("no answer".to_owned())), attempt);
+        assert_eq!(later(1), None, "it may be chance");
+        let Some(Input::Warned { says: Some(says), .. }) = later(2) else { panic!("nobody would know") };
+        assert!(says.contains("2 times so far: no answer"), "{says}");
     }
 }

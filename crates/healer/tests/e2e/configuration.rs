@@ -29,7 +29,7 @@ fn every_error_is_told_at_once_with_its_line_its_key_and_the_nearest_one() {
         assert_eq!(out.status.code(), Some(2), "{words:?}: {said}");
         for (line, key, nearest) in [(1, "listn", "listen"), (2, "atuo", "auto"), (4, "relst", "relist")] {
             assert!(said.contains(key) && said.contains(nearest), "{words:?}, {key}: {said}");
-            assert!(said.contains(&format!("{line}")), "{words:?}, {key} stands in line {line}: {said}");
+            assert!(said.contains(&format!(":{line}:")), "{words:?}, {key} stands in line {line}: {said}");
         }
         assert!(said.contains("stability"), "{words:?}: {said}");
     }
@@ -48,7 +48,7 @@ fn what_run_refuses_check_refuses_with_the_same_words() {
             let out = check(&[words], &text);
             let said = all(&out);
             assert_eq!(out.status.code(), Some(2), "{words}: {said}");
-            assert!(said.contains(key) && said.contains(&format!("{line}")), "{words}: {said}");
+            assert!(said.contains(key) && said.contains(&format!(":{line}:")), "{words}: {said}");
         }
     }
 }

@@ -35,8 +35,8 @@ fn starts_and_verdicts(journal: &[Entry]) -> (Vec<f64>, Vec<f64>) {
 
 #[test]
 fn a_crash_loop_gets_three_attempts_with_growing_waits_and_then_a_person() {
-    let Some(mut rig) = Rig::new("loop", &[Service::web("web")]) else { return };
-    rig.start_healer(&["web"]);
+    let Some(mut rig) = Rig::new("loop", &[Service::web("web"), Service::web("canary")]) else { return };
+    rig.start_healer(&["web", "canary"]);
     rig.tell("web", "broken");
     let incident = rig.wait_for_phase("web", "escalated", LOOP_WITHIN);
     assert_eq!(incident.attempts, 3, "{incident:?}");
@@ -50,7 +50,8 @@ fn a_crash_loop_gets_three_attempts_with_growing_waits_and_then_a_person() {
     let container = rig.container("web");
     wait_for("the recorder has seen all starts", SOON, || (rig.starts(&container) == 4).then_some(()));
     wait_for("the call arrives", SOON, || rig.hook.of_kind("escalated").pop());
-    assert_eq!(rig.hook.of_kind("escalated").len(), 1);
+    rig.prove_it_is_awake("canary");
+    assert_eq!((rig.starts(&container), rig.hook.of_kind("escalated").len()), (4, 1), "it is left, and told once");
     let why = told(&rig.healer.why(&rig.short("web")));
     assert!(why.contains("schema version 7 is newer than 6"), "{why}");
     assert_eq!(rig.resource("web").expect("healer knows it").standing, Standing::NeedsYou);
@@ -72,8 +73,8 @@ fn a_service_that_could_not_be_started_when_it_was_deployed_is_shown_and_not_ham
     assert_eq!((container.status.as_str(), container.exit_code), ("created", 127));
     assert!(container.error.contains("no such file"), "{container:?}");
 
-    let asked = |standing| matches!(standing, Standing::NeedsYou | Standing::Unknown | Standing::Held);
-    rig.wait_for_resource("web", |resource| asked(resource.standing));
+    rig.wait_for_resource("web", |resource| resource.standing == Standing::NeedsYou);
+    wait_for("the call arrives", LOOP_WITHIN, || rig.hook.of_kind("escalated").pop());
     rig.prove_it_is_awake("canary");
     let why = told(&rig.healer.why(&rig.short("web")));
     assert!(why.contains("no such file"), "{why}");

@@ -4,14 +4,15 @@ use model::action::{Action, Behalf, Pair, Permit};
 use model::event::Refresh;
 use model::fact::Incarnation;
 use model::input::Effect;
+use model::intent::{Author, Wanted};
 use model::settings::Mode;
 use model::verdict::Limit;
 use model::{ResourceId, Tick};
 
 use super::{Given, ends_in_start};
-use crate::docker::Key;
+use crate::docker::{EPOCH_MS, Key};
 use crate::truth::Word;
-use crate::world::World;
+use crate::world::{Service, World};
 
 /// The least waits before the second, third … attempt; the last repeats.
 const WAITS_MS: [u64; 4] = [10_000, 40_000, 160_000, 300_000];
@@ -19,6 +20,8 @@ const WAITS_MS: [u64; 4] = [10_000, 40_000, 160_000, 300_000];
 const FOREIGN_REFRESH_MS: u64 = 30 * 60_000;
 /// A stream that has ended is known to have ended within this time.
 const BLIND_MS: u64 = 3_000;
+/// What was said of two services within so short a time has no order for who hears of it.
+const OTHERS_MARGIN_MS: u64 = 1_000;
 /// What has been well for so long, and was watched all the time, needs no repair.
 const WELL_MS: u64 = 45_000;
 
@@ -37,6 +40,9 @@ impl World<'_> {
             if ends_in_start && self.must_know_stopped(pid, svc) {
                 let says = format!("permit {} to {} {resource}", permit.id.0, permit.step.action);
                 self.broken("PERMIT: nothing is started that was stopped on purpose", says);
+            }
+            if ours && permit.step.action == Action::Start && permit.step.pair == Pair::None {
+                self.check_others(pid, svc, permit);
             }
             self.check_permit_fits(svc, permit, now);
         }
@@ -57,6 +63,35 @@ impl World<'_> {
         }
         let given = Given { permit: permit.clone(), handed: false, used: false, answer: None, settled: None };
         self.check.permits.insert(permit.id, given);
+    }
+
+    /// Who stops others of a deployment may have meant one that was down already, too, and left no trace of that.
+    fn check_others(&mut self, pid: u32, svc: usize, permit: &Permit) {
+        let Some(key) = self.docker.by_id(&permit.incarnation) else { return };
+        let Some(exit) = &self.docker.containers[key].exit else { return };
+        let ended = u64::try_from(exit.at.0 / 1_000_000).unwrap_or(0).saturating_sub(EPOCH_MS);
+        let said = ended.max(self.services[svc].truth.since).max(self.services[svc].truth.started_at);
+        let resource = permit.step.resource.clone();
+        let stopped = (0..self.services.len()).find(|other| {
+            let Service { resource: of, truth, .. } = &self.services[*other];
+            *other != svc
+                && of.deployment() == resource.deployment()
+                && matches!(truth.word, Word::StoppedAtEngine { .. })
+                && truth.since > said + OTHERS_MARGIN_MS
+                && self.must_know_stopped(pid, *other)
+                && self
+                    .docker
+                    .body(*other)
+                    .is_some_and(|key| self.docker.containers[key].def.belongs == model::fact::Belongs::ComposeService)
+                && self.check.shadow.intents.get(of).is_some_and(|intent| {
+                    let by_hand = intent.wanted == Wanted::Stopped && intent.by == Author::SomebodyAtTheEngine;
+                    by_hand && intent.source_at > Some(exit.at)
+                })
+        });
+        if let Some(other) = stopped {
+            let says = format!("permit {} for {resource}, after {}", permit.id.0, self.services[other].resource);
+            self.broken("PERMIT: nothing is started that may have been stopped with others", says);
+        }
     }
 
     fn check_permit_fits(&mut self, svc: usize, permit: &Permit, now: u64) {

@@ -14,7 +14,7 @@ use model::fact::{
 use model::incident::{Escalation, Outcome, RollbackCause, Verification};
 use model::input::SourceState;
 use model::intent::{Author, Intent, Wanted};
-use model::message::MessageId;
+use model::message::{About, MessageId};
 use model::recovery::{self, EngineStart, Failure, RecoveryId, Restarted};
 use model::verdict::{Hold, Limit, Question, Refusal, Within};
 use model::{Now, ResourceId, Tick};
@@ -69,7 +69,12 @@ fn of_the_world() -> Vec<Event> {
             id: recovery_id(),
             source: hostile(),
             restarted: Restarted::Host,
-            start: EngineStart { boot: Some(hostile()), process: None, at: Some(SourceTime(i64::MIN)) },
+            start: EngineStart {
+                engine: Some(hostile()),
+                boot: Some(hostile()),
+                at: Some(SourceTime(i64::MIN)),
+                ..EngineStart::default()
+            },
             exempt: true,
         },
         Event::RecoveryPlanned { id: recovery_id(), source: hostile(), down: vec![resource.clone()], back: Vec::new() },
@@ -91,6 +96,7 @@ fn of_the_world() -> Vec<Event> {
         Event::EndedUnasked { resource: resource.clone(), incarnation: incarnation.clone(), at: SourceTime(i64::MIN) },
         Event::BudgetRefreshed { resource: resource.clone(), because: Refresh::Person(hostile()) },
         Event::BudgetRefreshed { resource: resource.clone(), because: Refresh::DefinitionChanged },
+        Event::RevivedByAnother { resource: resource.clone() },
         Event::AlertChanged(story::transition(&resource, State::Resolved)),
         Event::ResourceGone { resource, incarnation },
     ]
@@ -190,17 +196,19 @@ fn of_people() -> Vec<Event> {
 fn of_telling() -> Vec<Event> {
     let (id, channel) = (MessageId(1), HOSTILE);
     let message = Box::new(story::message(1, story::incident(41), resource()));
+    let about = About::Notice { instance: hostile().into(), notice: id, host: hostile(), resource: Some(resource()) };
     vec![
-        Event::MessageQueued { message, channels: vec![hostile(), String::new()] },
-        Event::MessageDelivered { id, channel: channel.to_owned() },
+        Event::MessageQueued { message: message.clone(), channels: vec![hostile(), String::new()] },
+        Event::MessageDelivered { id, about: Some(message.about.clone()), channel: channel.to_owned() },
         Event::MessageDelayed {
             id,
+            about: None,
             channel: channel.to_owned(),
             attempts: 2,
             next: Tick(u64::MAX),
             because: hostile(),
         },
-        Event::MessageGivenUp { id, channel: channel.to_owned(), because: hostile() },
+        Event::MessageGivenUp { id, about: Some(about), channel: channel.to_owned(), because: hostile() },
     ]
 }
 
@@ -229,6 +237,9 @@ fn definition() -> Definition {
         restart_policy: RestartPolicy::OnFailure(3),
         depends_on: vec![Dependency { service: hostile(), condition: Condition::CompletedSuccessfully }],
         network_parent: Some(resource()),
+        network_body: None,
+        is_orphan: false,
+        stops_by_kill: false,
         stop_timeout_s: -1,
         memory_limit_bytes: u64::MAX,
         removed_at_end: false,

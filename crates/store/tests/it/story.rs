@@ -79,7 +79,7 @@ fn event(seq: u64) -> Event {
 
 pub(crate) fn transition(resource: &ResourceId, to: State) -> Transition {
     let alert = Alert { name: Name::ServiceDown, resource: resource.clone() };
-    Transition { alert, to, because: "exited with code 1".to_owned() }
+    Transition { alert, to, because: "exited with code 1".to_owned(), instead: None }
 }
 
 pub(crate) fn evidence(number: u32, source: &str, text: &str) -> Evidence {

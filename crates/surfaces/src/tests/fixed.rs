@@ -51,7 +51,7 @@ pub(crate) fn resource(service: &str) -> ResourceId {
 
 pub(crate) fn alert(service: &str, to: State) -> Event {
     let alert = Alert { name: Name::ServiceDown, resource: resource(service) };
-    Event::AlertChanged(Transition { alert, to, because: format!("{service} died: exit 1") })
+    Event::AlertChanged(Transition { alert, to, because: format!("{service} died: exit 1"), instead: None })
 }
 
 pub(crate) fn opened(number: u64, service: &str) -> Event {

@@ -29,6 +29,7 @@ impl Story {
             ends: None,
             ignores_term: false,
             unstartable: None,
+            untold: None,
             life: 0,
             log: Vec::new(),
         });
@@ -89,20 +90,75 @@ impl Story {
     /// A new container takes the place of the present one, and runs.
     pub(crate) fn recreated(&mut self, name: &str, differs: impl FnOnce(&mut Definition)) -> &mut Story {
         let old = self.container(name).id.clone();
+        self.event(&old, What::Renamed { aside: true });
+        self.replaced(name, differs)
+    }
+
+    /// The present container has the temporary name that a recreate gives to what it replaces.
+    pub(crate) fn put_aside(&mut self, name: &str) -> &mut Story {
+        let container = self.container(name);
+        let mut definition = Definition::clone(&container.definition);
+        definition.name = format!("0123456789ab_{}", definition.name);
+        container.definition = Arc::new(definition);
+        let id = container.id.clone();
+        self.event(&id, What::Renamed { aside: true });
+        self
+    }
+
+    /// A new container takes the place of one that was put aside, and runs.
+    pub(crate) fn replaced(&mut self, name: &str, differs: impl FnOnce(&mut Definition)) -> &mut Story {
+        let old = self.container(name).id.clone();
         let mut definition = Definition::clone(&self.container(name).definition);
+        definition.name = name.replace('/', "_");
         differs(&mut definition);
         self.runs_as(name, |new| *new = definition);
         let at = self.source_now();
         let new = self.container(name);
         (new.run, new.started) = (Run::Created, None);
         let new = new.id.clone();
-        self.event(&old, What::Renamed { aside: true });
         self.event(&new, What::Created);
         let container = self.by_id(&new).unwrap();
         (container.run, container.started) = (Run::Running, Some(at));
         self.event(&new, What::Started);
         self.event(&old, What::Destroyed);
         self.containers.retain(|container| container.id != old);
+        self
+    }
+
+    /// `docker create`: made, and not started.
+    pub(crate) fn made(&mut self, name: &str) -> &mut Story {
+        self.runs(name);
+        let container = self.container(name);
+        (container.run, container.started) = (Run::Created, None);
+        let id = container.id.clone();
+        self.event(&id, What::Created);
+        self
+    }
+
+    /// Somebody's start of what was made fails: no event tells of it.
+    pub(crate) fn fails_to_start(&mut self, name: &str, error: &'static str) -> &mut Story {
+        let at = self.source_now();
+        let container = self.container(name);
+        container.unstartable = Some(error);
+        container.exit = Some(Exit { at, code: 128, oom: false, error: error.to_owned() });
+        self.is_looked_at(name)
+    }
+
+    /// `docker update`, or `docker rename`: its event is followed by a look.
+    pub(crate) fn updated(&mut self, name: &str, differs: impl FnOnce(&mut Definition)) -> &mut Story {
+        let container = self.container(name);
+        let mut definition = Definition::clone(&container.definition);
+        differs(&mut definition);
+        container.definition = Arc::new(definition);
+        let id = container.id.clone();
+        self.event(&id, What::Updated);
+        self.is_looked_at(name)
+    }
+
+    fn is_looked_at(&mut self, name: &str) -> &mut Story {
+        let container = self.container(name);
+        let (resource, incarnation) = (container.resource.clone(), container.id.clone());
+        self.file(LOOK_TAKES_MS, Due::Look { resource, incarnation, ticket: None });
         self
     }
 
@@ -157,6 +213,31 @@ impl Story {
     pub(crate) fn policy_starts(&mut self, name: &str) -> &mut Story {
         let id = self.container(name).id.clone();
         self.comes_up(&id);
+        self
+    }
+
+    /// `docker kill` of what waits to be restarted: no event tells of it.
+    pub(crate) fn killed_while_restarting(&mut self, name: &str) -> &mut Story {
+        let container = self.container(name);
+        (container.run, container.flag) = (Run::Exited, true);
+        self
+    }
+
+    /// Its process dies while containerd is silent: the engine goes on to call it running.
+    pub(crate) fn dies_untold(&mut self, name: &str, code: i32) -> &mut Story {
+        let at = self.source_now();
+        self.container(name).untold = Some(Exit { at, code, oom: false, error: String::new() });
+        self
+    }
+
+    /// containerd is back, and the engine tells the end that it missed, late.
+    pub(crate) fn is_told_late(&mut self, name: &str) -> &mut Story {
+        let id = self.container(name).id.clone();
+        let container = self.by_id(&id).unwrap();
+        let exit = container.untold.take().expect("it has died");
+        let code = exit.code;
+        (container.run, container.exit) = (Run::Exited, Some(exit));
+        self.event(&id, What::Died { code });
         self
     }
 
@@ -216,6 +297,14 @@ impl Story {
         } else {
             self.terminates(&id, None);
         }
+        self
+    }
+
+    /// `docker kill -s TERM` of what takes long to end.
+    pub(crate) fn is_told_to_drain(&mut self, name: &str) -> &mut Story {
+        let id = self.container(name).id.clone();
+        let at = self.signals(&id, 15);
+        self.api_found_open(&id, at);
         self
     }
 

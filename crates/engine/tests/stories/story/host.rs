@@ -12,7 +12,9 @@ impl Story {
         self.starts += 1;
         let boot = if host_is_new { Some(format!("boot-{}", self.starts)) } else { self.start.boot.clone() };
         let at = Some(self.source_now());
-        self.start = EngineStart { boot, process: Some(format!("process-{}", self.starts)), at };
+        let process = Some(format!("process-{}", self.starts));
+        let engine = self.start.engine.take().or(Some("engine-of-h".to_owned()));
+        self.start = EngineStart { engine, machine: None, boot, process, at };
         self
     }
 
@@ -43,7 +45,18 @@ impl Story {
     /// The host goes down in order and comes back, and with it the engine: what has a policy is started by that.
     pub(crate) fn host_restarts(&mut self, code: i32) -> &mut Story {
         self.ends_in_order().after(1.0).engine_ends_all(code).after(40.0);
+        self.boots()
+    }
+
+    /// The host comes up, and with it the engine: what has a policy is started by that.
+    pub(crate) fn boots(&mut self) -> &mut Story {
         self.engine_is_new(true).policies_start()
+    }
+
+    /// It is another machine, made of a copy of this one's disks.
+    pub(crate) fn is_a_clone(&mut self) -> &mut Story {
+        self.start.engine = Some("engine-of-the-clone".to_owned());
+        self
     }
 
     /// The engine alone is another one.
@@ -58,7 +71,8 @@ impl Story {
             let by_policy = match container.definition.restart_policy {
                 RestartPolicy::Always => true,
                 RestartPolicy::UnlessStopped => !container.flag,
-                RestartPolicy::No | RestartPolicy::OnFailure(_) => false,
+                RestartPolicy::OnFailure(_) => container.exit.as_ref().is_some_and(|exit| exit.code != 0),
+                RestartPolicy::No => false,
             };
             if by_policy && container.run == Run::Exited {
                 let now = self.source_now();

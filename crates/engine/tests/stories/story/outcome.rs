@@ -4,8 +4,8 @@ use super::*;
 
 impl Story {
     pub(super) fn say(&mut self, who: &str, text: &str) {
-        let at_s = f64::from(u32::try_from(self.now_ms).unwrap()) / 1_000.0;
-        self.transcript.push(format!("{at_s:>9.3}  {who:<10} {text}").trim_end().to_owned());
+        let (at_s, ms) = (self.now_ms / 1_000, self.now_ms % 1_000);
+        self.transcript.push(format!("{at_s:>5}.{ms:03}  {who:<10} {text}").trim_end().to_owned());
     }
 
     pub(crate) fn engine(&self) -> &Engine {

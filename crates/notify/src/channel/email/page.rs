@@ -51,6 +51,8 @@ impl Told {
         let about = match &message.about {
             About::Incident { incident, resource } => format!("incident {incident} of {resource}"),
             About::Recovery { recovery, host } => format!("{recovery} of {host}"),
+            About::Notice { resource: Some(resource), .. } => format!("notice of {resource}"),
+            About::Notice { host, resource: None, .. } => format!("notice of {host}"),
         };
         Told {
             title: clean(&message.title),
@@ -81,6 +83,7 @@ fn kind(kind: Kind) -> &'static str {
         Kind::Escalated => "a person is needed",
         Kind::Resolved => "over",
         Kind::Recovered => "came back",
+        Kind::Notice => "to know",
     }
 }
 

@@ -1,0 +1,112 @@
+//! The signals and stops that are watched of one life of a body, and which of them an order of ours explains: one stop
+//! signal a stop, and one kill after its patience (ENGINE §6: we count, we do not time).
+
+use std::collections::BTreeSet;
+
+use model::fact::SourceTime;
+use model::intent::Wanted;
+
+use super::unseen::is_early;
+use super::{Around, SIGKILL, Word, stops_by_kill, usize_of};
+use crate::state::Own;
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Signals {
+    /// The start with which this life began, as an event told.
+    pub(super) since: Option<SourceTime>,
+    pub(super) asks: BTreeSet<SourceTime>,
+    pub(super) kills: BTreeSet<SourceTime>,
+    pub(super) stops: BTreeSet<SourceTime>,
+    pub(super) foreign: Option<Foreign>,
+    /// The last signal after which the API was found open.
+    pub(super) open_after: Option<SourceTime>,
+    /// A signal came while the engine was found to be shutting down.
+    pub(super) by_engine: bool,
+    /// When that was.
+    pub(super) by_engine_at: Option<SourceTime>,
+    /// A signal came, and the engine was found to be shutting down so much later that it may have been anybody's.
+    pub(super) undecided: bool,
+    /// It ended, as an event told.
+    pub(super) died: bool,
+    /// Stops of ours that were over before this life began, and explain nothing in it; as of so many starts of ours.
+    pub(super) spent: (u32, u32),
+}
+
+/// Somebody else's terminating signal: it counts until the next start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Foreign {
+    pub(super) at: SourceTime,
+    pub(super) signal: Option<u8>,
+    pub(super) api_open: bool,
+    /// It came again: an engine that shuts down asks once, so that at least one of them was a person's.
+    pub(super) asked_again: bool,
+}
+
+impl Signals {
+    /// How many stops of ours may explain what befell this life at this moment.
+    pub(super) fn stops_at(&self, own: &Own, at: SourceTime) -> u32 {
+        let (starts, spent) = self.spent;
+        let stops = own.stops_at(at);
+        if starts == own.starts { stops.saturating_sub(spent) } else { stops }
+    }
+
+    /// It was asked to end by an engine that shuts down. That asks once: who asks again was a person, be it the first time
+    /// or this one.
+    pub(super) fn asked_by_engine(&mut self, signal: u8, at: SourceTime) {
+        let again = signal != SIGKILL && self.by_engine_at.is_some_and(|before| before < at);
+        if again {
+            self.foreign = Some(Foreign { at, signal: Some(signal), api_open: true, asked_again: true });
+        } else {
+            self.by_engine_at = self.by_engine_at.or(Some(at));
+        }
+        self.by_engine = true;
+    }
+
+    /// When it was last asked to end.
+    pub(super) fn last_at(&self) -> Option<SourceTime> {
+        let asks = self.asks.iter().chain(&self.kills).chain(&self.stops).max().copied();
+        asks.max(self.foreign.map(|foreign| foreign.at))
+    }
+
+    pub(super) fn forget_asks(&mut self) {
+        self.asks.clear();
+        self.kills.clear();
+        self.stops.clear();
+        self.foreign = None;
+    }
+
+    /// Whether its end was seen, and nobody asked for it.
+    pub(super) fn ended_by_itself(&self) -> bool {
+        let told = self.foreign.is_none() && !self.undecided;
+        self.died && told && self.asks.is_empty() && self.kills.is_empty() && self.stops.is_empty()
+    }
+
+    /// What its seen end says, if it was to run.
+    pub(super) fn ended_unasked(&self, at: SourceTime, around: &Around<'_>) -> Word {
+        let ran = around.before.is_some_and(|intent| intent.wanted == Wanted::Running);
+        if ran && self.ended_by_itself() && !around.is_known_unasked(at) { Word::EndedUnasked(at) } else { Word::None }
+    }
+
+    /// Whether a stop of ours explains this signal: one stop signal a stop, and one kill after its timeout.
+    pub(super) fn explained(&mut self, signal: u8, at: SourceTime, around: &Around<'_>) -> bool {
+        let Some(own) = around.own else { return false };
+        let ours = usize_of(self.stops_at(own, at));
+        if ours == 0 {
+            return false;
+        }
+        // A stop of ours asks before it kills; and that was heard, if the stream is older than the order.
+        let heard = around.source.generation.is_some() && own.ordered_at > around.source.opened_at;
+        if signal == SIGKILL && self.asks.is_empty() && heard && !stops_by_kill(around.body) {
+            return false;
+        }
+        if signal == SIGKILL && !self.asks.is_empty() {
+            self.kills.insert(at);
+            let timeout_s = around.body.definition.as_ref().map_or(10, |definition| definition.stop_timeout_s);
+            let early = self.asks.first().is_none_or(|ask| is_early(at, *ask, timeout_s));
+            self.kills.len() <= ours && !early
+        } else {
+            self.asks.insert(at);
+            self.asks.len() <= ours
+        }
+    }
+}
