@@ -69,12 +69,7 @@ fn of_the_world() -> Vec<Event> {
             id: recovery_id(),
             source: hostile(),
             restarted: Restarted::Host,
-            start: EngineStart {
-                engine: Some(hostile()),
-                boot: Some(hostile()),
-                at: Some(SourceTime(i64::MIN)),
-                ..EngineStart::default()
-            },
+            start: EngineStart { boot: Some(hostile()), at: Some(SourceTime(i64::MIN)), ..EngineStart::default() },
             exempt: true,
         },
         Event::RecoveryPlanned { id: recovery_id(), source: hostile(), down: vec![resource.clone()], back: Vec::new() },
@@ -199,6 +194,7 @@ fn of_telling() -> Vec<Event> {
     let about = About::Notice { instance: hostile().into(), notice: id, host: hostile(), resource: Some(resource()) };
     vec![
         Event::MessageQueued { message: message.clone(), channels: vec![hostile(), String::new()] },
+        Event::MessageDelivered { id, about: None, channel: channel.to_owned() },
         Event::MessageDelivered { id, about: Some(message.about.clone()), channel: channel.to_owned() },
         Event::MessageDelayed {
             id,
@@ -208,6 +204,7 @@ fn of_telling() -> Vec<Event> {
             next: Tick(u64::MAX),
             because: hostile(),
         },
+        Event::MessageGivenUp { id, about: None, channel: channel.to_owned(), because: hostile() },
         Event::MessageGivenUp { id, about: Some(about), channel: channel.to_owned(), because: hostile() },
     ]
 }
