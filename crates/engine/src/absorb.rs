@@ -317,6 +317,9 @@ impl Engine {
         if conditions.is_empty() && self.was_never_started(resource) {
             conditions.push((Name::ServiceDown, "it shall run, and was never started".to_owned()));
         }
+        if let Some(dead) = self.world.dead_network(resource).filter(|_| !self.faults.network_ignored) {
+            conditions.push((Name::NetworkDead, dead.to_string()));
+        }
         for name in Name::ALL {
             let alert = Alert { name, resource: resource.clone() };
             let stands = conditions.iter().find(|(standing, _)| *standing == name).map(|(_, because)| because.clone());

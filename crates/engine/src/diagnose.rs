@@ -7,6 +7,7 @@ mod cannot_start;
 mod cannot_tell;
 mod clean_exit;
 mod crash;
+mod dead_network;
 mod engine_stopped;
 mod interrupted_restart;
 mod killed_by_host;
@@ -53,6 +54,7 @@ pub const CATALOGUE: &[Cause] = &[
     clean_exit::CAUSE,
     killed_by_host::CAUSE,
     crash::CAUSE,
+    dead_network::CAUSE,
     unhealthy::CAUSE,
     engine_stopped::CAUSE,
     cannot_tell::CAUSE,
@@ -200,6 +202,7 @@ pub(crate) mod cases {
             is_job: false,
             ended_by_us: false,
             ended_with: None,
+            network: None,
         }
     }
 }

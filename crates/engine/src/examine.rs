@@ -11,7 +11,6 @@ use model::intent::Wanted;
 
 use crate::Engine;
 use crate::diagnose::{diagnose, exit_code, last_death, look_at_end};
-use crate::guard::is_ill;
 use crate::incident::Incident;
 use crate::world::Body;
 
@@ -105,6 +104,7 @@ impl Engine {
             is_job: self.world.is_awaited_job(resource),
             ended_by_us: self.is_ended_by_us(incarnation, body),
             ended_with: self.ended_with(resource, body),
+            network: self.world.dead_network(resource),
         })
     }
 
@@ -132,7 +132,7 @@ impl Engine {
         }
         // What was known of the cause stays known when the symptom has gone.
         let known = self.state.incidents.get(&number).is_some_and(|incident| incident.diagnosis.is_some());
-        let gone = self.world.body(&resource).is_some_and(|(_, body)| body.is_up() && !is_ill(body));
+        let gone = self.is_up(&resource) && !self.shows_illness(&resource);
         if let Some(case) = self.case_of(&resource, Some(number)).filter(|_| !(known && gone)) {
             self.speak(number, case);
         }

@@ -186,8 +186,9 @@ impl Engine {
     }
 
     fn symptom_and_intent(&self, incident: &Incident, step: &Step) -> Option<Verdict> {
-        let stands = self.world.body(&step.resource).is_some_and(|(_, body)| is_ill(body));
-        if !(stands || self.was_never_started(&step.resource)) || incident.well_since.is_some() {
+        if !(self.shows_illness(&step.resource) || self.was_never_started(&step.resource))
+            || incident.well_since.is_some()
+        {
             return Some(Verdict::Hold(Hold::Clearing, self.after(self.settings.budgets.stability())));
         }
         let perhaps_too = || {
@@ -195,6 +196,12 @@ impl Engine {
             Some(Verdict::Hold(Hold::OthersStopped { resource }, self.after(ASK_AGAIN_RARELY)))
         };
         self.intent_of_start(step).or_else(perhaps_too)
+    }
+
+    /// Whether something is wrong with a resource at this moment, as far as it can be seen.
+    pub(crate) fn shows_illness(&self, resource: &ResourceId) -> bool {
+        let ill = self.world.body(resource).is_some_and(|(_, body)| is_ill(body));
+        ill || self.world.dead_network(resource).is_some()
     }
 
     /// Whether the ledger permits what ends in a start.
@@ -484,7 +491,7 @@ impl Engine {
 }
 
 /// Whether a body's own state shows that something is wrong with it.
-pub(crate) fn is_ill(body: &Body) -> bool {
+fn is_ill(body: &Body) -> bool {
     match body.run {
         Run::Running => body.health == Health::Unhealthy,
         Run::Exited | Run::Restarting => true,

@@ -203,6 +203,8 @@ pub struct Faults {
     pub order_ignored: bool,
     /// After a restart every start is outside of the budgets of groups, and not the first one alone.
     pub exempt_for_good: bool,
+    /// Nobody notices that a shared network is dead.
+    pub network_ignored: bool,
     /// That others of a deployment were stopped says nothing of one that was down then.
     pub others_ignored: bool,
     /// What a recovery will tell is told by itself too.

@@ -35,6 +35,7 @@ impl Engine {
         for _ in 0..TURNS_MAX {
             let freed = std::mem::take(&mut self.live.freed);
             self.touch_those_that_wait(&mut touched);
+            self.touch_those_that_share(&mut touched);
             for resource in &touched {
                 self.compare_alerts(resource);
             }
@@ -61,6 +62,12 @@ impl Engine {
         self.end_recoveries();
         self.ask_about_long_stops();
         self.send_what_is_due();
+    }
+
+    /// Whoever shares the network of what was touched may have lost it.
+    fn touch_those_that_share(&self, touched: &mut BTreeSet<ResourceId>) {
+        let sharing: Vec<_> = touched.iter().flat_map(|of| self.world.network_children(of)).cloned().collect();
+        touched.extend(sharing);
     }
 
     /// The open incidents that this round is about, in their order, and whether something has changed about them: else

@@ -7,7 +7,8 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::fact::{Definition, Fact, Generation, Happening, Incarnation, Observation, SourceTime, What};
+use model::fact::{Definition, Fact, Generation, Happening, Incarnation, Observation, Run, SourceTime, What};
+use model::incident::DeadNetwork;
 use model::input::SourceState;
 use model::{Now, ResourceId, Tick, Wall};
 
@@ -221,6 +222,28 @@ impl World {
         self.sharing.iter().filter(move |other| {
             self.definition(other).is_some_and(|definition| definition.network_parent.as_ref() == Some(resource))
         })
+    }
+
+    /// Why the network namespace that a running resource shares is dead, if it is: known of both by looks.
+    #[must_use]
+    pub fn dead_network(&self, resource: &ResourceId) -> Option<DeadNetwork> {
+        if !self.sharing.contains(resource) {
+            return None;
+        }
+        let (_, child) = self.body(resource).filter(|(_, body)| body.run == Run::Running && body.is_looked_at())?;
+        let shared = child.definition.as_ref()?.network_body.as_ref()?;
+        if !self.source(resource.host()).is_some_and(|source| source.listed) {
+            return None;
+        }
+        let holds = |(_, bodies): &(&ResourceId, &BTreeMap<Incarnation, Body>)| bodies.contains_key(shared);
+        let Some((parent, bodies)) = self.bodies.iter().find(holds) else {
+            let parent = child.definition.as_ref()?.network_parent.clone();
+            return Some(
+                parent.filter(|parent| self.body(parent).is_some()).map_or(DeadNetwork::Gone, DeadNetwork::MadeAnew),
+            );
+        };
+        let running = bodies.get(shared).filter(|body| body.run == Run::Running && body.is_looked_at())?;
+        (running.started > child.started).then(|| DeadNetwork::StartedAnew(parent.clone()))
     }
 
     /// The resources of the same deployment that need this one.

@@ -16,6 +16,7 @@ use crate::action::{Answer, PermitId, Plan};
 use crate::alert;
 use crate::fact::{Happening, Incarnation, Look};
 use crate::recovery::Restarted;
+use crate::resource::ResourceId;
 use crate::time::Tick;
 use crate::verdict::{Hold, Refusal};
 
@@ -259,6 +260,39 @@ pub struct Case {
     /// What was restarted, if it ended with that.
     #[serde(default)]
     pub ended_with: Option<Restarted>,
+    /// Why the network namespace that it shares is dead, if it is.
+    #[serde(default)]
+    pub network: Option<DeadNetwork>,
+}
+
+/// Why a network namespace that one shares with another is dead while both run: it went with the process that had it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeadNetwork {
+    /// The other was started anew since: one that is started anew joins its present namespace.
+    StartedAnew(ResourceId),
+    /// The other was made anew since: one that names the old container can join nothing, and has to be made anew too.
+    MadeAnew(ResourceId),
+    /// The other is no more.
+    Gone,
+}
+
+impl fmt::Display for DeadNetwork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DeadNetwork::StartedAnew(parent) => {
+                write!(f, "{}, whose network it shares, was started anew since it was started", parent.short())
+            }
+            DeadNetwork::MadeAnew(parent) => {
+                write!(
+                    f,
+                    "{}, whose network it shares, was made anew: it still names the old container",
+                    parent.short()
+                )
+            }
+            DeadNetwork::Gone => f.write_str("the container whose network it shares is no more"),
+        }
+    }
 }
 
 /// The few lines of a log that matter. Escaped, redacted and bounded by whoever made it.

@@ -225,6 +225,9 @@ impl World<'_> {
     /// Makes a container of a service, which is not started.
     pub(crate) fn docker_create(&mut self, svc: Svc, def: Definition) -> Key {
         let key = self.docker.containers.len();
+        let parent = self.services[svc].network_parent.and_then(|parent| self.docker.body(parent));
+        let network_body = parent.map(|parent| self.docker.containers[parent].id.clone());
+        let def = Definition { network_body, ..def };
         let started_by = By::Engine;
         self.docker.containers.push(Container {
             id: Incarnation(format!("{key:012x}").into()),

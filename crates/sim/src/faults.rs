@@ -59,6 +59,7 @@ const PLANTED: &[Planted] = planted![
     engine.children_forgotten: "what shall run and can does" | "nothing is left undone",
     engine.order_ignored: "after a restart each is started in its turn",
     engine.exempt_for_good: "no group's budget is exceeded",
+    engine.network_ignored: "what shall run and can does",
     engine.others_ignored: "PERMIT: nothing is started that may have been stopped with others",
     engine.told_beside_recovery: "what a recovery tells is not told beside it"
         | "an incident is told no more often than there is reason to" | "an escalation is told once per level",

@@ -102,7 +102,8 @@ impl World<'_> {
                 let escalated = asked || matches!(phase, Some(Phase::Escalated { .. }));
                 let mendable =
                     service.defect == Defect::None && !self.stands_alone(svc) && !self.awaits_a_failed_job(svc);
-                if (!up || !healthy) && mendable && !escalated && self.acts_unasked(svc) {
+                let cut_off = up && self.network_is_dead(key);
+                if (!up || !healthy || cut_off) && mendable && !escalated && self.acts_unasked(svc) {
                     let says = format!("{resource} is {run:?}, and its incident is {phase:?}");
                     self.broken("what shall run and can does", says);
                 }

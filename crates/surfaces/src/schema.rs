@@ -360,6 +360,8 @@ pub enum AlertName {
     Unhealthy,
     /// The engine's own policy starts it again and again.
     CrashLooping,
+    /// It runs in a network namespace that is dead.
+    NetworkDead,
 }
 
 /// The answer to "why".

@@ -98,6 +98,11 @@ impl Body {
         self.happenings.clear();
     }
 
+    /// Whether its present life was looked at: an event tells of a start a little after it.
+    pub(super) fn is_looked_at(&self) -> bool {
+        self.look.as_ref().is_some_and(|look| look.started == self.started)
+    }
+
     /// Whether its process is there.
     #[must_use]
     pub fn is_up(&self) -> bool {

@@ -154,3 +154,49 @@ fn the_replicas_of_a_service_are_not_taken_down_at_the_same_time() {
     story.turns("shop/web", Health::Healthy).after_minutes(5.0);
     assert_eq!(story.ordered(Action::Stop, "shop/web/2").len(), 1, "{story}");
 }
+
+/// gate, and leech in its network.
+fn vpn() -> Story {
+    let mut story = Story::new();
+    story.runs("vpn/gate");
+    let gate = story.first_id_of("vpn/gate");
+    story.runs_as("vpn/leech", |d| {
+        (d.network_parent, d.network_body) = (Some(named("vpn/gate")), Some(gate));
+    });
+    story.begins();
+    story
+}
+
+#[test]
+fn what_sits_in_the_network_of_a_process_that_is_gone_is_restarted() {
+    let mut story = vpn();
+    story.after(5.0).docker_stop("vpn/gate").after(5.0);
+    assert_eq!(story.phase("vpn/leech"), "none", "that its parent is down is not its own illness:\n{story}");
+    story.docker_start("vpn/gate").after(0.05).relists().after(200.0);
+    assert_eq!((story.stops("vpn/leech"), story.starts("vpn/leech")), (1, 1), "{story}");
+    assert_eq!(story.outcome("vpn/leech"), Some(Outcome::Healed), "{story}");
+    insta::assert_snapshot!(story);
+}
+
+#[test]
+fn what_lost_its_network_to_healers_own_repair_follows_once_the_other_is_well() {
+    let mut story = vpn();
+    story.after(5.0).crashes("vpn/gate", 3).after(0.5).relists().after(3.0);
+    assert_eq!((story.starts("vpn/gate"), story.stops("vpn/leech")), (1, 0), "{story}");
+    story.after_minutes(10.0);
+    assert_eq!((story.stops("vpn/leech"), story.starts("vpn/leech")), (1, 1), "{story}");
+    assert_eq!(story.outcome("vpn/leech"), Some(Outcome::Healed), "{story}");
+}
+
+#[test]
+fn what_names_a_container_that_was_made_anew_is_for_a_person() {
+    let mut story = vpn();
+    story.after(5.0).recreated("vpn/gate", |_| {}).after(0.05).relists().after_minutes(10.0);
+    assert_eq!((story.stops("vpn/leech"), story.phase("vpn/leech")), (0, "escalated"), "{story}");
+    let says = &story.messages().last().expect("it was told").title;
+    assert!(says.contains("must be made anew too"), "{says}");
+    // … who makes it anew, too.
+    let gate = story.first_id_of("vpn/gate");
+    story.recreated("vpn/leech", |d| d.network_body = Some(gate)).after(0.05).relists().after_minutes(5.0);
+    assert_eq!(story.outcome("vpn/leech"), Some(Outcome::MendedByPerson), "{story}");
+}

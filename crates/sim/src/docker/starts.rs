@@ -83,6 +83,10 @@ impl World<'_> {
             return Some((127, "exec: \"serve\": executable file not found in $PATH"));
         }
         let parent = self.services[container.svc].network_parent?;
+        let named = container.def.network_body.as_ref().and_then(|id| self.docker.by_id(id));
+        if named.is_none_or(|named| self.docker.containers[named].gone) {
+            return Some((128, "No such container"));
+        }
         let joined = self.docker.body(parent).is_some_and(|parent| self.docker.containers[parent].is_up());
         (!joined).then_some((128, "cannot join network of a non running container"))
     }
@@ -178,7 +182,7 @@ impl World<'_> {
         }
     }
 
-    pub(super) fn network_is_dead(&self, key: Key) -> bool {
+    pub(crate) fn network_is_dead(&self, key: Key) -> bool {
         let Some((parent, life)) = self.docker.containers[key].joined else { return false };
         self.docker.containers[parent].gone || self.docker.containers[parent].life != life
     }

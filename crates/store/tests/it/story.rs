@@ -114,6 +114,7 @@ pub(crate) fn case() -> Case {
         is_job: false,
         ended_by_us: false,
         ended_with: None,
+        network: None,
     }
 }
 

@@ -39,6 +39,7 @@ fn diagnosed(number: u64, because: &str) -> Event {
         is_job: false,
         ended_by_us: false,
         ended_with: None,
+        network: None,
     };
     Event::Diagnosed { id: id(number), diagnosis, case: Box::new(case) }
 }
