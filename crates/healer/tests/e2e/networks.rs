@@ -1,0 +1,64 @@
+//! What shares the network of another follows that: it is not left in the namespace of a process that is gone.
+
+use std::fs;
+use std::path::PathBuf;
+
+use model::view::Standing;
+
+use crate::docker::kill_from_the_host;
+use crate::heals::{causes, told};
+use crate::rig::{Rig, SOON, Service, wait_for};
+
+/// The network namespace in which a service's main process lives.
+fn network_of(rig: &Rig, service: &str) -> Option<PathBuf> {
+    let pid = rig.container(service).pid;
+    fs::read_link(format!("/proc/{pid}/ns/net")).ok()
+}
+
+fn shares_again(rig: &Rig) {
+    wait_for("both are in one network again", SOON, || {
+        let (gate, leech) = (network_of(rig, "gate")?, network_of(rig, "leech")?);
+        (gate == leech).then_some(())
+    });
+}
+
+fn vpn(project: &str) -> Option<Rig> {
+    let leech = Service::web("leech").with("network_mode: \"service:gate\"");
+    let mut rig = Rig::with_settings(project, &[Service::web("gate"), leech], "budgets: {stability: 2s}\n")?;
+    rig.start_healer(&["gate", "leech"]);
+    assert_eq!(network_of(&rig, "gate"), network_of(&rig, "leech"), "that is what network_mode means");
+    Some(rig)
+}
+
+#[test]
+fn what_shares_the_network_of_what_healer_started_anew_follows_it() {
+    let Some(rig) = vpn("gone") else { return };
+    let leech = rig.container("leech");
+    kill_from_the_host(rig.container("gate").pid);
+    rig.wait_until_healed("gate");
+    rig.wait_until_healed("leech");
+    shares_again(&rig);
+    assert_eq!(causes(&rig, "leech").last().map(String::as_str), Some("dead_network"));
+    assert_eq!(rig.container("leech").id, leech.id);
+}
+
+#[test]
+fn what_shares_the_network_of_what_a_person_restarted_follows_it() {
+    let Some(rig) = vpn("again") else { return };
+    rig.engine.docker(&["restart", "--time", "1", &rig.container("gate").id]);
+    assert_ne!(network_of(&rig, "gate"), network_of(&rig, "leech"), "the engine leaves it in the dead one");
+    rig.wait_until_healed("leech");
+    shares_again(&rig);
+}
+
+#[test]
+fn what_names_a_container_that_was_made_anew_is_for_a_person_with_the_command_that_mends_it() {
+    let Some(rig) = vpn("made") else { return };
+    assert!(rig.compose(&["up", "-d", "--no-deps", "--force-recreate", "gate"]).status.success());
+    rig.wait_for_resource("leech", |resource| resource.standing == Standing::NeedsYou);
+    let why = told(&rig.healer.why(&rig.short("leech")));
+    assert!(why.contains("its network is dead") && why.contains("--force-recreate"), "{why}");
+    assert!(rig.compose(&["up", "-d", "--no-deps", "--force-recreate", "leech"]).status.success());
+    rig.wait_for_resource("leech", |resource| resource.standing == Standing::Well);
+    shares_again(&rig);
+}
