@@ -12,8 +12,8 @@ use crate::wire::Inspect;
 
 pub(crate) type Labels = BTreeMap<String, String>;
 
-const PROJECT: &str = "com.docker.compose.project";
-const SERVICE: &str = "com.docker.compose.service";
+pub(crate) const PROJECT: &str = "com.docker.compose.project";
+pub(crate) const SERVICE: &str = "com.docker.compose.service";
 const NUMBER: &str = "com.docker.compose.container-number";
 const ONE_OFF: &str = "com.docker.compose.oneoff";
 const CONFIG_HASH: &str = "com.docker.compose.config-hash";
@@ -224,14 +224,14 @@ mod tests {
     }
 
     #[test]
-    fn a_one_off_run_is_not_its_service() {
+    fn s03_a_one_off_run_is_not_its_service() {
         let run = labels(&[(PROJECT, "shop"), (SERVICE, "web"), (NUMBER, "1"), (ONE_OFF, "True")]);
         assert_eq!(identity("h", "/shop_web_run_7aeaf9da6ecc", &run).short(), "shop/shop_web_run_7aeaf9da6ecc");
         assert_eq!(belongs("shop_web_run_7aeaf9da6ecc", &run), Belongs::OneOff);
     }
 
     #[test]
-    fn who_cares_for_a_container_is_read_from_its_labels() {
+    fn s04_who_cares_for_a_container_is_read_from_its_labels() {
         let owned = |owner: &str| Belongs::Owned(owner.to_owned());
         let table = [
             ("com.docker.swarm.task.id", "x", owned("Swarm")),
@@ -250,6 +250,14 @@ mod tests {
         // An owner's label outweighs Compose's.
         let both = labels(&[(PROJECT, "p"), (SERVICE, "s"), ("com.docker.swarm.task.id", "x")]);
         assert_eq!(belongs("n", &both), owned("Swarm"));
+    }
+
+    #[test]
+    fn s28_a_service_is_named_by_its_labels_and_never_by_its_name() {
+        let web = labels(&[(PROJECT, "shop"), (SERVICE, "web"), (NUMBER, "1")]);
+        for name in ["/shop-web-1", "/shop-web-1-old", "/0123456789ab_shop-web-1", "/other-db-1"] {
+            assert_eq!(identity("h", name, &web).as_str(), "docker:h/shop/web", "{name}");
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use crate::activation::{self, Unit};
 use crate::claim::Claim;
 use crate::compose::{Files, Said};
-use crate::definition::{self, Around};
+use crate::definition::{self, Around, Labels};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::happening::ACTIONS;
@@ -75,6 +75,8 @@ struct Session {
     /// The engine's folder, if it is on this machine.
     root: Option<PathBuf>,
     podman: bool,
+    /// The deployment that healer's own container belongs to, if it runs in one of this engine.
+    own_deployment: Option<String>,
 }
 
 /// The list of containers.
@@ -198,8 +200,13 @@ impl Host {
         let agreed = negotiate(&version, &self.0.endpoint)?;
         let podman =
             version.components.iter().flatten().any(|c| c.name.as_deref().is_some_and(|n| n.contains("Podman")));
-        let mut session =
-            Session { prefix: format!("/v{}.{}", agreed.0, agreed.1), engine_id: String::new(), root: None, podman };
+        let mut session = Session {
+            prefix: format!("/v{}.{}", agreed.0, agreed.1),
+            engine_id: String::new(),
+            root: None,
+            podman,
+            own_deployment: None,
+        };
         let asked = wall_ns();
         // A socket proxy may forbid this question; healer can do without its answer.
         match self.ask::<Info>(&format!("{}/info", session.prefix), INSPECT_BYTES_MAX, ANSWER_WITHIN).await {
@@ -218,6 +225,7 @@ impl Host {
                 return Err(e);
             }
         }
+        session.own_deployment = self.own_deployment(&session.prefix).await;
         *self.0.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(session));
         Ok(())
     }
@@ -318,7 +326,7 @@ impl Host {
         let around = Around {
             network_parent: definition::network_parent(&inspect).and_then(|parent| registry.resolve(parent)),
             network_body: definition::network_parent(&inspect).map(|parent| Incarnation(parent.into())),
-            healers_own: self.0.own.forbids(&inspect.id, definition::network_parent(&inspect)),
+            healers_own: self.healers_own(&inspect),
             files,
             // Podman's events and flags have not been measured; until then healer only watches it.
             owner: podman.then(|| "Podman".to_owned()).or_else(|| self.another_healer()),
@@ -336,6 +344,23 @@ impl Host {
     fn after_last_event(&self, id: &Incarnation) -> SourceTime {
         let (now, last) = (self.now(), self.registry().last_event(id));
         if last.since(now) > CLOCKS_DIFFER_BY { now } else { now.max(last) }
+    }
+
+    /// Why healer must not touch a container, if it is healer itself or what healer lives by.
+    fn healers_own(&self, inspect: &Inspect) -> Option<String> {
+        let none = Labels::new();
+        let labels = inspect.config.labels.as_ref().unwrap_or(&none);
+        let deployment = self.session().and_then(|session| session.own_deployment.clone());
+        let itself = self.0.own.forbids(&inspect.id, definition::network_parent(inspect));
+        itself.or_else(|| own::lives_by(deployment.as_deref(), self.endpoint(), &inspect.name, labels))
+    }
+
+    /// The deployment that healer's own container belongs to.
+    async fn own_deployment(&self, prefix: &str) -> Option<String> {
+        let Own::Container(id) = &self.0.own else { return None };
+        let path = format!("{prefix}/containers/{id}/json");
+        let own = self.ask::<Inspect>(&path, INSPECT_BYTES_MAX, ANSWER_WITHIN).await.ok()?;
+        own.config.labels?.get(definition::PROJECT).cloned()
     }
 
     /// What the project's files say of a container, where they are on this machine.
@@ -457,7 +482,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_common_version_is_spoken_or_a_remedy_told() {
+    fn l10_the_newest_common_version_is_spoken_or_a_remedy_told() {
         let table = [
             ("1.41", Some("1.12"), Ok((1, 41))),
             ("1.43", Some("1.24"), Ok((1, 43))),

@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ring_is_complete_for_a_container_if_it_reaches_back_to_its_start() {
+    fn l09_the_ring_is_complete_for_a_container_if_it_reaches_back_to_its_start() {
         let c = |action, at| event("container", "a", action, at);
         let table = [
             ("its own start is kept", vec![c("start", 11), c("die", 20)], 10, (true, vec![11, 20])),

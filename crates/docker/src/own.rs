@@ -1,6 +1,10 @@
-//! Which container healer itself runs in, if in one: it must never act on that.
+//! Which container healer itself runs in, if in one: it must never act on that, nor on what it lives by: the rest of its
+//! deployment (its database), and the proxy through which it reaches the engine.
 
 use std::path::Path;
+
+use crate::definition::{Labels, PROJECT, SERVICE};
+use crate::endpoint::Endpoint;
 
 /// Files by which engines mark a container's root.
 const MARKS: [&str; 2] = ["/.dockerenv", "/run/.containerenv"];
@@ -38,6 +42,20 @@ impl Own {
             }
         }
     }
+}
+
+/// Why healer must not touch what it lives by: a container of its own deployment, or one that is called as the host of its
+/// engine's address. `deployment`: healer's own, if it runs in a container of one.
+pub(crate) fn lives_by(deployment: Option<&str>, endpoint: &Endpoint, name: &str, labels: &Labels) -> Option<String> {
+    let project = labels.get(PROJECT).map(String::as_str);
+    if deployment.is_some() && project == deployment {
+        return Some("a part of healer's own deployment".to_owned());
+    }
+    let Endpoint::Tcp(address) = endpoint else { return None };
+    let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
+    let called = |known: Option<&str>| known == Some(host);
+    let is_proxy = called(Some(name.trim_start_matches('/'))) || called(labels.get(SERVICE).map(String::as_str));
+    is_proxy.then(|| format!("the proxy at {address}, through which healer reaches the engine"))
 }
 
 /// The engine mounts three files of the container's own folder; other containers' folders may be mounted on a host too,
@@ -110,7 +128,26 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_healer_is_forbidden() {
+    fn s20_what_healer_lives_by_is_forbidden() {
+        let labels = |project: &str, service: &str| -> Labels {
+            [(PROJECT, project), (SERVICE, service)].map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+        };
+        let (socket, proxy) = (Endpoint::Unix("/x".into()), Endpoint::Tcp("socket-proxy:2375".to_owned()));
+        let table = [
+            ("its database", Some("ops"), &socket, "ops-db-1", labels("ops", "db"), true),
+            ("another deployment", Some("ops"), &socket, "shop-db-1", labels("shop", "db"), false),
+            ("healer runs on the host", None, &socket, "ops-db-1", labels("ops", "db"), false),
+            ("its proxy, by the service", None, &proxy, "infra-socket-proxy-1", labels("infra", "socket-proxy"), true),
+            ("its proxy, by its name", None, &proxy, "/socket-proxy", Labels::new(), true),
+            ("beside its proxy", None, &proxy, "infra-web-1", labels("infra", "web"), false),
+        ];
+        for (case, own, endpoint, name, labels, forbidden) in table {
+            assert_eq!(lives_by(own, endpoint, name, &labels).is_some(), forbidden, "{case}");
+        }
+    }
+
+    #[test]
+    fn s20_what_may_be_healer_is_forbidden() {
         assert!(Own::Container(ID.to_owned()).forbids(ID, None).is_some());
         assert!(Own::Container(ID.to_owned()).forbids("other", Some("third")).is_none());
         assert!(Own::Container(ID.to_owned()).forbids("child", Some(ID)).is_some());

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use docker::{Endpoint, Error, Eyes, Hands, Host, Overflow};
 use fake::{Fake, Says};
 use model::ResourceId;
-use model::fact::{Fact, Generation, Incarnation, Look, Observation, What};
+use model::fact::{Belongs, Fact, Generation, Incarnation, Look, Observation, What};
 use model::input::{Input, Report, SourceState};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -31,10 +31,14 @@ struct Watch {
 
 impl Watch {
     fn open(fake: &Fake, relist: Duration) -> Watch {
+        Watch::of(host(fake), relist)
+    }
+
+    fn of(host: Host, relist: Duration) -> Watch {
         let (says, hears) = mpsc::unbounded_channel();
         let cancel = CancellationToken::new();
         let sink = move |input| says.send(input).map_err(|_| Overflow);
-        tokio::spawn(Eyes::new(host(fake), relist).run(sink, cancel.clone()));
+        tokio::spawn(Eyes::new(host, relist).run(sink, cancel.clone()));
         Watch { heard: Vec::new(), hears, cancel }
     }
 
@@ -418,4 +422,33 @@ async fn a_start_for_which_something_else_is_missing_does_not_say_that_the_conta
         fake.answers("/containers/c0ffee/start", Says::Status(404, says));
         assert_eq!(hands.perform(&permit, || Ok(())).await, Answer::Failed(expect.to_owned()));
     }
+}
+
+#[tokio::test]
+async fn l11_what_runs_under_podman_is_watched_and_somebody_elses() {
+    let fake = Fake::begin();
+    let version = json!({"ApiVersion": "1.41", "MinAPIVersion": "1.24", "Components": [{"Name": "Podman Engine"}]});
+    fake.answers("/version", Says::Json(version));
+    fake.holds(&["web"]);
+    let mut watch = Watch::open(&fake, SELDOM);
+    watch.listed(0, 1).await;
+    let belongs = |input: &Input| match fact_of(input, "web")? {
+        Fact::Looked(look) => Some(look.definition.belongs.clone()),
+        _ => None,
+    };
+    let (_, found) = watch.since(0, "a look", belongs).await;
+    assert_eq!(found, Belongs::Owned("Podman".to_owned()));
+    // `remove` is its word for `destroy`.
+    fake.happens("web", "remove", &[]).await;
+    watch.gone("web").await;
+}
+
+#[tokio::test]
+async fn l08_a_socket_on_which_nobody_listens_any_more_is_said_with_what_to_mount() {
+    let fake = Fake::begin();
+    let nobodys = format!("{}-of-an-engine-that-ended", fake.address());
+    drop(std::os::unix::net::UnixListener::bind(&nobodys).unwrap());
+    let mut watch = Watch::of(Host::new("lab", Endpoint::parse(&format!("unix://{nobodys}")).unwrap()), SELDOM);
+    let (_, because) = watch.unreachable(0, "nobody listens on").await;
+    assert!(because.contains("mount the socket's folder instead of the socket"), "{because}");
 }

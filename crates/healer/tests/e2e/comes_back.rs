@@ -11,6 +11,7 @@ use model::event::{Entry, Event};
 use model::view::Standing;
 
 use crate::docker::Container;
+use crate::mail::Mail;
 use crate::power::{Power, Squatter, up};
 use crate::rig::{Rig, SOON, Service, wait_for};
 
@@ -78,11 +79,13 @@ const ORDER: &[(&str, &str)] = &[
 struct Host {
     rig: Rig,
     power: Power,
+    mail: Mail,
 }
 
 impl Host {
     fn new() -> Option<Host> {
-        let rig = Rig::bare("comes-back", SETTINGS)?;
+        let mail = Mail::start()?;
+        let rig = Rig::bare("comes-back", &format!("{}{SETTINGS}", mail.channel()))?;
         rig.engine.docker(&["network", "create", "edge"]);
         for (name, services) in deployments() {
             rig.write_project(&name, &services);
@@ -102,7 +105,7 @@ impl Host {
             up(&rig.engine, &folder, &name);
         }
         let power = Power::of(&rig.engine);
-        Some(Host { rig, power })
+        Some(Host { rig, power, mail })
     }
 
     fn container(&self, short: &str) -> Container {
@@ -190,6 +193,16 @@ impl Host {
             "one message for each, and no other: {:?}",
             self.rig.hook.taken()
         );
+        // The mail server gets the same, and each once.
+        let mails = || {
+            let subjects = self.mail.subjects();
+            (subjects.len() > before).then_some(subjects)
+        };
+        let subjects = wait_for("the mail arrives", SOON, mails);
+        assert_eq!(subjects.len(), before + 1, "{subjects:?}");
+        let recovered = subjects.iter().filter(|subject| subject.contains(says)).count();
+        let recoveries = self.rig.hook.of_kind("recovered").len();
+        assert_eq!(recovered, recoveries, "one mail a recovery: {subjects:?}");
     }
 }
 

@@ -16,6 +16,7 @@ mod heals;
 mod hook;
 mod kills;
 mod limits;
+mod mail;
 mod networks;
 mod outages;
 mod power;
