@@ -15,6 +15,7 @@ const BENCHES: &[Bench] = &[
     Bench { package: "store", name: "journal", needs_engine: false },
     Bench { package: "healer", name: "crash_to_running", needs_engine: true },
     Bench { package: "healer", name: "footprint", needs_engine: true },
+    Bench { package: "healer", name: "recovery", needs_engine: true },
 ];
 
 struct Bench {

@@ -255,6 +255,45 @@ services:
         }
     }
 
+    /// Each file of `tests/shapes` tells its edges in its last line, written by somebody who knows Compose and not this
+    /// reader.
+    #[test]
+    fn the_edges_of_two_hundred_shapes_are_read_as_they_are() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/shapes");
+        let files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(files.len() >= 200, "{} files", files.len());
+        for path in files {
+            let text = fs::read_to_string(&path).unwrap();
+            let told = text.lines().last().and_then(|line| line.strip_prefix("# edges: ")).unwrap();
+            let mut edges: BTreeMap<(String, String), String> = BTreeMap::new();
+            for word in told.split(", ").filter(|word| *word != "none") {
+                let (dependent, rest) = word.split_once('>').unwrap();
+                let (needed, kind) = rest.rsplit_once(':').unwrap();
+                let edge = edges.entry((dependent.to_owned(), needed.to_owned())).or_default();
+                // To share a network is to wait for a start, unless more is said.
+                if kind != "network" {
+                    kind.clone_into(edge);
+                } else if edge.is_empty() {
+                    "started".clone_into(edge);
+                }
+            }
+            let (needs, whole) = parse(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            assert!(whole, "{}", path.display());
+            let mut read: BTreeMap<(String, String), String> = BTreeMap::new();
+            for (service, needs) in needs {
+                for need in needs {
+                    let kind = match need.condition {
+                        Condition::Started => "started",
+                        Condition::Healthy => "healthy",
+                        Condition::CompletedSuccessfully => "completed",
+                    };
+                    read.insert((service.clone(), need.service), kind.to_owned());
+                }
+            }
+            assert_eq!(read, edges, "{}", path.display());
+        }
+    }
+
     #[test]
     fn a_file_that_tells_nothing_is_no_trouble() {
         for text in ["", "services:", "services: [web]", "{", "a: &a [*a]", "web:\n  image: v1-format\n", "\u{0}"] {

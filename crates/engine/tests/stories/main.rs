@@ -16,4 +16,5 @@ mod persons;
 mod recovers;
 mod refolds;
 mod respects;
+mod shapes;
 mod tells;

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::docker::{Engine, succeed};
 use crate::rig::{until, wait_for};
@@ -84,8 +84,8 @@ impl Power {
         pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_ours).collect()
     }
 
-    /// Starts it again, as it was started, and waits until it answers.
-    pub(crate) fn start(&self) {
+    /// Starts it again, as it was started, and waits until it answers: when it did, in seconds since the epoch.
+    pub(crate) fn start(&self) -> f64 {
         let holder = std::env::var("HEALER_TEST_NETNS_PID").expect("whoever gives an engine gives this too");
         let log = File::options().create(true).append(true).open(self.folder.join("dockerd.log"));
         let log = log.expect("the engine's folder can be written");
@@ -95,6 +95,7 @@ impl Power {
         command.stdout(log.try_clone().expect("a file can be shared")).stderr(log);
         assert!(command.status().expect("setsid can be run").success());
         wait_for("the engine answers again", UP_WITHIN, || self.answers().then_some(()));
+        SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_secs_f64()
     }
 
     fn answers(&self) -> bool {

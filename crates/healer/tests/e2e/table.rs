@@ -97,9 +97,9 @@ impl<'a> Table<'a> {
         match cause {
             Cause::HealerEnds => assert!(self.rig.healer.stop().success()),
             Cause::HealerBegins => self.rig.healer.start(),
-            Cause::EngineRestarts => (self.power.stop(), self.power.start()).1,
-            Cause::EngineCrashes => (self.power.crash(), self.power.start()).1,
-            Cause::PowerFails => (self.power.fail(), self.power.start()).1,
+            Cause::EngineRestarts => drop((self.power.stop(), self.power.start())),
+            Cause::EngineCrashes => drop((self.power.crash(), self.power.start())),
+            Cause::PowerFails => drop((self.power.fail(), self.power.start())),
             Cause::Stop
             | Cause::StopTwice
             | Cause::Kill

@@ -20,6 +20,11 @@ impl Story {
         self.acts.iter().filter(is_it).map(seconds).collect()
     }
 
+    /// How long the story has lasted.
+    pub(crate) fn now_s(&self) -> f64 {
+        f64::from(u32::try_from(self.now_ms).unwrap()) / 1_000.0
+    }
+
     pub(crate) fn starts(&self, name: &str) -> usize {
         self.ordered(Action::Start, name).len()
     }
