@@ -226,9 +226,18 @@ impl Engine {
         Some(Verdict::Hold(hold, self.after(ASK_AGAIN_RARELY)))
     }
 
+    /// Until when a resource is in maintenance, if it is.
+    pub(crate) fn maintained_until(&self, resource: &ResourceId) -> Option<Tick> {
+        let until = self.settings.maintained_until(resource, self.now.wall)?;
+        Some(self.after(until.since(self.now.wall)))
+    }
+
     fn hindrance(&self, resource: &ResourceId) -> Option<Verdict> {
         if let Some(no) = self.frozen() {
             return Some(no);
+        }
+        if let Some(until) = self.maintained_until(resource) {
+            return Some(Verdict::Hold(Hold::Maintenance, until));
         }
         let until = self.world.deploying_until(resource, self.now.tick)?;
         Some(Verdict::Hold(Hold::DeployInProgress, until))
@@ -303,6 +312,7 @@ impl Engine {
             | Hold::OthersStopped { .. }
             | Hold::AnotherHealer
             | Hold::Frozen { .. }
+            | Hold::Maintenance
             | Hold::DeployInProgress
             | Hold::EnginesOwnPolicy
             | Hold::TwoIncarnations

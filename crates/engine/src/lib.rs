@@ -46,7 +46,7 @@ use model::intent::Wanted;
 use model::message::MessageId;
 use model::settings::Settings;
 use model::verdict::Refusal;
-use model::{Now, ResourceId, Tick};
+use model::{Now, ResourceId, Tick, Wall};
 
 pub use state::State;
 
@@ -163,6 +163,15 @@ pub struct Standing {
     pub wanted: Wanted,
     /// Somebody is stopping it just now.
     pub being_stopped: bool,
+}
+
+/// A time in which a deployment is left alone, as healer's own clock has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Maintained {
+    /// A name or a pattern; `None`: everything.
+    pub deployment: Option<String>,
+    /// From when on, and when it is over.
+    pub span: std::ops::Range<Tick>,
 }
 
 /// Faults that the simulator plants, to show that it would find them. Without the feature `faults` nothing can switch them on.
@@ -389,6 +398,18 @@ impl Engine {
         let being_stopped =
             self.world.body(resource).is_some_and(|(incarnation, _)| self.watch.is_being_stopped(incarnation));
         Standing { wanted, being_stopped }
+    }
+
+    /// When what is left alone, as far as it is known now.
+    #[must_use]
+    pub fn maintenance(&self) -> Vec<Maintained> {
+        let tick = |wall: Wall| {
+            let (ahead, behind) = (wall.since(self.now.wall), self.now.wall.since(wall));
+            let back = u64::try_from(behind.as_millis()).unwrap_or(u64::MAX);
+            Tick(self.now.tick.after(ahead).0.saturating_sub(back))
+        };
+        let windows = self.settings.maintenance.iter();
+        windows.map(|w| Maintained { deployment: w.deployment.clone(), span: tick(w.from)..tick(w.until) }).collect()
     }
 
     /// What healer stops, or has stopped, in order to start it, and has not started yet.

@@ -208,7 +208,7 @@ impl Engine {
 
 /// Whether a hold may last so long that nobody else should wait for its end.
 pub(crate) fn lasts(hold: &Hold) -> bool {
-    matches!(hold, Hold::GroupBudget { .. }) || is_lifted_by_an_input(hold)
+    matches!(hold, Hold::GroupBudget { .. } | Hold::Maintenance) || is_lifted_by_an_input(hold)
 }
 
 /// Whether a fact, a command or the configuration lifts a hold, and time alone never does.
@@ -228,6 +228,7 @@ fn is_lifted_by_an_input(hold: &Hold) -> bool {
         | Hold::WaitsFor { .. }
         | Hold::Withheld { .. }
         | Hold::BeingStopped
+        | Hold::Maintenance
         | Hold::DeployInProgress
         | Hold::EnginesOwnPolicy
         | Hold::AnotherHealer

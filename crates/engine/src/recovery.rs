@@ -559,7 +559,8 @@ fn is_news(outcome: &Outcome) -> bool {
 fn only_a_person_lifts(reason: &Hold) -> bool {
     matches!(
         reason,
-        Hold::ObserveMode
+        Hold::Maintenance
+            | Hold::ObserveMode
             | Hold::Frozen { .. }
             | Hold::Paused
             | Hold::IntentUnknown

@@ -42,7 +42,9 @@ impl Engine {
         let source = self.world.source(incident.resource.host());
         let seen = source.is_some_and(|source| source.listed || source.ever_listed);
         let soonest = if seen { Tick(0) } else { self.live.began.after(SEES_WITHIN) };
-        waits.then(|| incident.since.tick.after(TELL_AFTER).max(soonest))
+        // Of what is in maintenance nobody is told before that is over.
+        let over = self.maintained_until(&incident.resource).unwrap_or_default();
+        waits.then(|| incident.since.tick.after(TELL_AFTER).max(soonest).max(over))
     }
 
     pub(crate) fn tell_if_due(&mut self, number: u64) {
@@ -88,7 +90,8 @@ impl Engine {
 
     pub(crate) fn tell(&mut self, number: u64, kind: Kind) {
         let Some(incident) = self.state.incidents.get(&number) else { return };
-        if self.is_told_by_a_recovery(incident) && kind != Kind::Resolved {
+        let is_silent = self.is_told_by_a_recovery(incident) || self.maintained_until(&incident.resource).is_some();
+        if is_silent && kind != Kind::Resolved {
             return;
         }
         // The first word of a thread opens it, whatever it says.

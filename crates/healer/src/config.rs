@@ -15,6 +15,7 @@ mod reload;
 mod schema;
 mod tree;
 mod value;
+mod window;
 
 use std::fmt;
 use std::io::Read as _;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use model::settings::Settings;
 
 pub(crate) use check::Finding;
@@ -30,6 +32,7 @@ use check::Findings;
 pub(crate) use reload::{Reload, reload};
 pub(crate) use schema::{Listed, keys};
 pub(crate) use value::duration;
+use window::Window;
 
 /// An example with every key, which is held to pass.
 #[cfg(test)]
@@ -57,6 +60,8 @@ pub(crate) struct Config {
     pub(crate) relist: Duration,
     /// What the engine is told.
     pub(crate) settings: Settings,
+    /// The windows of which the settings have the present or the next time.
+    pub(crate) maintenance: Vec<Window>,
     /// The channels that this version can use, by name.
     pub(crate) channels: Vec<Channel>,
     /// Nobody is told anything, whatever channels there are (`NOTIFY_DISABLED`).
@@ -65,6 +70,16 @@ pub(crate) struct Config {
     pub(crate) warnings: Vec<Finding>,
     /// Every value with where it came from, for people.
     pub(crate) origins: Vec<Setting>,
+}
+
+impl Config {
+    /// Of each maintenance window the present or the next time; says whether that is another one than before.
+    pub(crate) fn take_up_windows(&mut self, now: Timestamp) -> bool {
+        let maintenance: Vec<_> = self.maintenance.iter().map(|window| window.at(now)).collect();
+        let is_news = self.settings.maintenance != maintenance;
+        self.settings.maintenance = maintenance;
+        is_news
+    }
 }
 
 /// A Docker engine.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::action::Risk;
 use crate::fact::{Belongs, Definition};
 use crate::resource::ResourceId;
+use crate::time::Wall;
 use crate::verdict::Limit;
 
 /// All that the engine is told.
@@ -26,6 +27,29 @@ pub struct Settings {
     pub approval_expires_ms: u64,
     /// The channels that get every message, by name.
     pub channels: Vec<String>,
+    /// When nothing new is started, and nobody is told.
+    #[serde(default)]
+    pub maintenance: Vec<Maintenance>,
+}
+
+/// A time in which nothing new is started and nobody is told. Of a window that comes again it is the present time, or the
+/// next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Maintenance {
+    /// Only in this deployment (a name or a pattern); `None`: in all.
+    pub deployment: Option<String>,
+    /// From when on.
+    pub from: Wall,
+    /// When it is over.
+    pub until: Wall,
+}
+
+impl Maintenance {
+    /// Whether it concerns a resource.
+    #[must_use]
+    pub fn is_of(&self, resource: &ResourceId) -> bool {
+        self.deployment.as_ref().is_none_or(|pattern| matches(pattern, resource.deployment()))
+    }
 }
 
 /// How far healer goes.
@@ -97,6 +121,7 @@ impl Default for Settings {
             budgets: Budgets::default(),
             approval_expires_ms: 30 * 60_000,
             channels: Vec::new(),
+            maintenance: Vec::new(),
         }
     }
 }
@@ -137,6 +162,13 @@ impl Settings {
                 matches(pattern, resource.deployment()).then(|| format!("deployment {pattern}"))
             }
         })
+    }
+
+    /// Until when a resource is in maintenance, if it is.
+    #[must_use]
+    pub fn maintained_until(&self, resource: &ResourceId, now: Wall) -> Option<Wall> {
+        let present = self.maintenance.iter().filter(|window| (window.from..window.until).contains(&now));
+        present.filter(|window| window.is_of(resource)).map(|window| window.until).max()
     }
 
     /// The policy that applies to an issue of a resource; the built-in one heals Compose services unasked.

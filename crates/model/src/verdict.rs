@@ -78,6 +78,8 @@ pub enum Hold {
         /// Who pressed it.
         by: String,
     },
+    /// Its owner works on it, as the configuration says.
+    Maintenance,
     /// Somebody is deploying.
     DeployInProgress,
     /// The engine's own restart policy is at work.
@@ -246,6 +248,7 @@ impl fmt::Display for Hold {
                 write!(f, "somebody stopped {other} while it was down: perhaps it shall stay down too")
             }
             Hold::Frozen { by } => write!(f, "frozen by {by}"),
+            Hold::Maintenance => f.write_str("it is in maintenance"),
             Hold::DeployInProgress => f.write_str("a deploy is in progress"),
             Hold::EnginesOwnPolicy => f.write_str("the engine's own restart policy is at work"),
             Hold::AnotherHealer => f.write_str("somebody else starts it after each crash, and is left to do so"),
@@ -304,6 +307,7 @@ impl Hold {
             Hold::IntentUnknown => "intent_unknown",
             Hold::OthersStopped { .. } => "others_stopped",
             Hold::Frozen { .. } => "frozen",
+            Hold::Maintenance => "maintenance",
             Hold::DeployInProgress => "deploy_in_progress",
             Hold::EnginesOwnPolicy => "engines_own_policy",
             Hold::AnotherHealer => "another_healer",

@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use engine::{Engine, Standing, needs_wanted_running};
+use engine::{Engine, Maintained, Standing, needs_wanted_running};
 use model::action::{Behalf, Pair, Permit, PermitId};
 use model::intent::Wanted;
+use model::settings::matches;
 use model::{ResourceId, Tick};
 
 /// Permits that were used are remembered this far back; older ones have expired long since.
@@ -26,6 +27,7 @@ struct Inner {
     winds_down: bool,
     epoch: u64,
     frozen: bool,
+    maintenance: Vec<Maintained>,
     standings: BTreeMap<ResourceId, Standing>,
     used: BTreeSet<PermitId>,
     faults: Faults,
@@ -62,6 +64,9 @@ pub enum Withdrawn {
     /// Freeze.
     #[error("healer was frozen meanwhile")]
     Frozen,
+    /// Its owner works on it.
+    #[error("it is in maintenance meanwhile")]
+    Maintenance,
     /// The ledger does not want it running.
     #[error("it is not wanted running any more")]
     NotWanted,
@@ -98,6 +103,14 @@ impl Gate {
         }
         if inner.frozen && !permit.unhindered {
             return Err(Withdrawn::Frozen);
+        }
+        let resource = &permit.step.resource;
+        let is_of = |window: &Maintained| {
+            window.deployment.as_ref().is_none_or(|pattern| matches(pattern, resource.deployment()))
+        };
+        let by_plan = !permit.unhindered && matches!(permit.behalf, Behalf::Incident(_));
+        if by_plan && inner.maintenance.iter().any(|window| window.span.contains(&now) && is_of(window)) {
+            return Err(Withdrawn::Maintenance);
         }
         if needs_wanted_running(permit) && !faults.intent_not_reread {
             let standing = inner.standings.get(&permit.step.resource);
@@ -138,6 +151,7 @@ impl Gate {
         let mut inner = self.lock();
         inner.epoch = engine.state().epoch;
         inner.frozen = engine.state().frozen.is_some();
+        inner.maintenance = engine.maintenance();
         for resource in resources {
             if engine.state().intents.contains_key(resource) {
                 inner.standings.insert(resource.clone(), engine.standing(resource));

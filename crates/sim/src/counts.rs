@@ -36,6 +36,7 @@ const EXPECTED: &[(&str, &[&str])] = &[
             "intent_unknown",
             "others_stopped",
             "frozen",
+            "maintenance",
             "deploy_in_progress",
             "engines_own_policy",
             "another_healer",
@@ -182,6 +183,7 @@ const EXPECTED: &[(&str, &[&str])] = &[
 /// What no world can reach, each with its reason.
 pub const UNREACHED: &[(&str, &str, &str)] = &[
     ("hold", "paused", "what is paused shows no symptom, so `clearing` is said first"),
+    ("hold", "maintenance", "no window is configured in the simulated world"),
     ("hold", "replica_down", "no service of the simulated host has a second replica"),
     ("refusal", "not_leader", "an engine that was deposed handles nothing, so its guard is never asked"),
     (

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use docker::Endpoint;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use model::settings::{Budgets, Exclusion, Mode, Policy, Settings, matches};
 use model::verdict::Limit;
 use notify::channel::{email, webhook};
@@ -16,6 +18,7 @@ use notify::channel::{email, webhook};
 use super::check::{Finding, Findings};
 use super::schema::MODES;
 use super::tree::{Entry, Node, Place, Value};
+use super::window::{self, Window};
 use super::{Channel, Config, DockerHost, Flags, Origin, Setting, Surroundings, value};
 
 /// Where HTTP is served unless something else is set: "HEAL" on a phone's keys.
@@ -67,6 +70,7 @@ impl<'a> Reader<'a> {
         );
         let exclude = self.exclude();
         let policies = self.policies();
+        let maintenance = self.maintenance();
         let channels = self.channels();
         let notify_disabled = self.notify_disabled();
         let settings = Settings {
@@ -77,6 +81,7 @@ impl<'a> Reader<'a> {
             budgets,
             approval_expires_ms: u64::try_from(approval.as_millis()).unwrap_or(u64::MAX),
             // A message for no channel is kept in the journal and goes nowhere.
+            maintenance: maintenance.iter().map(|window| window.at(Timestamp::now())).collect(),
             channels: if notify_disabled { Vec::new() } else { channels.iter().map(|c| c.name.clone()).collect() },
         };
         Config {
@@ -88,6 +93,7 @@ impl<'a> Reader<'a> {
             docker_hosts,
             relist,
             settings,
+            maintenance,
             channels,
             notify_disabled,
             warnings: Vec::new(),
@@ -313,6 +319,46 @@ impl<'a> Reader<'a> {
             out.push((&item.place, policy));
         }
         out.into_iter().map(|(_, policy)| policy).collect()
+    }
+
+    fn maintenance(&mut self) -> Vec<Window> {
+        let mut out = Vec::new();
+        for (at, item) in self.items("maintenance").iter().enumerate() {
+            let path = format!("maintenance[{at}]");
+            // What is there and is wrong in itself was found already.
+            for (key, expected) in
+                [("every", "a day, such as sunday"), ("from", "a time, such as 02:00"), ("for", "2h")]
+            {
+                if item.get(key).is_none_or(|node| node.value == Value::Empty) {
+                    let says = format!("has no `{key}`: expected {expected}");
+                    self.findings.errors.push(Finding::at(&item.place, &path, says));
+                }
+            }
+            let begins = text(item, "from");
+            let from_time = begins.as_deref().and_then(window::time);
+            if let (Some(begins), None) = (&begins, from_time) {
+                let says = format!("expected a time such as 02:00, found `{begins}`");
+                self.findings.errors.push(Finding::at(&item.place, &format!("{path}.from"), says));
+            }
+            let named = text(item, "time_zone");
+            let zone = named.as_deref().map_or_else(|| Some(TimeZone::system()), |name| TimeZone::get(name).ok());
+            if let (Some(name), None) = (&named, &zone) {
+                let says = format!("`{name}` is no time zone: expected one such as Europe/Berlin or UTC");
+                self.findings.errors.push(Finding::at(&item.place, &format!("{path}.time_zone"), says));
+            }
+            let lasts = text(item, "for").and_then(|text| value::duration(&text).ok());
+            let (Some(every), Some(from_time), Some(lasts), Some(zone)) = (text(item, "every"), from_time, lasts, zone)
+            else {
+                continue;
+            };
+            let deployment = text(item, "deployment");
+            let what = deployment.as_deref().unwrap_or("everything");
+            let says =
+                format!("{what}, every {every} from {} for {}", from_time.strftime("%H:%M"), value::written(lasts));
+            self.note(&path, says, from(item));
+            out.push(Window { deployment, on: window::weekday(&every), from: from_time, lasts, zone });
+        }
+        out
     }
 
     fn channels(&mut self) -> Vec<Channel> {

@@ -7,6 +7,8 @@ use std::time::Duration;
 use engine::diagnose::CATALOGUE;
 use model::settings::RESOURCE_KIND;
 
+use super::window::EVERY;
+
 /// A key.
 pub(crate) struct Key {
     /// As it is written.
@@ -107,7 +109,11 @@ pub(crate) static ROOT: &[Key] = &[
     key("channels", Shape::Named(&CHANNEL), "how messages leave the house; every channel gets everything"),
     key("notify", Shape::Later, "which message goes to which channel"),
     key("escalation", Shape::Later, "who is told when nobody answers"),
-    key("maintenance", Shape::Later, "windows in which nothing is started"),
+    key(
+        "maintenance",
+        Shape::List(&Shape::Section(MAINTENANCE)),
+        "windows in which nothing new is started, and nobody is told",
+    ),
     key("heartbeat", Shape::Later, "the dead-man's switch"),
     key("upstream", Shape::Later, "another healer that incidents are forwarded to"),
     key("access", Shape::Later, "tokens of the HTTP API"),
@@ -159,6 +165,14 @@ static POLICY: &[Key] = &[
     key("auto_heal", Shape::Flag, "whether it is healed without asking"),
     key("max_retries", Shape::Whole(0, 1_000), "attempts within the window; default: budgets.per_resource"),
     key("window", Shape::Duration(SECOND, WEEK), "the window; default: that of budgets.per_resource"),
+];
+
+static MAINTENANCE: &[Key] = &[
+    key("deployment", Shape::Text, "only this one: a name, or a pattern with *; default: everything"),
+    key("every", Shape::OneOf(EVERY), "on which day"),
+    key("from", Shape::Text, "when it begins, such as 02:00"),
+    key("for", Shape::Duration(MINUTE, WEEK), "how long it lasts"),
+    key("time_zone", Shape::Text, "where that is the time, such as Europe/Berlin; default: the machine's"),
 ];
 
 static RESOURCE_KINDS: Words = Words { is: "kind of resource", known: || BTreeSet::from([RESOURCE_KIND]) };

@@ -79,7 +79,6 @@ fn the_example_passes_with_warnings_alone() {
             "channels.tickets",
             "notify",
             "escalation",
-            "maintenance",
             "heartbeat",
             "access",
             "webhooks",
@@ -525,4 +524,35 @@ fn a_mail_channel_that_healer_could_not_run_with_is_told_with_its_line_and_key()
         "channels:\n  ops: {type: email, server: \"smtp://bob@h\", password_file: pw, from: a@b.c, to: [a@b.c]}\n";
     let given = Given::file(file);
     assert!(watched(&given.read().unwrap()).contains(&given.dir.path().join("pw")), "a change of the file is noticed");
+}
+
+#[test]
+fn a_maintenance_window_says_all_that_is_wrong_with_it() {
+    let text = "maintenance:\n  - {deployment: shop, every: sunday, from: \"02:00\", for: 2h, time_zone: Europe/Berlin}\n  \
+                - {every: sonntag, from: \"25:00\", for: 2h, time_zone: Mars/Base}\n  - {deployment: wiki}\n";
+    let given = Given::files(&[("healer.yaml", text)]);
+    let said: Vec<String> = given.errors().iter().map(ToString::to_string).collect();
+    for part in [
+        "healer.yaml:3:13: maintenance[1].every: expected one of day, monday",
+        "maintenance[1].from: expected a time such as 02:00, found `25:00`",
+        "maintenance[1].time_zone: `Mars/Base` is no time zone",
+        "maintenance[2]: has no `every`: expected a day, such as sunday",
+        "maintenance[2]: has no `from`",
+        "maintenance[2]: has no `for`",
+    ] {
+        assert!(said.iter().any(|line| line.contains(part)), "{part}: {said:#?}");
+    }
+    assert_eq!(said.len(), 6, "{said:#?}");
+}
+
+#[test]
+fn a_maintenance_window_is_taken_up_again_when_it_is_over() {
+    let text = "maintenance: [{every: day, from: \"02:00\", for: 2h, time_zone: UTC}]\n";
+    let mut config = Given::files(&[("healer.yaml", text)]).read().unwrap();
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    config.take_up_windows(at("2026-11-29T03:00:00Z"));
+    assert_eq!(config.settings.maintenance[0].until.0, at("2026-11-29T04:00:00Z").as_millisecond());
+    assert!(!config.take_up_windows(at("2026-11-29T03:59:59Z")));
+    assert!(config.take_up_windows(at("2026-11-29T04:00:00Z")));
+    assert_eq!(config.settings.maintenance[0].from.0, at("2026-11-30T02:00:00Z").as_millisecond());
 }

@@ -90,6 +90,7 @@ fn passes(hold: &Hold) -> bool {
         Hold::NotSeen
         | Hold::Paused
         | Hold::IntentUnknown
+        | Hold::Maintenance
         | Hold::OthersStopped { .. }
         | Hold::Frozen { .. }
         | Hold::EnginesOwnPolicy

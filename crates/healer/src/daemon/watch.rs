@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use jiff::Timestamp;
 use model::input::Input;
 use runtime::Handle;
 use store::Room;
@@ -92,6 +93,9 @@ pub(crate) async fn configuration(mut config: Config, handle: Handle, channels: 
             _ = hangup.recv() => true,
             () = tokio::time::sleep(LOOK_EVERY) => false,
         };
+        if config.take_up_windows(Timestamp::now()) {
+            handle.tell(Input::Configured(Arc::new(config.settings.clone())));
+        }
         let now = stamps(&config);
         if now == seen && !asked && !failed && !unsure {
             continue;

@@ -117,3 +117,16 @@ fn behind_a_closed_gate_nothing_passes_whatever_is_published_after_that() {
         }
     }
 }
+
+#[test]
+fn a_maintenance_that_has_begun_withdraws_what_would_be_new_and_nothing_that_ends_a_pair() {
+    let gate = gate(Some(WANTED));
+    gate.lock().maintenance = vec![Maintained { deployment: Some("sh*".to_owned()), span: Tick(50)..Tick(80) }];
+    let (start, person) = (permit(Action::Start, Pair::None), Behalf::Person("ann".to_owned()));
+    let closes = Permit { id: PermitId(2), ..permit(Action::Start, Pair::Closes) };
+    let persons = Permit { id: PermitId(3), behalf: person, unhindered: true, ..start.clone() };
+    assert_eq!(gate.pass(&start, Tick(50)), Err(Withdrawn::Maintenance));
+    assert_eq!(gate.pass(&closes, Tick(60)), Ok(()));
+    assert_eq!(gate.pass(&persons, Tick(60)), Ok(()));
+    assert_eq!(gate.pass(&start, Tick(80)), Ok(()));
+}

@@ -20,6 +20,11 @@ impl Story {
         self.acts.iter().filter(is_it).map(seconds).collect()
     }
 
+    /// What the clock of the host shows.
+    pub(crate) fn wall(&self) -> Wall {
+        self.now().wall
+    }
+
     /// How long the story has lasted.
     pub(crate) fn now_s(&self) -> f64 {
         f64::from(u32::try_from(self.now_ms).unwrap()) / 1_000.0
