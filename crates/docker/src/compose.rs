@@ -2,6 +2,8 @@
 //! label of that), and whether they know it at all. A file that is gone, unreadable, too large, or of something else tells
 //! nothing.
 
+mod variables;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,6 +13,8 @@ use std::time::SystemTime;
 use evidence::escape;
 use model::fact::{Condition, Dependency};
 use serde::Deserialize;
+
+use variables::{Variables, filled};
 
 use crate::definition::{DEPENDENCIES_MAX, Labels, NAME_BYTES_MAX};
 
@@ -56,13 +60,16 @@ impl Files {
         if paths.is_empty() {
             return Said::default();
         }
-        let changed: Vec<_> = paths.iter().map(|path| fs::metadata(path).ok()?.modified().ok()).collect();
+        let env_file = env_file(labels, &paths);
+        let all = paths.iter().chain(&env_file);
+        let changed: Vec<_> = all.map(|path| fs::metadata(path).ok()?.modified().ok()).collect();
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.get(&paths).is_none_or(|read| read.changed != changed) {
             if known.len() >= KNOWN_MAX {
                 known.clear();
             }
-            let (needs, whole) = read(&paths);
+            let variables = env_file.and_then(|path| text_of(&path)).map(|text| variables::of_env_file(&text));
+            let (needs, whole) = read(&paths, &variables.unwrap_or_default());
             known.insert(paths.clone(), Read { changed, needs: Arc::new(needs), whole });
         }
         let Some(read) = known.get(&paths) else { return Said::default() };
@@ -85,14 +92,23 @@ fn paths(labels: &Labels) -> Vec<PathBuf> {
         .collect()
 }
 
+/// The file of variables: in the project's folder, else beside its first file.
+fn env_file(labels: &Labels, paths: &[PathBuf]) -> Option<PathBuf> {
+    let folder = labels.get(WORKING_DIR).map(Path::new).filter(|folder| folder.is_absolute());
+    Some(folder.or_else(|| paths.first()?.parent())?.join(".env"))
+}
+
+fn text_of(path: &Path) -> Option<String> {
+    let is_small = fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() <= FILE_BYTES_MAX);
+    if is_small { fs::read_to_string(path).ok() } else { None }
+}
+
 /// Later files add to earlier ones. Returns too whether all of them could be read and nothing is included from elsewhere, so
 /// that a service which is not among them is none of the project.
-fn read(paths: &[PathBuf]) -> (Needs, bool) {
+fn read(paths: &[PathBuf], variables: &Variables) -> (Needs, bool) {
     let (mut needs, mut whole) = (Needs::new(), true);
     for path in paths {
-        let is_small = fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() <= FILE_BYTES_MAX);
-        let text = if is_small { fs::read_to_string(path).ok() } else { None };
-        match text.as_deref().map(parse) {
+        match text_of(path).map(|text| parse(&text, variables)) {
             Some(Ok((more, complete))) => {
                 whole &= complete;
                 more.into_iter().for_each(|(service, more)| merge(needs.entry(service).or_default(), more));
@@ -117,14 +133,17 @@ fn merge(needs: &mut Vec<Dependency>, more: Vec<Dependency>) {
 }
 
 /// The services of a file, and whether it names all that it is made of.
-fn parse(text: &str) -> Result<(Needs, bool), String> {
+fn parse(text: &str, variables: &Variables) -> Result<(Needs, bool), String> {
     let options = serde_saphyr::options! {
         strict_booleans: false,
         with_snippet: false,
         budget: serde_saphyr::budget! { max_depth: DEPTH_MAX },
     };
     let file: File = serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())?;
-    let needs = |(name, service): (String, Option<Service>)| (name, service.map(Service::needs).unwrap_or_default());
+    let needs = |(name, service): (String, Option<Service>)| {
+        let needs = service.map(|service| service.needs(variables));
+        (name, needs.unwrap_or_default())
+    };
     let complete = file.services.is_some() && file.include.is_none();
     Ok((file.services.unwrap_or_default().into_iter().map(needs).collect(), complete))
 }
@@ -161,20 +180,27 @@ struct Need {
 }
 
 impl Service {
-    fn needs(self) -> Vec<Dependency> {
+    fn needs(self, variables: &Variables) -> Vec<Dependency> {
+        let filled = |text: &String| filled(text, variables);
         let started = |name: &str| need(name, Condition::Started);
         let mut needs = Vec::new();
         // `service:alias`, `service:ro`.
-        let first = |text: &String| text.split(':').next().map(started);
-        merge(&mut needs, self.links.iter().flatten().filter_map(first).collect());
-        let volumes = self.volumes_from.iter().flatten().filter(|from| !from.starts_with("container:"));
+        let first = |text: String| text.split(':').next().map(started);
+        merge(&mut needs, self.links.iter().flatten().map(filled).filter_map(first).collect());
+        let volumes = self.volumes_from.iter().flatten().map(filled).filter(|from| !from.starts_with("container:"));
         merge(&mut needs, volumes.filter_map(first).collect());
-        let shares = [&self.network_mode, &self.ipc, &self.pid].into_iter().flatten();
-        merge(&mut needs, shares.filter_map(|mode| mode.strip_prefix("service:")).map(started).collect());
+        let shares = [&self.network_mode, &self.ipc, &self.pid].into_iter().flatten().map(filled);
+        merge(&mut needs, shares.filter_map(|mode| mode.strip_prefix("service:").map(started)).collect());
         let said = match self.depends_on {
             None => Vec::new(),
-            Some(DependsOn::List(names)) => names.iter().map(|name| started(name)).collect(),
-            Some(DependsOn::Map(map)) => map.into_iter().map(|(name, said)| need(&name, condition(said))).collect(),
+            Some(DependsOn::List(names)) => names.iter().map(|name| started(&filled(name))).collect(),
+            Some(DependsOn::Map(map)) => {
+                let one = |(name, said): (String, Option<Need>)| {
+                    let said = said.and_then(|need| need.condition);
+                    need(&name, condition(said.as_ref().map(filled).as_deref()))
+                };
+                map.into_iter().map(one).collect()
+            }
         };
         merge(&mut needs, said);
         needs
@@ -185,8 +211,8 @@ fn need(name: &str, condition: Condition) -> Dependency {
     Dependency { service: escape(name, NAME_BYTES_MAX), condition }
 }
 
-fn condition(said: Option<Need>) -> Condition {
-    match said.and_then(|need| need.condition).as_deref() {
+fn condition(said: Option<&str>) -> Condition {
+    match said.map(str::trim) {
         Some("service_healthy") => Condition::Healthy,
         Some("service_completed_successfully") => Condition::CompletedSuccessfully,
         Some(_) | None => Condition::Started,
@@ -264,6 +290,7 @@ services:
         assert!(files.len() >= 200, "{} files", files.len());
         for path in files {
             let text = fs::read_to_string(&path).unwrap();
+            let text = text.replace("\r\n", "\n");
             let told = text.lines().last().and_then(|line| line.strip_prefix("# edges: ")).unwrap();
             let mut edges: BTreeMap<(String, String), String> = BTreeMap::new();
             for word in told.split(", ").filter(|word| *word != "none") {
@@ -277,7 +304,8 @@ services:
                     "started".clone_into(edge);
                 }
             }
-            let (needs, whole) = parse(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let (needs, whole) =
+                parse(&text, &Variables::new()).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             assert!(whole, "{}", path.display());
             let mut read: BTreeMap<(String, String), String> = BTreeMap::new();
             for (service, needs) in needs {

@@ -235,6 +235,16 @@ pub(crate) enum Brief {
     },
     /// End a freeze
     Thaw,
+    /// Copy what healer knows into a file, while it runs or not
+    ///
+    /// To restore it: end healer, put the file in the place of journal.sqlite in
+    /// the state directory, and remove journal.sqlite-wal and -shm beside it.
+    #[command(verbatim_doc_comment)]
+    Backup {
+        /// The file; it must not be there yet
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// Make healer a service of this host (systemd), or tell how it runs in a container
     Install(Install),
     /// Print a script that completes commands in a shell

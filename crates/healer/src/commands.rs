@@ -21,7 +21,7 @@ use crate::config::{self, Config, Errors, Finding, Flags};
 use crate::live::Daemon;
 use crate::render::{self, Page, Source};
 use crate::source::{House, Part, Trouble};
-use crate::{daemon, install, simulate, source};
+use crate::{backup, daemon, install, simulate, source};
 
 /// How many columns are used where nobody says how wide the page is: into a pipe, a file, a log.
 const WIDTH_UNKNOWN: usize = 100;
@@ -102,6 +102,11 @@ impl Desk {
                 let mut script = Vec::new();
                 clap_complete::generate(shell, &mut Cli::command(), "healer", &mut script);
                 self.say(&String::from_utf8_lossy(&script));
+                Ok(Exit::Fine)
+            }
+            Brief::Backup { file } => {
+                let copied = backup::backup(&self.where_to_look()?.0, &file).map_err(Trouble::Failed)?;
+                self.show(&copied, || copied.text());
                 Ok(Exit::Fine)
             }
             Brief::Install(args) => {

@@ -6,6 +6,7 @@
 //!                  └─ asking ────▶ live ─▶ render
 //! ```
 
+mod backup;
 mod cli;
 mod commands;
 mod config;

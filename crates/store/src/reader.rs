@@ -7,6 +7,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -138,6 +139,29 @@ impl Reader {
             }
             tables::check_head(conn)?;
             Ok(head)
+        })
+    }
+
+    /// Copies the journal as it stands at this moment into a new file, whether somebody writes it meanwhile or not, and
+    /// checks the copy. To restore it, healer is ended and the copy put in the journal's place.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`] if the file is there already or cannot be written; as [`Reader::verify`] of the copy, which is
+    /// then removed.
+    pub fn copy_to(&self, file: &Path) -> Result<Head, Error> {
+        // Only its owner may read what a journal tells.
+        let mut made = fs::OpenOptions::new();
+        made.write(true).create_new(true).mode(0o600);
+        made.open(file).map_err(|error| {
+            let remedy = if error.kind() == io::ErrorKind::AlreadyExists { ": name a new file" } else { "" };
+            Error::Unusable(format!("cannot make {} ({error}){remedy}", file.display()))
+        })?;
+        let name = file.as_os_str().as_bytes();
+        let copied = self.with(|conn| Ok(conn.execute("VACUUM INTO ?1", [String::from_utf8_lossy(name)])?));
+        let copy = Reader { journal: file.to_owned() };
+        copied.and_then(|_| copy.verify()).inspect_err(|_| {
+            // What is half a copy is none.
+            let _ = fs::remove_file(file);
         })
     }
 

@@ -219,3 +219,26 @@ fn the_instance_is_the_one_that_started_last() {
         assert_eq!(reader.instance().unwrap().as_deref(), Some(name));
     }
 }
+
+#[test]
+fn a_copy_that_is_made_while_it_is_written_is_whole_and_goes_on_as_a_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = Sqlite::open(dir.path()).unwrap();
+    let epoch = journal.lead().unwrap();
+    journal.append(epoch, 0, &story::entries(epoch, 1..=9)).unwrap();
+    let reader = Reader::open(dir.path()).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let copy = elsewhere.path().join(store::JOURNAL_FILE);
+    let head = reader.copy_to(&copy).unwrap();
+    assert_eq!((head, head.seq), (reader.verify().unwrap(), 9));
+    // Nobody else may read it, and what is there is not written over.
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&copy).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(reader.copy_to(&copy).unwrap_err().to_string().contains("name a new file"));
+    journal.append(epoch, 9, &story::entries(epoch, [10])).unwrap();
+
+    let mut restored = Sqlite::open(elsewhere.path()).unwrap();
+    assert_eq!(recovered(&mut restored).unwrap().last, 9);
+    let epoch = restored.lead().unwrap();
+    restored.append(epoch, 9, &story::entries(epoch, [10])).unwrap();
+}
