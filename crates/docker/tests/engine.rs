@@ -69,7 +69,7 @@ impl Guest {
         let deadline = std::time::Instant::now() + Duration::from_secs(30);
         while !self.docker(&["logs"]).contains(word) {
             assert!(std::time::Instant::now() < deadline, "{} never said {word}", self.name);
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(Duration::from_millis(50)); // waits for a condition
         }
     }
 

@@ -74,7 +74,7 @@ fn main() -> ExitCode {
 fn make(rig: &Rig, number: usize) -> String {
     let project = format!("com.docker.compose.project=back{}", number / SERVICES);
     let service = format!("com.docker.compose.service=s{}", number % SERVICES);
-    let needs = if number % SERVICES == 0 { "" } else { "s0:service_started:false" };
+    let needs = if number.is_multiple_of(SERVICES) { "" } else { "s0:service_started:false" };
     let needs = format!("com.docker.compose.depends_on={needs}");
     let mut words = vec!["run", "-d", "--network", "none", "--label", &project, "--label", &service, "--label", &needs];
     words.extend(["--label", "com.docker.compose.container-number=1", "--label", "com.docker.compose.oneoff=False"]);
@@ -126,14 +126,10 @@ fn running(rig: &Rig) -> usize {
 fn most_at_once(rig: &Rig) -> usize {
     let (mut under_way, mut most) = (BTreeSet::new(), 0);
     for entry in rig.healer.journal() {
-        match entry.event {
-            Event::ActionStarted { permit, .. } => {
-                under_way.insert(permit.id);
-            }
-            Event::ActionAnswered { permit, .. } => {
-                under_way.remove(&permit);
-            }
-            _ => {}
+        if let Event::ActionStarted { permit, .. } = &entry.event {
+            under_way.insert(permit.id);
+        } else if let Event::ActionAnswered { permit, .. } = &entry.event {
+            under_way.remove(permit);
         }
         most = most.max(under_way.len());
     }
