@@ -95,7 +95,7 @@ impl Engine {
                 self.note_refusal(refusal);
             }
             match untouchable.or_else(|| self.frozen_for(wanted)) {
-                Some(Verdict::Hold(hold, _)) => lines.push(failed(Some(&resource), &format!("refused: {hold}"))),
+                Some(Verdict::Hold(hold, _)) => lines.push(failed(Some(&resource), &self.refused_by(&hold))),
                 Some(Verdict::Refuse(refusal)) => lines.push(failed(Some(&resource), &format!("refused: {refusal}"))),
                 Some(Verdict::Allow(_) | Verdict::Ask(_)) | None => allowed.push(resource),
             }
@@ -366,6 +366,16 @@ impl Engine {
             .values()
             .any(|act| act.command.as_ref() == Some(command) && before.contains(&&act.permit.step.resource));
         same || queued || acting
+    }
+
+    /// What a freeze refuses says why it is frozen, and what ends that.
+    fn refused_by(&self, hold: &Hold) -> String {
+        let frozen = self.state.frozen.as_ref().filter(|_| matches!(hold, Hold::Frozen { .. }));
+        let remedy = frozen.map(|frozen| match frozen.because.as_str() {
+            "" => ": `healer thaw` ends that".to_owned(),
+            because => format!(" ({because}): `healer thaw` ends that"),
+        });
+        format!("refused: {hold}{}", remedy.unwrap_or_default())
     }
 
     fn begin_persons_step(&mut self, command: &CommandId, who: &str, step: &Step) {

@@ -11,8 +11,7 @@ use engine::view::{self, Unclear};
 use jiff::tz::TimeZone;
 use model::command::{Ask, CommandId, Reply, ReplyLine};
 use model::settings::Settings;
-use model::verdict::Hold;
-use model::view::{Frozen, Resource, Standing, Status, Why};
+use model::view::{Resource, Standing, Status, Why};
 use model::{ResourceId, Wall};
 use serde::Serialize;
 
@@ -260,8 +259,7 @@ impl Desk {
             Ok(ask) => daemon.ask(ask),
             Err(unclear) => Ok(not_understood(unclear)),
         };
-        let mut replies = asks.iter().map(reply).collect::<Result<Vec<Reply>, Trouble>>()?;
-        explain_freeze(daemon, &mut replies);
+        let replies = asks.iter().map(reply).collect::<Result<Vec<Reply>, Trouble>>()?;
         let taken = replies.iter().all(|reply| reply.taken);
         let failed = replies.iter().flat_map(|reply| &reply.lines).any(|line| line.failed);
         self.show(&replies, || replies.iter().map(|reply| render::reply(reply, &self.page)).collect());
@@ -351,19 +349,6 @@ fn named(known: &[ResourceId], words: &str) -> Result<String, Unclear> {
         Ok([one]) if !one.answers_to(words) => Ok(view::told_apart(known, one)),
         Ok(_) | Err(Unclear::Nothing) => Ok(words.to_owned()),
         Err(several @ Unclear::Several { .. }) => Err(several.clone()),
-    }
-}
-
-/// What a freeze refuses says why it is frozen and what ends that.
-fn explain_freeze(daemon: &Daemon, replies: &mut [Reply]) {
-    if !replies.iter().flat_map(|reply| &reply.lines).any(|line| line.failed) {
-        return;
-    }
-    let Some(Frozen { by, because, .. }) = daemon.status().ok().and_then(|status| status.frozen) else { return };
-    let refused = format!("refused: {}", Hold::Frozen { by });
-    let because = if because.is_empty() { because } else { format!(" ({because})") };
-    for line in replies.iter_mut().flat_map(|reply| &mut reply.lines).filter(|line| line.text == refused) {
-        line.text = format!("{refused}{because}: `healer thaw` ends that");
     }
 }
 

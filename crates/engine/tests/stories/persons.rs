@@ -289,13 +289,15 @@ fn what_is_made_anew_every_minute_has_a_fresh_budget_once_in_a_stability_window(
 #[test]
 fn while_frozen_a_stop_passes_and_nothing_else_does() {
     let mut story = shop();
-    story.freezes().after(1.0).says("ann", stop("shop/web")).after(10.0);
+    story.says("ann", Ask::Freeze { because: "a deploy".to_owned() }).after(1.0);
+    story.says("ann", stop("shop/web")).after(10.0);
     assert_eq!(story.stops("shop/web"), 1, "{story}");
     story.says("ann", start("shop/web")).says("bob", Ask::Restart("shop/db".to_owned())).after(60.0);
     assert_eq!((story.starts("shop/web"), story.stops("shop/db")), (0, 0), "{story}");
     // A refused command sets no intent.
     assert_eq!(story.wanted("shop/web"), Some(Wanted::Stopped), "{story}");
-    assert!(story.to_string().contains("frozen by ann"), "{story}");
+    let says = "refused: frozen by ann (a deploy): `healer thaw` ends that";
+    assert!(story.to_string().contains(says), "{story}");
     story.says("ann", Ask::Thaw).after(60.0);
     assert_eq!((story.starts("shop/web"), story.stops("shop/db")), (0, 0), "{story}");
 }
