@@ -286,6 +286,9 @@ fn folders() -> Vec<PathBuf> {
         .collect()
 }
 
+/// More containers than this are not removed one by one.
+const REMOVED_IN_ORDER_MAX: usize = 150;
+
 fn owner(folder: &Path) -> Option<String> {
     fs::read_to_string(folder.join("owner")).ok().map(|text| text.trim().to_owned())
 }
@@ -330,10 +333,16 @@ fn remove(folder: &Path) -> Result<()> {
     if let Some(holder) = pid_in(&folder.join("holder")) {
         signal("KILL", holder);
     }
-    for id in containers {
+    for some in containers.chunks(500) {
         let mut find = shell::as_root("find");
-        find.args(["/sys/fs/cgroup", "-depth", "-type", "d", "-name", &id, "-exec", "rmdir", "{}", ";"]);
-        shell::succeeds(find.stderr(Stdio::null()));
+        find.args(["/sys/fs/cgroup", "-depth", "-type", "d", "("]);
+        for (at, id) in some.iter().enumerate() {
+            if at > 0 {
+                find.arg("-o");
+            }
+            find.args(["-name", id]);
+        }
+        shell::succeeds(find.args([")", "-exec", "rmdir", "{}", ";"]).stderr(Stdio::null()));
     }
     for mounted in mounted_below(folder) {
         shell::succeeds(shell::as_root("umount").arg("--lazy").arg(mounted).stderr(Stdio::null()));
@@ -355,6 +364,10 @@ fn remove_containers(folder: &Path) {
     };
     let listed = shell::output(docker().args(["ps", "--all", "--quiet"])).unwrap_or_default();
     let ids: Vec<&str> = listed.split_whitespace().collect();
+    // It removes about one a second: so many end with it.
+    if ids.len() > REMOVED_IN_ORDER_MAX {
+        return;
+    }
     for some in ids.chunks(50) {
         shell::succeeds(docker().args(["rm", "--force", "--volumes"]).args(some).stderr(Stdio::null()));
     }
