@@ -264,8 +264,10 @@ impl Watch {
                 if let Some(foreign) = signals.foreign {
                     return stopped_if_down(foreign, around);
                 }
-                // The engine may be about to restart it: then the look tells whether that was the end.
-                if around.engine_restarts_it(signals.since, None) {
+                // The engine may be about to restart it: then the look tells whether that was the end. And who came in the
+                // middle has not heard what was asked of it before.
+                let in_the_middle = !around.body.end_seen && !signals.by_engine;
+                if around.engine_restarts_it(signals.since, None) || in_the_middle {
                     Word::None
                 } else {
                     signals.ended_unasked(event.at, around)

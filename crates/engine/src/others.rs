@@ -142,11 +142,11 @@ impl Engine {
             return None;
         }
         let (_, body) = self.world.body(resource).filter(|(_, body)| !body.is_up())?;
-        let ended = body.exit.as_ref()?.at;
+        let ended = body.exit.as_ref().map(|exit| exit.at);
         // What was found out about its end is no word on what is wanted since.
         let is_word = |intent: &&Intent| matches!(intent.by, Author::Person(_) | Author::SomebodyAtTheEngine);
         let said = self.state.intents.get(resource).filter(is_word).map(said_at);
-        let since = said.map_or(ended, |said| said.max(ended));
+        let since = said.max(ended)?;
         let stopped = |intent: &Intent| {
             let by_hand = intent.wanted == Wanted::Stopped && intent.by == Author::SomebodyAtTheEngine;
             by_hand && intent.source_at.is_some_and(|at| at > since)

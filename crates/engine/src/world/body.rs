@@ -161,14 +161,18 @@ impl Body {
 
     pub(super) fn looked(&mut self, look: &Look, generation: Generation) {
         self.unlooked = None;
-        if self.is_of_the_past(look) {
-            self.definition = Some(look.definition.clone());
-            return;
-        }
         let runs = matches!(look.run, Run::Running | Run::Paused);
         // While it runs, the engine's note of a stop or signal means that somebody may be stopping it: how that ends is
         // not for a `die` alone to tell.
         let clean = look.manually_stopped != Some(true);
+        if self.is_of_the_past(look) {
+            self.definition = Some(look.definition.clone());
+            // It was watched from then on all the same.
+            if runs && clean && look.started == self.started && self.watched_since.is_none() {
+                self.watched_since = Some(generation);
+            }
+            return;
+        }
         if runs {
             self.noted_while_up = !clean;
         }
@@ -176,7 +180,8 @@ impl Body {
             self.watched_since = Some(generation);
             self.end_seen = false;
         }
-        if !runs && self.is_up() {
+        let another_life = look.started > self.started;
+        if !runs && (self.is_up() || another_life) {
             // It ended without an event that we saw (or the event is still on its way).
             self.end_seen = false;
         }

@@ -2,7 +2,7 @@
 
 use model::action::{Action, Behalf, Pair, Permit};
 use model::event::Refresh;
-use model::fact::Incarnation;
+use model::fact::{Incarnation, SourceTime};
 use model::input::Effect;
 use model::intent::{Author, Wanted};
 use model::settings::Mode;
@@ -70,7 +70,13 @@ impl World<'_> {
         let Some(key) = self.docker.by_id(&permit.incarnation) else { return };
         let Some(exit) = &self.docker.containers[key].exit else { return };
         let ended = u64::try_from(exit.at.0 / 1_000_000).unwrap_or(0).saturating_sub(EPOCH_MS);
-        let said = ended.max(self.services[svc].truth.since).max(self.services[svc].truth.started_at);
+        let truth = self.services[svc].truth;
+        // What the ledger knows of this one, and of the others, is what healer could go by.
+        let word = self.check.shadow.intents.get(&permit.step.resource);
+        let word = word.filter(|word| matches!(word.by, Author::Person(_)));
+        let word = word.map_or(0, |word| u64::try_from(word.at.wall.0).unwrap_or(0).saturating_sub(EPOCH_MS));
+        let said = ended.max(truth.since).max(truth.started_at).max(word);
+        let said_at = SourceTime(i64::try_from((EPOCH_MS + said) * 1_000_000).unwrap_or(i64::MAX));
         let resource = permit.step.resource.clone();
         let stopped = (0..self.services.len()).find(|other| {
             let Service { resource: of, truth, .. } = &self.services[*other];
@@ -85,7 +91,7 @@ impl World<'_> {
                     .is_some_and(|key| self.docker.containers[key].def.belongs == model::fact::Belongs::ComposeService)
                 && self.check.shadow.intents.get(of).is_some_and(|intent| {
                     let by_hand = intent.wanted == Wanted::Stopped && intent.by == Author::SomebodyAtTheEngine;
-                    by_hand && intent.source_at > Some(exit.at)
+                    by_hand && intent.source_at > Some(said_at)
                 })
         });
         if let Some(other) = stopped {
