@@ -243,6 +243,9 @@ impl Body {
                     Health::Starting | Health::Healthy | Health::Unhealthy => Health::Starting,
                 };
             }
+            // A look was faster, and shows the life that began with it: all of that is heard. (An event of a start comes a
+            // little after it.)
+            What::Started if Some(happening.at) >= self.started => self.watched_since = Some(generation),
             What::Died { code } => {
                 self.end_seen = self.watched_since == Some(generation);
                 if !covered {
