@@ -2,6 +2,8 @@
 //! label of that), and whether they know it at all. A file that is gone, unreadable, too large, or of something else tells
 //! nothing.
 
+mod driver;
+mod folders;
 mod variables;
 
 use std::collections::BTreeMap;
@@ -14,6 +16,8 @@ use evidence::escape;
 use model::fact::{Condition, Dependency};
 use serde::Deserialize;
 
+pub use driver::Compose;
+pub use folders::folders;
 use variables::{Variables, filled};
 
 use crate::definition::{DEPENDENCIES_MAX, Labels, NAME_BYTES_MAX};

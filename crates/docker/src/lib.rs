@@ -6,6 +6,7 @@
 //!   Host ──── what eyes and hands share: the negotiated connection, the clock, who is who
 //!   ├─ Eyes ── events, looks and listings → model::input::Input
 //!   └─ Hands ─ look, read a log, start, stop
+//! folders, Compose ── deployments by directory, and the program that makes their containers
 //! ```
 //!
 //! The quirks of the engine stay in here: outside there are only typed facts. Whatever a container's owner can write
@@ -30,6 +31,7 @@ mod registry;
 mod start;
 mod wire;
 
+pub use compose::{Compose, folders};
 pub use endpoint::Endpoint;
 pub use error::Error;
 pub use eyes::{Eyes, Overflow};

@@ -346,7 +346,7 @@ impl Host {
                     Receipt { channel: parcel.channel, message: parcel.message.id, result: Delivery::Delivered };
                 self.due.push(Input::Delivered(receipt));
             }
-            Effect::Answer(_) => {}
+            Effect::BringUp(_) | Effect::Answer(_) => {}
         }
     }
 

@@ -30,6 +30,8 @@ impl Engine {
             Input::Gathered { incident, incarnation, log } => self.gathered(incident, incarnation, log),
             Input::Delivered(receipt) => self.delivered(receipt),
             Input::Commanded(command) => self.commanded(command),
+            Input::Folders { host, folders } => self.world.set_folders(host, folders),
+            Input::BroughtUp { command, result } => self.brought_up(command, result),
             Input::Configured(settings) => {
                 self.settings = settings.clone();
                 self.live.all = true;

@@ -346,6 +346,8 @@ impl Incident {
             | Event::CommandTaken { .. }
             | Event::CommandQueued { .. }
             | Event::CommandDequeued { .. }
+            | Event::BringUpOrdered { .. }
+            | Event::BroughtUp { .. }
             | Event::Frozen { .. }
             | Event::Thawed { .. }
             | Event::MessageDelivered { .. }

@@ -17,6 +17,7 @@ mod deadlines;
 mod detect;
 pub mod diagnose;
 mod examine;
+mod folders;
 mod guard;
 pub mod incident;
 mod intent;
@@ -120,6 +121,8 @@ struct Live {
     afresh: BTreeSet<ResourceId>,
     /// Resources that a person's command wants.
     wanted: BTreeSet<ResourceId>,
+    /// The orders to bring a deployment up that a performer was handed.
+    bring_ups_handed: BTreeSet<CommandId>,
 }
 
 /// What a look showed of a body that was acted on.
@@ -278,6 +281,7 @@ impl Engine {
         let event = Event::Started { version: self.version.clone(), instance: self.settings.instance.clone() };
         self.emit(event);
         self.begin_acts_anew();
+        self.give_up_bring_ups();
         self.live.left_open = self.state.open.clone();
         self.decide();
         self.decision()
@@ -287,6 +291,7 @@ impl Engine {
     pub fn handle(&mut self, inputs: &[Input], now: Now) -> Decision {
         self.now = now;
         self.live.replied.clear();
+        self.note_handed_bring_ups();
         self.world.begin_batch();
         self.watch.begin_batch();
         self.settle_what_was_never_handed();
@@ -318,6 +323,7 @@ impl Engine {
         self.touched.extend(self.world.resources().cloned());
         self.touched.extend(self.state.alerts.keys().map(|alert| alert.resource.clone()));
         self.effects.extend(std::mem::take(&mut self.live.replied).into_iter().map(Effect::Answer));
+        self.effects.extend(self.owed_bring_ups());
         // What is on its way is answered by its performer; what never left the house, and is in the journal all the same
         // (the append was reported as failed, and was not), would be waited for until its permit ends.
         let waits = |id: &PermitId| self.state.acts.get(id).is_some_and(|act| act.answer.is_none());
@@ -448,7 +454,9 @@ impl Engine {
     fn decision(&mut self) -> Decision {
         let permit = |effect: &Effect| match effect {
             Effect::Execute(permit) => Some(permit.id),
-            Effect::Look { .. } | Effect::Gather { .. } | Effect::Send(_) | Effect::Answer(_) => None,
+            Effect::Look { .. } | Effect::Gather { .. } | Effect::BringUp(_) | Effect::Send(_) | Effect::Answer(_) => {
+                None
+            }
         };
         self.live.given = self.effects.iter().filter_map(permit).collect();
         self.live.all = false;

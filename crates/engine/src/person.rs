@@ -52,11 +52,11 @@ impl Engine {
         }
     }
 
-    fn take(&mut self, id: &CommandId, who: &str, ask: &Ask) {
+    pub(crate) fn take(&mut self, id: &CommandId, who: &str, ask: &Ask) {
         self.emit(Event::CommandTaken { id: id.clone(), who: who.to_owned(), ask: ask.clone() });
     }
 
-    fn reply(&mut self, id: &CommandId, taken: bool, lines: Vec<ReplyLine>) {
+    pub(crate) fn reply(&mut self, id: &CommandId, taken: bool, lines: Vec<ReplyLine>) {
         self.effects.push(Effect::Answer(Reply { id: id.clone(), taken, lines }));
     }
 
@@ -77,7 +77,10 @@ impl Engine {
     fn act_on(&mut self, id: &CommandId, who: &str, ask: &Ask, words: &str, wanted: Wanted) {
         let meant = self.meant_by(words);
         if meant.is_empty() {
-            return self.not_known(id, words);
+            return match self.folder_meant_by(words) {
+                Some(folder) => self.bring_up(id, who, ask, folder),
+                None => self.not_known(id, words),
+            };
         }
         let mut lines = Vec::new();
         let mut allowed = Vec::new();

@@ -10,6 +10,7 @@ use model::alert::{self, Alert};
 use model::command::CommandId;
 use model::event::{Entry, Event};
 use model::fact::{Incarnation, SourceTime};
+use model::folder::BringUp;
 use model::input::SourceState;
 use model::intent::{Author, Intent};
 use model::message::{About, Message, MessageId};
@@ -87,6 +88,9 @@ pub struct State {
     pub queue: Vec<Queued>,
     /// The commands taken lately, oldest first.
     pub commands: VecDeque<CommandId>,
+    /// The deployments that Compose is bringing up, by the command that asked for it.
+    #[serde(default)]
+    pub bring_ups: BTreeMap<CommandId, BringUp>,
     /// The starts of engines, and what is brought back after them.
     #[serde(default)]
     pub recoveries: Recoveries,
@@ -352,6 +356,12 @@ impl State {
                     queued.command == *id && queued.steps.first().is_some_and(|step| step.resource == *resource)
                 };
                 self.queue.retain(|queued| !is_it(queued));
+            }
+            Event::BringUpOrdered { order } => {
+                self.bring_ups.insert(order.command.clone(), (**order).clone());
+            }
+            Event::BroughtUp { id, .. } => {
+                self.bring_ups.remove(id);
             }
             Event::Frozen { by, because } => {
                 self.frozen = Some(model::view::Frozen { by: by.clone(), at: now, because: because.clone() });

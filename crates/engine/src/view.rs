@@ -13,8 +13,8 @@ use model::time::Spoken;
 use model::view::{Deployment, Incident as IncidentView, Next, Resource, Source, Standing, Status, Why};
 use model::{Now, ResourceId, Wall};
 
-use crate::Engine;
 use crate::incident::Incident;
+use crate::{Engine, folders};
 
 mod meant;
 mod moment;
@@ -38,8 +38,12 @@ pub fn status(engine: &Engine, now: Now) -> Status {
         let resource = resource(engine, &id, now);
         grouped.entry((id.host().to_owned(), id.deployment().to_owned())).or_default().push(resource);
     }
-    let mut deployments: Vec<Deployment> =
-        grouped.into_iter().map(|((host, name), resources)| deployment(host, name, resources)).collect();
+    let whole = |((host, name), resources): ((String, String), Vec<Resource>)| {
+        let folder = engine.world.folder(&host, &name).map(folders::directory);
+        Deployment { folder, ..deployment(host, name, resources) }
+    };
+    let mut deployments: Vec<Deployment> = grouped.into_iter().map(whole).collect();
+    deployments.extend(engine.world.without_containers().map(folders::view));
     deployments.sort_by(|a, b| (a.standing, &a.name).cmp(&(b.standing, &b.name)));
     Status {
         instance: engine.settings.instance.clone(),
@@ -77,6 +81,7 @@ fn deployment(host: String, name: String, mut resources: Vec<Resource>) -> Deplo
         | Standing::Unknown
         | Standing::Unseen
         | Standing::Stopped
+        | Standing::Absent
         | Standing::Done
         | Standing::Watched => first.and_then(|resource| resource.since),
     };
@@ -96,7 +101,7 @@ fn deployment(host: String, name: String, mut resources: Vec<Resource>) -> Deplo
         Some(_) => "mixed".to_owned(),
     };
     let why = if standing == Standing::Well { well_in_words(&resources) } else { why };
-    Deployment { name, host, standing, wanted, since, why, resources }
+    Deployment { name, host, standing, wanted, since, why, resources, folder: None }
 }
 
 fn well_in_words(resources: &[Resource]) -> String {
@@ -312,6 +317,15 @@ pub fn subject(engine: &Engine, words: &str) -> Result<Subject, Unclear> {
         return Ok(Subject::Incident(id));
     }
     Ok(Subject::of(meant(&known(engine), words)?))
+}
+
+/// The answer to "why" of a deployment that has a directory and no containers.
+#[must_use]
+pub fn why_empty(engine: &Engine, words: &str) -> Option<Why> {
+    let folder = engine.folder_meant_by(words)?;
+    let view = folders::view(&folder);
+    let headline = format!("{} in {} has {}", view.name, folder.path, view.why);
+    Some(Why { headline, ..Why::default() })
 }
 
 /// The incidents of a resource, oldest first: their entries belong to its story.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::fact::{Definition, Fact, Generation, Happening, Incarnation, Observation, Run, SourceTime, What};
+use model::folder::Folder;
 use model::incident::DeadNetwork;
 use model::input::SourceState;
 use model::{Now, ResourceId, Tick, Wall};
@@ -42,6 +43,8 @@ pub struct World {
     stood_before: Vec<(ResourceId, Stood)>,
     /// Until when each deployment (host, name) counts as being deployed.
     deploys: BTreeMap<(String, String), Tick>,
+    /// The deployments that have a directory, by host and name.
+    folders: BTreeMap<(String, String), Folder>,
 }
 
 /// Since when a body was known that stood for its resource, and what it was made of.
@@ -199,6 +202,30 @@ impl World {
         let prefix = resource.deployment_prefix().to_owned();
         let from = self.bodies.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
         from.map(|(other, _)| other).take_while(move |other| other.as_str().starts_with(&prefix))
+    }
+
+    /// The directories of a host are these.
+    pub(crate) fn set_folders(&mut self, host: &str, folders: &[Folder]) {
+        self.folders.retain(|(of, _), _| of != host);
+        let keyed = |folder: &Folder| ((host.to_owned(), folder.deployment.clone()), folder.clone());
+        self.folders.extend(folders.iter().map(keyed));
+    }
+
+    /// The directory of a deployment, if it has one.
+    #[must_use]
+    pub fn folder(&self, host: &str, deployment: &str) -> Option<&Folder> {
+        self.folders.get(&(host.to_owned(), deployment.to_owned()))
+    }
+
+    /// The deployments that have a directory, and no container: known once their host was seen whole.
+    pub fn without_containers(&self) -> impl Iterator<Item = &Folder> {
+        let is_listed = |folder: &&Folder| self.sources.get(&folder.host).is_some_and(|source| source.listed);
+        let is_empty = |folder: &&Folder| {
+            let prefix = format!("docker:{}/{}/", folder.host, folder.deployment);
+            let from = (Bound::Included(prefix.as_str()), Bound::Unbounded);
+            !self.bodies.range::<str, _>(from).next().is_some_and(|(id, _)| id.as_str().starts_with(&prefix))
+        };
+        self.folders.values().filter(is_listed).filter(is_empty)
     }
 
     fn definition(&self, resource: &ResourceId) -> Option<&Definition> {

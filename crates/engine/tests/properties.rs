@@ -305,6 +305,8 @@ impl Life {
                 | Input::ClockJumped { .. }
                 | Input::StoreRoom { .. }
                 | Input::StoreReserve { .. }
+                | Input::Folders { .. }
+                | Input::BroughtUp { .. }
                 | Input::Warned { .. } => {}
             }
         }

@@ -426,7 +426,7 @@ fn has_story(standing: Standing) -> bool {
     match standing {
         Standing::NeedsYou | Standing::Healing | Standing::Held | Standing::Unknown => true,
         Standing::Unseen | Standing::Stopped => true,
-        Standing::Well | Standing::Done | Standing::Watched => false,
+        Standing::Well | Standing::Absent | Standing::Done | Standing::Watched => false,
     }
 }
 

@@ -56,6 +56,8 @@ pub(crate) struct Config {
     pub(crate) state_dir: PathBuf,
     /// The engines. At least one; the first bears the host's name.
     pub(crate) docker_hosts: Vec<DockerHost>,
+    /// Where each deployment has a directory; their containers are on the first engine.
+    pub(crate) deployments_path: Option<PathBuf>,
     /// How often everything is looked at, whatever the events said.
     pub(crate) relist: Duration,
     /// What the engine is told.

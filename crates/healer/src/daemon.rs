@@ -108,6 +108,10 @@ async fn live(
     for (name, host) in hosts {
         tokio::spawn(watch_engine(name, host, config.relist, handle.clone(), stop.clone()));
     }
+    if let Some(path) = config.deployments_path.clone() {
+        let folders = watch::Folders { path, host: config.docker_hosts[0].name.clone(), every: config.relist };
+        tokio::spawn(watch::folders(folders, handle.clone(), stop.clone()));
+    }
     tokio::spawn(watch::room(room.clone(), handle.clone(), stop.clone()));
     let house = House::new(handle.clone(), config.state_dir.clone(), room);
     if let Some(listener) = listener {

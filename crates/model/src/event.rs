@@ -398,6 +398,22 @@ pub enum Event {
         /// Of which resource.
         resource: ResourceId,
     },
+    /// Compose is to make and start a deployment that has no containers.
+    BringUpOrdered {
+        /// What, and at whose word.
+        order: Box<crate::folder::BringUp>,
+    },
+    /// Compose has made and started a deployment that had no containers, or could not.
+    BroughtUp {
+        /// At whose command.
+        id: CommandId,
+        /// On which host.
+        host: String,
+        /// Which.
+        deployment: String,
+        /// Why it could not; `None` where it could.
+        failed: Option<String>,
+    },
     /// The big red button.
     Frozen {
         /// Who.
@@ -522,6 +538,8 @@ impl Event {
             Event::CommandTaken { .. } => "command_taken",
             Event::CommandQueued { .. } => "command_queued",
             Event::CommandDequeued { .. } => "command_dequeued",
+            Event::BringUpOrdered { .. } => "bring_up_ordered",
+            Event::BroughtUp { .. } => "brought_up",
             Event::Frozen { .. } => "frozen",
             Event::Thawed { .. } => "thawed",
             Event::MessageQueued { .. } => "message_queued",
@@ -586,6 +604,8 @@ impl Event {
             | Event::CommandTaken { .. }
             | Event::CommandQueued { .. }
             | Event::CommandDequeued { .. }
+            | Event::BringUpOrdered { .. }
+            | Event::BroughtUp { .. }
             | Event::Frozen { .. }
             | Event::Thawed { .. }
             | Event::ResourceGone { .. } => None,
@@ -642,6 +662,8 @@ impl Event {
             | Event::IncidentReopened { .. }
             | Event::CommandTaken { .. }
             | Event::CommandQueued { .. }
+            | Event::BringUpOrdered { .. }
+            | Event::BroughtUp { .. }
             | Event::Frozen { .. }
             | Event::Thawed { .. } => None,
         }

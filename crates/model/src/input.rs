@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Answer, Permit, PermitId};
-use crate::command::{Command, Reply};
+use crate::command::{Command, CommandId, Reply};
 use crate::fact::{Generation, Incarnation, Observation};
+use crate::folder::{BringUp, Folder};
 use crate::incident::{Excerpt, IncidentId};
 use crate::message::{Parcel, Receipt};
 use crate::recovery::EngineStart;
@@ -42,6 +43,20 @@ pub enum Input {
     Delivered(Receipt),
     /// A person asks.
     Commanded(Command),
+    /// All deployments that have a directory on a host: these, and no others.
+    Folders {
+        /// On which.
+        host: String,
+        /// Which.
+        folders: Vec<Folder>,
+    },
+    /// Compose has brought a deployment up, or could not.
+    BroughtUp {
+        /// At whose command.
+        command: CommandId,
+        /// `Err` in words where it could not.
+        result: Result<(), String>,
+    },
     /// The configuration was read (again).
     Configured(Arc<Settings>),
     /// The wall clock was seen to jump against the monotonic one, by so many milliseconds.
@@ -150,6 +165,8 @@ pub enum Effect {
     },
     /// Do it.
     Execute(Box<Permit>),
+    /// Make and start what a directory describes.
+    BringUp(Box<BringUp>),
     /// Send it.
     Send(Box<Parcel>),
     /// Answer a person.

@@ -8,6 +8,7 @@ pub mod alert;
 pub mod command;
 pub mod event;
 pub mod fact;
+pub mod folder;
 pub mod incident;
 pub mod input;
 pub mod intent;

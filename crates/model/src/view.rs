@@ -32,6 +32,8 @@ pub enum Standing {
     Well,
     /// It is down, and shall be.
     Stopped,
+    /// A deployment that has a directory, and no containers.
+    Absent,
     /// A job that ended well.
     Done,
     /// It is shown only: nobody adopted it, or it is excluded.
@@ -122,8 +124,20 @@ pub struct Deployment {
     pub since: Option<Wall>,
     /// The reason, one line.
     pub why: String,
-    /// Its resources.
+    /// Its resources; none where it is known by its directory alone.
     pub resources: Vec<Resource>,
+    /// Its directory, where `docker.deployments_path` has one.
+    #[serde(default)]
+    pub folder: Option<Folder>,
+}
+
+/// The directory of a deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Folder {
+    /// Where it is.
+    pub path: String,
+    /// The names under which people reach the deployment.
+    pub domains: Vec<String>,
 }
 
 /// A resource, as it stands.
@@ -207,7 +221,7 @@ pub struct Alert {
 }
 
 /// The answer to "why".
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Why {
     /// One or two sentences: how it stands, what is wanted, on whose word.
     pub headline: String,

@@ -37,7 +37,11 @@ impl<P: Perform> Perform for Driver<P> {
                     let _ = asker.send(reply.clone());
                 }
             }
-            effect @ (Effect::Look { .. } | Effect::Gather { .. } | Effect::Execute(_) | Effect::Send(_)) => {
+            effect @ (Effect::Look { .. }
+            | Effect::Gather { .. }
+            | Effect::Execute(_)
+            | Effect::BringUp(_)
+            | Effect::Send(_)) => {
                 self.inner.perform(effect);
             }
         }

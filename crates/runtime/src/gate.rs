@@ -146,6 +146,17 @@ impl Gate {
         Ok(())
     }
 
+    /// Asks whether an order still holds that is about no body of a resource: nothing of what is there is touched by it.
+    ///
+    /// # Errors
+    /// Why it does not hold.
+    pub fn pass_order(&self) -> Result<(), Withdrawn> {
+        let inner = self.lock();
+        let ending = inner.winds_down.then_some(Withdrawn::Ending);
+        let frozen = inner.frozen.then_some(Withdrawn::Frozen);
+        inner.closed.clone().or(ending).or(frozen).map_or(Ok(()), Err)
+    }
+
     /// Writes what is committed about these resources.
     pub(crate) fn publish<'a>(&self, engine: &Engine, resources: impl Iterator<Item = &'a ResourceId>) {
         let mut inner = self.lock();

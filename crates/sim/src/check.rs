@@ -366,6 +366,8 @@ impl World<'_> {
             | Event::Acknowledged { .. }
             | Event::CommandQueued { .. }
             | Event::CommandDequeued { .. }
+            | Event::BringUpOrdered { .. }
+            | Event::BroughtUp { .. }
             | Event::Frozen { .. }
             | Event::Thawed { .. }
             | Event::MessageDelivered { .. }

@@ -28,7 +28,7 @@ type Labels = Vec<(&'static str, String)>;
 const OPEN_PHASES: [&str; 8] =
     ["diagnosing", "planning", "held", "awaiting_approval", "acting", "verifying", "rolling_back", "escalated"];
 
-const STANDINGS: [Standing; 9] = [
+const STANDINGS: [Standing; 10] = [
     Standing::NeedsYou,
     Standing::Healing,
     Standing::Held,
@@ -36,6 +36,7 @@ const STANDINGS: [Standing; 9] = [
     Standing::Unseen,
     Standing::Well,
     Standing::Stopped,
+    Standing::Absent,
     Standing::Done,
     Standing::Watched,
 ];
@@ -168,6 +169,8 @@ impl Counters {
             | Event::Acknowledged { .. }
             | Event::CommandQueued { .. }
             | Event::CommandDequeued { .. }
+            | Event::BringUpOrdered { .. }
+            | Event::BroughtUp { .. }
             | Event::Frozen { .. }
             | Event::Thawed { .. }
             | Event::MessageQueued { .. }

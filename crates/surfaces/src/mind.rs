@@ -74,6 +74,15 @@ impl Mind {
         }
     }
 
+    /// Of a deployment that has a directory and no containers.
+    pub(crate) async fn why_empty(&self, words: String) -> Answer<Option<Why>> {
+        match self {
+            Mind::Loop(handle) => handle.ask(move |engine, _| view::why_empty(engine, &words)).await,
+            #[cfg(test)]
+            Mind::Fixed(_) => Ok(None),
+        }
+    }
+
     pub(crate) async fn why(&self, subject: Subject, entries: Vec<Entry>) -> Answer<Why> {
         match self {
             Mind::Loop(handle) => handle.ask(move |engine, now| view::why(engine, &subject, &entries, now)).await,

@@ -46,6 +46,8 @@ pub enum Standing {
     Well,
     /// It is down, and shall be.
     Stopped,
+    /// A deployment that has a directory, and no containers.
+    Absent,
     /// A job that ended well.
     Done,
     /// It is shown only.
@@ -181,8 +183,20 @@ pub struct Deployment {
     pub since: Option<i64>,
     /// The reason, one line.
     pub why: String,
-    /// Its resources.
+    /// Its resources; none where it is known by its directory alone.
     pub resources: Vec<Resource>,
+    /// Its directory, where `docker.deployments_path` has one.
+    #[schema(required)]
+    pub folder: Option<Folder>,
+}
+
+/// The directory of a deployment.
+#[derive(Debug, ToSchema)]
+pub struct Folder {
+    /// Where it is.
+    pub path: String,
+    /// The names under which people reach the deployment.
+    pub domains: Vec<String>,
 }
 
 /// What a container does.

@@ -170,6 +170,7 @@ pub(super) fn remedy(
             | Standing::Unseen
             | Standing::Well
             | Standing::Stopped
+            | Standing::Absent
             | Standing::Done
             | Standing::Watched,
             _,

@@ -254,6 +254,13 @@ fn words<'e>(entry: &'e Entry, before: &mut Before<'e>) -> Option<(Tone, String)
         Event::Diagnosed { id, diagnosis, .. } => return before.cause(id, diagnosis),
         Event::Planned { .. } | Event::DiagnosisBegan { .. } | Event::CommandQueued { .. } => return None,
         Event::CommandDequeued { .. } | Event::LookRepeated { .. } | Event::PersonActed { .. } => return None,
+        Event::BringUpOrdered { .. } => return None, // The command tells it.
+        Event::BroughtUp { deployment, failed: None, .. } => {
+            (Good, format!("{deployment}: its containers are made and started"))
+        }
+        Event::BroughtUp { deployment, failed: Some(why), .. } => {
+            (Bad, format!("{deployment} was not brought up: {why}"))
+        }
         Event::Held { reason, .. } => (Waiting, format!("held: {reason}")),
         Event::ApprovalAsked { question, .. } => (Waiting, format!("a person is asked: {question}")),
         Event::ApprovalAnswered { by, approved: true, .. } => (Good, format!("{by} approved it")),

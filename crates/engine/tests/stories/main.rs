@@ -10,6 +10,7 @@ mod bounds;
 mod comes_back;
 mod crossings;
 mod excludes;
+mod folders;
 mod groups;
 mod heals;
 mod persons;

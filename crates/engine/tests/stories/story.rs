@@ -25,6 +25,7 @@ use model::fact::{
     Belongs, Condition, Definition, Dependency, Exit, Fact, Generation, Happening, Health, Incarnation, Kept, Look,
     Observation, RestartPolicy, Run, SourceTime, What,
 };
+use model::folder::BringUp;
 use model::incident::{Excerpt, IncidentId, Line, Outcome, Phase};
 use model::input::{Effect, Input, Report, SourceState};
 use model::intent::Wanted;
@@ -126,6 +127,8 @@ pub(crate) struct Story {
     /// What the hands were told and did not do.
     pub(crate) orders: Vec<Permit>,
     acts: Vec<(u64, ResourceId, Action)>,
+    /// The deployments that were to be brought up.
+    pub(crate) bring_ups: Vec<BringUp>,
     messages: Vec<Message>,
     /// Whether hands do what they are told.
     pub(crate) hands_work: bool,
@@ -206,6 +209,7 @@ impl Story {
             transcript: Vec::new(),
             orders: Vec::new(),
             acts: Vec::new(),
+            bring_ups: Vec::new(),
             messages: Vec::new(),
             hands_work: true,
             looks_work: true,
@@ -490,6 +494,10 @@ impl Story {
                     } else {
                         self.orders.push(*permit);
                     }
+                }
+                Effect::BringUp(order) => {
+                    self.say(&order.folder.deployment, "→ bring up");
+                    self.bring_ups.push(*order);
                 }
                 Effect::Send(parcel) => {
                     let text = format!("→ {}: message {}, try {}", parcel.channel, parcel.message.id.0, parcel.attempt);

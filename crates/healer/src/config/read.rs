@@ -58,6 +58,7 @@ impl<'a> Reader<'a> {
         let mode = self.mode();
         let host = self.host();
         let docker_hosts = self.docker_hosts(&host);
+        let deployments_path = self.deployments_path(&docker_hosts);
         let relist =
             self.single("docker.relist", RELIST, |node| value::duration(node.text()?).ok(), |d| value::written(*d));
         let budgets = self.budgets();
@@ -91,6 +92,7 @@ impl<'a> Reader<'a> {
             external_url,
             state_dir,
             docker_hosts,
+            deployments_path,
             relist,
             settings,
             maintenance,
@@ -162,6 +164,23 @@ impl<'a> Reader<'a> {
         let found: String = self.surroundings.host_name.chars().take(100).map(given).collect();
         let default = if found.is_empty() { "localhost".to_owned() } else { found };
         self.single("host.name", default, |node| node.text().map(str::to_owned), Clone::clone)
+    }
+
+    /// Directories are here, so their containers are on an engine that is here, too.
+    fn deployments_path(&mut self, hosts: &[DockerHost]) -> Option<PathBuf> {
+        const KEY: &str = "docker.deployments_path";
+        let path = self.base.join(self.text(KEY)?);
+        let place = self.at(KEY).map(|node| node.place.clone())?;
+        self.note(KEY, path.display().to_string(), self.origin(KEY));
+        let url = hosts.first().and_then(|host| host.url.as_deref());
+        if url.is_some_and(|url| !url.starts_with("unix://")) {
+            let says =
+                "the first engine of `docker.hosts` is not on this machine, and directories are: name a unix:// \
+                        socket there, or leave this key out"
+                    .to_owned();
+            self.findings.errors.push(Finding::at(&place, KEY, says));
+        }
+        Some(path)
     }
 
     fn docker_hosts(&mut self, host: &str) -> Vec<DockerHost> {

@@ -37,6 +37,7 @@ pub(crate) fn reload(previous: &Config, read: Result<Config, Errors>) -> Reload 
         ("listen", previous.listen != config.listen),
         ("state_dir", previous.state_dir != config.state_dir),
         ("docker.hosts", previous.docker_hosts != config.docker_hosts),
+        ("docker.deployments_path", previous.deployments_path != config.deployments_path),
         ("docker.relist", previous.relist != config.relist),
         ("host.name", previous.settings.instance != config.settings.instance),
     ];

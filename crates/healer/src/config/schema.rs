@@ -136,7 +136,11 @@ static DOCKER: &[Key] = &[
         Shape::List(&Shape::Section(DOCKER_HOST)),
         "the engines; default: the one of DOCKER_HOST, or the local one",
     ),
-    key("deployments_path", Shape::Later, "a directory per deployment, each with a compose file"),
+    key(
+        "deployments_path",
+        Shape::Path,
+        "a directory per deployment, each with a compose file; on the first engine's host",
+    ),
     key(
         "relist",
         Shape::Duration(Duration::from_secs(5), HOUR),

@@ -57,7 +57,6 @@ fn the_example_passes_with_warnings_alone() {
     assert_eq!(
         keys,
         [
-            "docker.deployments_path",
             "host.sample",
             "host.services",
             "host.disks",

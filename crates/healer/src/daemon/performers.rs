@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::Context as _;
-use docker::{Hands, Host};
+use docker::{Compose, Hands, Host};
 use model::ResourceId;
 use model::action::{Answer, Permit, PermitId};
 use model::fact::{Fact, Generation, Incarnation, Observation};
+use model::folder::BringUp;
 use model::incident::IncidentId;
 use model::input::{Effect, Input};
 use model::message::{Delivery, Parcel, Receipt};
@@ -147,6 +148,20 @@ impl Performers {
         });
     }
 
+    fn bring_up(&self, order: Box<BringUp>) {
+        let (back, gate) = (self.back.clone(), self.gate.clone());
+        let BringUp { command, folder, .. } = *order;
+        let engine = self.engines.get(&folder.host).cloned();
+        self.tasks.spawn(async move {
+            let result = match (engine, gate.pass_order()) {
+                (Some(engine), Ok(())) => Compose::new(engine.host.endpoint()).up(&folder).await,
+                (None, _) => Err(format!("there is no engine called {}", folder.host)),
+                (_, Err(withdrawn)) => Err(withdrawn.to_string()),
+            };
+            back.tell(Input::BroughtUp { command, result });
+        });
+    }
+
     fn send(&self, parcel: Box<Parcel>) {
         let back = self.back.clone();
         let Some(channel) = self.channels.get(&parcel.channel) else {
@@ -172,6 +187,7 @@ impl Perform for Performers {
             Effect::Look { resource, incarnation, ticket } => self.look(resource, incarnation, ticket),
             Effect::Gather { incident, resource, incarnation } => self.gather(incident, &resource, incarnation),
             Effect::Execute(permit) => self.execute(permit),
+            Effect::BringUp(order) => self.bring_up(order),
             Effect::Send(parcel) => self.send(parcel),
             // The loop's driver gives replies to whoever waits for them.
             Effect::Answer(_) => {}

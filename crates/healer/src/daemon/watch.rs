@@ -1,5 +1,6 @@
 //! What reaches the daemon from outside besides engines and people: signals, and a changed configuration.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -75,6 +76,49 @@ fn hindrance(room: Room) -> Option<&'static str> {
         Room::Unwritable => Some(
             "the journal cannot be written, being moved, deleted or damaged: healer only watches until it is started anew",
         ),
+    }
+}
+
+/// Where deployments have their directories.
+pub(crate) struct Folders {
+    /// A directory per deployment.
+    pub(crate) path: PathBuf,
+    /// The engine that their containers are on.
+    pub(crate) host: String,
+    /// How often they are looked at.
+    pub(crate) every: Duration,
+}
+
+/// Tells which deployments have a directory, whenever that changes; and in the status, if they cannot be read.
+pub(crate) async fn folders(folders: Folders, handle: Handle, stop: CancellationToken) {
+    const ABOUT: &str = "folders";
+    let (mut told, mut said) = (None, None);
+    loop {
+        let (path, host) = (folders.path.clone(), folders.host.clone());
+        let read = tokio::task::spawn_blocking(move || docker::folders(&path, &host)).await;
+        let says = match read {
+            Ok(Ok(found)) => {
+                if told.as_ref() != Some(&found) {
+                    handle.tell(Input::Folders { host: folders.host.clone(), folders: found.clone() });
+                    told = Some(found);
+                }
+                None
+            }
+            Ok(Err(error)) => {
+                Some(format!("docker.deployments_path: {} cannot be read: {error}", folders.path.display()))
+            }
+            // The process ends.
+            Err(_) => return,
+        };
+        if says != said {
+            says.iter().for_each(|says| tracing::warn!("{says}"));
+            handle.tell(Input::Warned { about: ABOUT.to_owned(), says: says.clone() });
+            said = says;
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(folders.every) => {}
+        }
     }
 }
 

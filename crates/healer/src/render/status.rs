@@ -199,6 +199,7 @@ fn count_of(standing: Standing, count: usize, page: &Page) -> String {
         Standing::NeedsYou => format!("{count} need you"),
         Standing::Unseen if count > 1 && page.source != Source::Daemon => format!("{count} were well"),
         Standing::Stopped => format!("{count} stopped on purpose"),
+        Standing::Absent => format!("{count} without containers"),
         Standing::Watched => format!("{count} only watched"),
         Standing::Healing | Standing::Held | Standing::Unknown | Standing::Unseen | Standing::Well | Standing::Done => {
             format!("{count} {}", page.word(standing))

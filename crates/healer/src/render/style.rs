@@ -28,7 +28,7 @@ pub(super) fn standing(standing: Standing) -> Style {
         Standing::Held => WAITING,
         Standing::Unknown | Standing::Unseen => UNKNOWN,
         Standing::Well => GOOD,
-        Standing::Stopped | Standing::Done | Standing::Watched => QUIET,
+        Standing::Stopped | Standing::Absent | Standing::Done | Standing::Watched => QUIET,
     }
 }
 
@@ -52,6 +52,7 @@ pub(super) fn word(standing: Standing) -> &'static str {
         Standing::Unseen => "unseen",
         Standing::Well => "well",
         Standing::Stopped => "stopped",
+        Standing::Absent => "absent",
         Standing::Done => "done",
         Standing::Watched => "watched",
     }
@@ -61,6 +62,7 @@ pub(super) fn word(standing: Standing) -> &'static str {
 pub(super) fn matters(standing: Standing) -> bool {
     match standing {
         Standing::NeedsYou | Standing::Healing | Standing::Held | Standing::Unknown => true,
-        Standing::Unseen | Standing::Well | Standing::Stopped | Standing::Done | Standing::Watched => false,
+        Standing::Unseen | Standing::Well | Standing::Stopped => false,
+        Standing::Absent | Standing::Done | Standing::Watched => false,
     }
 }

@@ -81,6 +81,7 @@ fn deployment_of(name: &str, wanted: &str, resources: Vec<Resource>) -> Deployme
         since: worst.since,
         why: worst.why,
         resources,
+        folder: None,
     }
 }
 

@@ -12,6 +12,7 @@ mod commands;
 mod configuration;
 mod daemon;
 mod docker;
+mod folders;
 mod heals;
 mod hook;
 mod kills;

@@ -256,7 +256,7 @@ impl World<'_> {
                     self.broken("no effect of an uncommitted decision", says);
                 }
             }
-            Effect::Look { .. } | Effect::Gather { .. } | Effect::Answer(_) => {}
+            Effect::Look { .. } | Effect::Gather { .. } | Effect::BringUp(_) | Effect::Answer(_) => {}
         }
     }
 

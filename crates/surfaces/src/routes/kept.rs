@@ -111,7 +111,7 @@ fn wellness(standing: Standing) -> &'static str {
     match standing {
         Standing::Well | Standing::Done => "healthy",
         Standing::NeedsYou | Standing::Healing | Standing::Held => "unhealthy",
-        Standing::Stopped => "stopped",
+        Standing::Stopped | Standing::Absent => "stopped",
         Standing::Unknown | Standing::Unseen | Standing::Watched => "unknown",
     }
 }

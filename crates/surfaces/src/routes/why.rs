@@ -32,6 +32,12 @@ pub(crate) async fn why(State(house): State<House>, RawQuery(raw): RawQuery) -> 
         let asked = words.clone();
         subject = house.read(move |reader| story::removed(reader, &asked)).await?;
     }
+    if subject == Err(Unclear::Nothing) {
+        let asked = words.clone();
+        if let Some(why) = house.ask(|mind| async move { mind.why_empty(asked).await }).await? {
+            return Ok(Json(why));
+        }
+    }
     let subject = subject.map_err(|unclear| match unclear {
         Unclear::Nothing => nothing(),
         Unclear::Several { .. } => Problem::new(StatusCode::CONFLICT, unclear.to_string()),

@@ -102,6 +102,7 @@ fn deployment(name: &str, host: &str, standing: Standing, resources: Vec<Resourc
         since: Some(now().wall),
         why,
         resources,
+        folder: None,
     }
 }
 

@@ -12,6 +12,11 @@ impl Story {
         self.engine.as_ref().expect("healer is dead")
     }
 
+    /// What `healer status` shows.
+    pub(crate) fn status(&self) -> model::view::Status {
+        engine::view::status(self.engine(), self.now())
+    }
+
     /// When (in seconds) an action on a service was ordered.
     pub(crate) fn ordered(&self, action: Action, name: &str) -> Vec<f64> {
         let of = named(name);

@@ -1,0 +1,132 @@
+//! Deployments that are known by their directory, and have no containers.
+
+use model::command::Ask;
+use model::folder::Folder;
+use model::input::Input;
+use model::intent::{Author, Wanted};
+use model::settings::Exclusion;
+use model::view::Standing;
+
+use crate::story::{HOST, Story, named};
+
+fn folder(deployment: &str) -> Folder {
+    Folder {
+        host: HOST.to_owned(),
+        deployment: deployment.to_owned(),
+        path: format!("/srv/deployments/{deployment}"),
+        services: vec!["app".to_owned()],
+        domains: Vec::new(),
+        flaw: None,
+    }
+}
+
+/// shop runs; wiki is a directory alone.
+fn wiki() -> Story {
+    let mut story = Story::of(&["shop/web"]);
+    let folders = vec![folder("shop"), folder("wiki")];
+    story.feed(Input::Folders { host: HOST.to_owned(), folders }).after(1.0);
+    story
+}
+
+fn start(words: &str) -> Ask {
+    Ask::Start(words.to_owned())
+}
+
+/// Compose says what came of the last order.
+fn ends(story: &mut Story, result: Result<(), String>) {
+    let command = story.bring_ups.last().unwrap().command.clone();
+    story.feed(Input::BroughtUp { command, result }).after(0.1);
+}
+
+#[test]
+fn a_directory_alone_is_shown_and_brought_up_at_a_persons_word_and_no_other() {
+    let mut story = wiki();
+    story.after_minutes(60.0);
+    assert!(story.bring_ups.is_empty(), "nobody has asked:\n{story}");
+    let shown: Vec<_> = story.status().deployments;
+    let shown: Vec<_> =
+        shown.iter().map(|d| (d.name.as_str(), d.standing, d.resources.len(), d.folder.is_some())).collect();
+    assert_eq!(shown, [("shop", Standing::Well, 1, true), ("wiki", Standing::Absent, 0, true)], "{story}");
+
+    story.says("ann", Ask::Stop("wiki".to_owned())).after(0.1);
+    assert!(story.to_string().contains("wiki has no containers: `healer start wiki` makes them"), "{story}");
+    story.says("ann", start("wiki")).after(1.0).says("bob", start("wiki")).after(1.0);
+    assert_eq!(story.bring_ups.len(), 1, "{story}");
+    assert!(story.to_string().contains("ann is having it brought up already"), "{story}");
+    story.runs("wiki/app");
+    story.relists().after(1.0);
+    ends(&mut story, Ok(()));
+    assert!(story.to_string().contains("wiki: its containers are made and started"), "{story}");
+    let by = story.folded().intents[&named("wiki/app")].clone();
+    assert_eq!((by.wanted, by.by), (Wanted::Running, Author::Person("ann".to_owned())), "{story}");
+    // From here on it is a deployment like any other.
+    story.crashes("wiki/app", 1).after(200.0);
+    assert_eq!(story.starts("wiki/app"), 1, "{story}");
+}
+
+#[test]
+fn who_removes_the_containers_wants_none() {
+    let mut story = wiki();
+    story.removed("shop/web").after_minutes(60.0);
+    assert!(story.bring_ups.is_empty() && story.starts("shop/web") == 0, "{story}");
+    let shop = story.status().deployments.into_iter().find(|d| d.name == "shop").unwrap();
+    assert!(shop.resources.is_empty() && shop.why.contains("healer start shop"), "{shop:?}");
+}
+
+#[test]
+fn what_may_not_be_brought_up_is_refused_with_the_reason() {
+    let refused = |story: &mut Story, words: &str| {
+        story.says("ann", start("wiki")).after(1.0);
+        assert!(story.bring_ups.is_empty(), "{words}:\n{story}");
+        assert!(story.to_string().contains(&format!("(not taken): {words}")), "{words}:\n{story}");
+    };
+    let mut story = wiki();
+    story.freezes().after(1.0);
+    refused(&mut story, "refused: frozen by ann: `healer thaw` ends that");
+
+    let mut story = wiki();
+    story.settings.exclude = vec![Exclusion::Deployment("w*".to_owned())];
+    let settings = story.settings.clone();
+    story.feed(Input::Configured(settings.into())).after(1.0);
+    refused(&mut story, "refused: wiki is excluded by the configuration");
+
+    let mut story = wiki();
+    let flawed = Folder { flaw: Some("compose.yml: no map".to_owned()), ..folder("wiki") };
+    story.feed(Input::Folders { host: HOST.to_owned(), folders: vec![flawed] }).after(1.0);
+    refused(&mut story, "refused: compose.yml: no map");
+
+    // While nobody sees its host, nobody knows that it has no containers.
+    let mut story = wiki();
+    story.unreachable().after(1.0);
+    refused(&mut story, "nothing that healer knows is called `wiki`");
+}
+
+#[test]
+fn an_order_survives_a_journal_that_fails_and_is_given_once() {
+    for written in [false, true] {
+        let mut story = wiki();
+        (story.appends_fail, story.fail_though_written) = (1, written);
+        story.says("ann", start("wiki")).after(1.0);
+        assert_eq!(story.bring_ups.len(), 1, "written: {written}\n{story}");
+        (story.appends_fail, story.fail_though_written) = (1, written);
+        ends(&mut story, Err("no such image".to_owned()));
+        assert_eq!(story.count("brought_up"), 1, "written: {written}\n{story}");
+        let told = story.to_string().matches("wiki was not brought up: no such image").count();
+        assert!(told >= 1, "written: {written}\n{story}");
+        story.says("ann", start("wiki")).after(1.0);
+        assert_eq!(story.bring_ups.len(), 2, "it may be tried again:\n{story}");
+    }
+}
+
+#[test]
+fn an_order_that_ended_with_its_process_is_told_and_not_repeated() {
+    let mut story = wiki();
+    story.says("ann", start("wiki")).after(1.0);
+    story.is_killed().process_starts().after(5.0);
+    assert_eq!(story.bring_ups.len(), 1, "{story}");
+    assert!(story.to_string().contains("wiki was not brought up: healer was ended while Compose was at it"), "{story}");
+    let folders = vec![folder("wiki")];
+    story.feed(Input::Folders { host: HOST.to_owned(), folders }).connects().after(5.0);
+    story.says("ann", start("wiki")).after(1.0);
+    assert_eq!(story.bring_ups.len(), 2, "{story}");
+}
