@@ -1,5 +1,6 @@
 //! Where the engine is: told by the configuration, else found as the docker command finds it.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +33,18 @@ impl Endpoint {
     /// [`Error::Unsupported`] with the remedy, for `ssh://`, TLS, and contexts that cannot be read.
     pub fn find(url: Option<&str>) -> Result<Endpoint, Error> {
         Self::find_in(url, &|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    }
+
+    /// As `DOCKER_HOST` names it.
+    #[must_use]
+    pub fn url(&self) -> OsString {
+        let (scheme, rest) = match self {
+            Endpoint::Unix(path) => ("unix://", path.as_os_str()),
+            Endpoint::Tcp(address) => ("tcp://", address.as_ref()),
+        };
+        let mut url = OsString::from(scheme);
+        url.push(rest);
+        url
     }
 
     fn find_in(url: Option<&str>, env: &dyn Fn(&str) -> Option<String>) -> Result<Endpoint, Error> {

@@ -28,7 +28,7 @@ const VARIABLES: [&str; 8] =
 /// Compose, pointed at one engine.
 #[derive(Debug, Clone)]
 pub struct Compose {
-    docker_host: String,
+    docker_host: OsString,
 }
 
 /// How the program is called.
@@ -42,7 +42,7 @@ impl Compose {
     /// For the engine at that endpoint.
     #[must_use]
     pub fn new(endpoint: &Endpoint) -> Compose {
-        Compose { docker_host: endpoint.to_string() }
+        Compose { docker_host: endpoint.url() }
     }
 
     /// Makes and starts all that a folder describes, as `up -d` there would. Refuses where a variable of the file is not
@@ -124,7 +124,9 @@ fn accepted(what: &str, output: &Output) -> Result<(), String> {
     }
     let said = String::from_utf8_lossy(&output.stderr);
     let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let last = lines[lines.len().saturating_sub(LINES_KEPT)..].join("; ");
+    // Of a traceback the last line names the error.
+    let kept = if lines.iter().any(|line| line.starts_with("Traceback ")) { 1 } else { LINES_KEPT };
+    let last = lines[lines.len().saturating_sub(kept)..].join("; ");
     Err(format!("{what}: {}", escape(&redact(&last), SAID_BYTES_MAX)))
 }
 

@@ -104,7 +104,7 @@ fn whole(request: &[u8]) -> bool {
 fn a_status(standing: &str) -> serde_json::Value {
     let at = json!({"wall": 1_000, "tick": 1});
     let deployment = json!({"name": "shop", "host": "web-1", "standing": standing, "wanted": "running",
-        "since": 500, "why": "for a reason", "resources": []});
+        "since": 500, "why": "for a reason", "resources": [], "folder": null});
     json!({"instance": "web-1", "version": "0", "now": at, "running_since": 0, "mode": "auto", "frozen": null,
         "warnings": [], "sources": [], "recoveries": [], "deployments": [deployment], "next": [], "waiting": []})
 }

@@ -148,9 +148,9 @@ impl Performers {
         });
     }
 
-    fn bring_up(&self, order: Box<BringUp>) {
+    fn bring_up(&self, order: BringUp) {
         let (back, gate) = (self.back.clone(), self.gate.clone());
-        let BringUp { command, folder, .. } = *order;
+        let BringUp { command, folder, .. } = order;
         let engine = self.engines.get(&folder.host).cloned();
         self.tasks.spawn(async move {
             let result = match (engine, gate.pass_order()) {
@@ -187,7 +187,7 @@ impl Perform for Performers {
             Effect::Look { resource, incarnation, ticket } => self.look(resource, incarnation, ticket),
             Effect::Gather { incident, resource, incarnation } => self.gather(incident, &resource, incarnation),
             Effect::Execute(permit) => self.execute(permit),
-            Effect::BringUp(order) => self.bring_up(order),
+            Effect::BringUp(order) => self.bring_up(*order),
             Effect::Send(parcel) => self.send(parcel),
             // The loop's driver gives replies to whoever waits for them.
             Effect::Answer(_) => {}

@@ -320,10 +320,11 @@ fn cells(row: &Row<'_>, hosts: bool, page: &Page) -> Vec<(String, anstyle::Style
     if hosts {
         cells.push((row.host.to_owned(), style::PLAIN));
     }
+    let never = if row.standing == Standing::Absent { "-" } else { "?" };
     cells.extend([
         (page.word(row.standing).to_owned(), style::standing(row.standing)),
         (row.wanted.to_owned(), quiet),
-        (row.since.map_or_else(|| "?".to_owned(), |since| page.ago(since)), quiet),
+        (row.since.map_or_else(|| never.to_owned(), |since| page.ago(since)), quiet),
         (page.localised(&row.why), quiet),
     ]);
     cells

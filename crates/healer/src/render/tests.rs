@@ -48,7 +48,7 @@ fn empty() -> Status {
 fn resource(deployment: &str, service: &str, standing: Standing, since_s: i64, why: &str) -> Resource {
     let id = ResourceId::docker("web-1", deployment, service, 1);
     let (wanted, run) = match standing {
-        Standing::Stopped => (Wanted::Stopped, Run::Exited),
+        Standing::Stopped | Standing::Absent => (Wanted::Stopped, Run::Exited),
         Standing::Unknown | Standing::Unseen => (Wanted::Unknown, Run::Exited),
         Standing::NeedsYou | Standing::Healing | Standing::Held => (Wanted::Running, Run::Exited),
         Standing::Well | Standing::Done | Standing::Watched => (Wanted::Running, Run::Running),

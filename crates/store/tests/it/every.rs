@@ -11,6 +11,7 @@ use model::fact::{
     Belongs, Condition, Definition, Dependency, Exit, Generation, Health, Incarnation, Kept, Look, RestartPolicy, Run,
     SourceTime,
 };
+use model::folder::{BringUp, Folder};
 use model::incident::{Escalation, Outcome, RollbackCause, Verification};
 use model::input::SourceState;
 use model::intent::{Author, Intent, Wanted};
@@ -172,6 +173,17 @@ fn of_acting() -> Vec<Event> {
     ]
 }
 
+fn folder() -> Folder {
+    Folder {
+        host: hostile(),
+        deployment: hostile(),
+        path: hostile(),
+        services: vec![hostile()],
+        domains: vec![hostile()],
+        flaw: Some(hostile()),
+    }
+}
+
 fn of_people() -> Vec<Event> {
     let (resource, command) = (resource(), CommandId(hostile()));
     let taken = |ask| Event::CommandTaken { id: CommandId(HOSTILE.to_owned()), who: HOSTILE.to_owned(), ask };
@@ -182,7 +194,11 @@ fn of_people() -> Vec<Event> {
         taken(Ask::Reject { incident: story::incident(41), because: hostile() }),
         taken(Ask::Thaw),
         Event::CommandQueued { id: command.clone(), who: hostile(), steps: vec![story::step(&resource)] },
-        Event::CommandDequeued { id: command, resource },
+        Event::CommandDequeued { id: command.clone(), resource },
+        Event::BringUpOrdered {
+            order: Box::new(BringUp { command: command.clone(), who: hostile(), folder: folder() }),
+        },
+        Event::BroughtUp { id: command, host: hostile(), deployment: hostile(), failed: Some(hostile()) },
         Event::Frozen { by: hostile(), because: hostile() },
         Event::Thawed { by: hostile() },
     ]
