@@ -36,14 +36,23 @@ const KNOWN_MAX: usize = 512;
 #[derive(Debug, Default)]
 pub(crate) struct Files(Mutex<BTreeMap<Vec<PathBuf>, Read>>);
 
-/// The services of a project with what each needs.
-type Needs = BTreeMap<String, Vec<Dependency>>;
+/// The services of a project with what is told of each.
+type Services = BTreeMap<String, Told>;
+
+/// What files tell of a service.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// What it needs before it starts.
+    pub(crate) needs: Vec<Dependency>,
+    /// The service whose network it shares.
+    pub(crate) network_of: Option<String>,
+}
 
 #[derive(Debug, Clone)]
 struct Read {
     /// When each file was changed last.
     changed: Vec<Option<SystemTime>>,
-    needs: Arc<Needs>,
+    services: Arc<Services>,
     /// Whether these are all services that the project has.
     whole: bool,
 }
@@ -51,7 +60,7 @@ struct Read {
 /// What the files say of one service.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Said {
-    pub(crate) needs: Vec<Dependency>,
+    pub(crate) told: Told,
     /// They can be read, and do not know it.
     pub(crate) is_orphan: bool,
 }
@@ -73,13 +82,13 @@ impl Files {
                 known.clear();
             }
             let variables = env_file.and_then(|path| text_of(&path)).map(|text| variables::of_env_file(&text));
-            let (needs, whole) = read(&paths, &variables.unwrap_or_default());
-            known.insert(paths.clone(), Read { changed, needs: Arc::new(needs), whole });
+            let (services, whole) = read(&paths, &variables.unwrap_or_default());
+            known.insert(paths.clone(), Read { changed, services: Arc::new(services), whole });
         }
         let Some(read) = known.get(&paths) else { return Said::default() };
-        match read.needs.get(service) {
-            Some(needs) => Said { needs: needs.clone(), is_orphan: false },
-            None => Said { needs: Vec::new(), is_orphan: read.whole },
+        match read.services.get(service) {
+            Some(told) => Said { told: told.clone(), is_orphan: false },
+            None => Said { told: Told::default(), is_orphan: read.whole },
         }
     }
 }
@@ -109,13 +118,17 @@ fn text_of(path: &Path) -> Option<String> {
 
 /// Later files add to earlier ones. Returns too whether all of them could be read and nothing is included from elsewhere, so
 /// that a service which is not among them is none of the project.
-fn read(paths: &[PathBuf], variables: &Variables) -> (Needs, bool) {
-    let (mut needs, mut whole) = (Needs::new(), true);
+fn read(paths: &[PathBuf], variables: &Variables) -> (Services, bool) {
+    let (mut services, mut whole) = (Services::new(), true);
     for path in paths {
         match text_of(path).map(|text| parse(&text, variables)) {
             Some(Ok((more, complete))) => {
                 whole &= complete;
-                more.into_iter().for_each(|(service, more)| merge(needs.entry(service).or_default(), more));
+                for (service, more) in more {
+                    let told = services.entry(service).or_default();
+                    merge(&mut told.needs, more.needs);
+                    told.network_of = more.network_of.or(told.network_of.take());
+                }
             }
             Some(Err(error)) => {
                 whole = false;
@@ -124,7 +137,7 @@ fn read(paths: &[PathBuf], variables: &Variables) -> (Needs, bool) {
             None => whole = false,
         }
     }
-    (needs, whole)
+    (services, whole)
 }
 
 fn merge(needs: &mut Vec<Dependency>, more: Vec<Dependency>) {
@@ -137,19 +150,20 @@ fn merge(needs: &mut Vec<Dependency>, more: Vec<Dependency>) {
 }
 
 /// The services of a file, and whether it names all that it is made of.
-fn parse(text: &str, variables: &Variables) -> Result<(Needs, bool), String> {
+fn parse(text: &str, variables: &Variables) -> Result<(Services, bool), String> {
     let options = serde_saphyr::options! {
         strict_booleans: false,
         with_snippet: false,
         budget: serde_saphyr::budget! { max_depth: DEPTH_MAX },
     };
     let file: File = serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())?;
-    let needs = |(name, service): (String, Option<Service>)| {
-        let needs = service.map(|service| service.needs(variables));
-        (name, needs.unwrap_or_default())
+    let told = |(name, service): (String, Option<Service>)| {
+        let told =
+            service.map(|service| Told { network_of: service.network_of(variables), needs: service.needs(variables) });
+        (name, told.unwrap_or_default())
     };
     let complete = file.services.is_some() && file.include.is_none();
-    Ok((file.services.unwrap_or_default().into_iter().map(needs).collect(), complete))
+    Ok((file.services.unwrap_or_default().into_iter().map(told).collect(), complete))
 }
 
 #[derive(Deserialize)]
@@ -184,6 +198,11 @@ struct Need {
 }
 
 impl Service {
+    fn network_of(&self, variables: &Variables) -> Option<String> {
+        let mode = filled(self.network_mode.as_ref()?, variables);
+        mode.strip_prefix("service:").map(|name| escape(name, NAME_BYTES_MAX))
+    }
+
     fn needs(self, variables: &Variables) -> Vec<Dependency> {
         let filled = |text: &String| filled(text, variables);
         let started = |name: &str| need(name, Condition::Started);
@@ -238,7 +257,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("compose.yml"), text).unwrap();
         let said = Files::default().say(&labels(folder.path(), "compose.yml", service));
-        said.needs.into_iter().map(|need| (need.service, need.condition)).collect()
+        said.told.needs.into_iter().map(|need| (need.service, need.condition)).collect()
+    }
+
+    #[test]
+    fn whose_network_it_shares_is_read_from_the_last_file_that_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+        write("a.yml", "services: {leech: {network_mode: \"service:${VPN:-gate}\"}, web: {network_mode: host}}");
+        write("b.yml", "services: {leech: {image: x}}");
+        write("c.yml", "services: {leech: {network_mode: \"service:other\"}}");
+        let network = |files, service| Files::default().say(&labels(folder.path(), files, service)).told.network_of;
+        assert_eq!(network("a.yml,b.yml", "leech").as_deref(), Some("gate"));
+        assert_eq!(network("a.yml,c.yml", "leech").as_deref(), Some("other"));
+        assert_eq!((network("a.yml", "web"), network("b.yml", "leech")), (None, None));
     }
 
     #[test]
@@ -308,12 +340,12 @@ services:
                     "started".clone_into(edge);
                 }
             }
-            let (needs, whole) =
+            let (services, whole) =
                 parse(&text, &Variables::new()).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             assert!(whole, "{}", path.display());
             let mut read: BTreeMap<(String, String), String> = BTreeMap::new();
-            for (service, needs) in needs {
-                for need in needs {
+            for (service, told) in services {
+                for need in told.needs {
                     let kind = match need.condition {
                         Condition::Started => "started",
                         Condition::Healthy => "healthy",
@@ -366,10 +398,10 @@ services:
         let (files, labels) = (Files::default(), labels(folder.path(), "a.yml,b.yml", "web"));
         let both =
             [("mq", Condition::Started), ("db", Condition::Healthy)].map(|(name, condition)| need(name, condition));
-        assert_eq!(files.say(&labels).needs, both);
+        assert_eq!(files.say(&labels).told.needs, both);
         write("a.yml", "services: {web: {}}");
         let later = SystemTime::now() + std::time::Duration::from_secs(2);
         fs::File::options().write(true).open(folder.path().join("a.yml")).unwrap().set_modified(later).unwrap();
-        assert_eq!(files.say(&labels).needs, [need("db", Condition::Healthy)]);
+        assert_eq!(files.say(&labels).told.needs, [need("db", Condition::Healthy)]);
     }
 }

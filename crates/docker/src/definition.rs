@@ -8,7 +8,7 @@ use model::fact::{Belongs, Condition, Definition, Dependency, Incarnation, Resta
 
 use crate::compose::Said;
 use crate::happening;
-use crate::wire::Inspect;
+use crate::wire::{self, Inspect};
 
 pub(crate) type Labels = BTreeMap<String, String>;
 
@@ -16,7 +16,7 @@ pub(crate) const PROJECT: &str = "com.docker.compose.project";
 pub(crate) const SERVICE: &str = "com.docker.compose.service";
 const NUMBER: &str = "com.docker.compose.container-number";
 const ONE_OFF: &str = "com.docker.compose.oneoff";
-const CONFIG_HASH: &str = "com.docker.compose.config-hash";
+pub(crate) const CONFIG_HASH: &str = "com.docker.compose.config-hash";
 const DEPENDS_ON: &str = "com.docker.compose.depends_on";
 const SELF: &str = "healer.platform/self";
 
@@ -111,17 +111,24 @@ pub(crate) fn definition(inspect: &Inspect, around: Around) -> Definition {
         config_hash: text(labels.get(CONFIG_HASH).map_or("", String::as_str)),
         belongs: around.owner.map_or_else(|| belongs(name, labels), Belongs::Owned),
         restart_policy: restart_policy(inspect),
-        depends_on: labels.get(DEPENDS_ON).map_or(around.files.needs, |list| depends_on(list)),
+        depends_on: labels.get(DEPENDS_ON).map_or(around.files.told.needs, |list| depends_on(list)),
         network_parent: around.network_parent,
         network_body: around.network_body,
         is_orphan: around.files.is_orphan,
         stops_by_kill: inspect.config.stop_signal.as_deref().and_then(happening::signal) == Some(happening::KILL),
         stop_timeout_s: inspect.config.stop_timeout.unwrap_or(STOP_TIMEOUT_DEFAULT_S),
         memory_limit_bytes: inspect.host_config.memory.and_then(|m| u64::try_from(m).ok()).unwrap_or(0),
+        anonymous_volume: inspect.mounts.iter().flatten().any(is_anonymous),
         removed_at_end: inspect.host_config.auto_remove.unwrap_or(false),
         labels: telling_labels(labels),
         healers_own: around.healers_own.or(labelled),
     }
+}
+
+/// The engine itself gives such a name, where nobody gave one.
+fn is_anonymous(mount: &wire::Mount) -> bool {
+    let given = |name: &str| name.len() != 64 || !name.bytes().all(|b| b.is_ascii_hexdigit());
+    mount.kind.as_deref() == Some("volume") && mount.name.as_deref().is_some_and(|name| !given(name))
 }
 
 fn restart_policy(inspect: &Inspect) -> RestartPolicy {
@@ -168,6 +175,12 @@ fn telling_labels(labels: &Labels) -> BTreeSet<String> {
 }
 
 /// The container whose network namespace is shared, as it was asked for: an id, or a name.
+/// A service of the deployment to which a container belongs.
+pub(crate) fn of_same_project(host: &str, inspect: &Inspect, service: &str) -> Option<ResourceId> {
+    let project = inspect.config.labels.as_ref()?.get(PROJECT)?;
+    Some(ResourceId::docker(host, project, service, 1))
+}
+
 pub(crate) fn network_parent(inspect: &Inspect) -> Option<&str> {
     inspect.host_config.network_mode.as_deref()?.strip_prefix("container:")
 }

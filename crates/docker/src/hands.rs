@@ -1,4 +1,4 @@
-//! What healer does to an engine's containers: look, read a log, start, stop. Nothing else, and never a restart in one
+//! What healer does to an engine's containers: look, read a log, start, stop, have Compose make anew. Nothing else, and never a restart in one
 //! call: that would undo a stop by somebody else in between (facts/intent.md, 0.4).
 
 use model::ResourceId;
@@ -7,6 +7,7 @@ use model::fact::{Fact, Incarnation, Observation};
 use model::incident::Excerpt;
 use tokio::time::{Instant, timeout_at};
 
+use crate::compose::Compose;
 use crate::error::Error;
 use crate::host::{ANSWER_WITHIN, Host};
 use crate::log;
@@ -44,20 +45,48 @@ impl Hands {
             Ok(Err(e)) => return Answer::Withheld(format!("no look was possible just before the act: {e}")),
             Err(_) => return Answer::Withheld("no look was possible just before the act: the time ran out".to_owned()),
         }
-        if let Err(why) = still() {
-            return Answer::Withheld(why);
-        }
         let verb = match permit.step.action {
             Action::Start => "start",
             // Without a time of ours the engine gives the container its own.
             Action::Stop => "stop",
+            Action::Recreate => return self.make_anew(&permit.incarnation, deadline, still).await,
         };
+        if let Err(why) = still() {
+            return Answer::Withheld(why);
+        }
         let left = deadline.saturating_duration_since(Instant::now());
         match timeout_at(deadline, self.host.order(&permit.incarnation, verb, left)).await {
             Ok(Ok(304)) => Answer::AlreadySo,
             Ok(Ok(_)) => Answer::Done,
             Ok(Err(e)) => refused(e),
             Err(_) => Answer::Unknown(format!("no answer within {} s", within.as_secs_f32())),
+        }
+    }
+
+    /// Has Compose make a container anew, if that makes nothing else of it. What forbids it is a failure: it stays so.
+    async fn make_anew(&self, id: &Incarnation, deadline: Instant, still: impl Fn() -> Result<(), String>) -> Answer {
+        let asked = async {
+            let inspect = self.host.inspect(id).await.map_err(|e| e.to_string())?;
+            let (image, labels) = (inspect.config.image.unwrap_or_default(), inspect.config.labels.unwrap_or_default());
+            let unchanged = Compose::new(self.host.endpoint()).unchanged(&labels).await?;
+            // An image that moved since is another one, whatever the file says.
+            let present = self.host.image_id(&image).await.map_err(|e| e.to_string())?;
+            if present.is_none() || present != inspect.image {
+                return Err("its image's name means another image by now, or none".to_owned());
+            }
+            Ok(unchanged)
+        };
+        let unchanged = match timeout_at(deadline, asked).await {
+            Ok(Ok(unchanged)) => unchanged,
+            Ok(Err(why)) => return Answer::Failed(why),
+            Err(_) => return Answer::Withheld("Compose did not tell in time what it would make".to_owned()),
+        };
+        if let Err(why) = still() {
+            return Answer::Withheld(why);
+        }
+        match unchanged.make_anew(deadline.saturating_duration_since(Instant::now())).await {
+            Ok(()) => Answer::Done,
+            Err(why) => Answer::Failed(why),
         }
     }
 

@@ -318,6 +318,25 @@ impl Host {
         }
     }
 
+    /// The id of the image that a name means at present, if it means any.
+    pub(crate) async fn image_id(&self, name: &str) -> Result<Option<String>, Error> {
+        #[derive(serde::Deserialize)]
+        struct Image {
+            #[serde(rename = "Id")]
+            id: String,
+        }
+        let path = format!("{}/images/{}/json", self.agreed().await?.prefix, image_part(name)?);
+        let answer = async {
+            let reply = http::request(&self.0.endpoint, Method::GET, &path, ANSWER_WITHIN).await?;
+            reply.accepted().await?.json::<Image>(INSPECT_BYTES_MAX).await
+        };
+        match in_time(ANSWER_WITHIN, &path, answer).await {
+            Ok(image) => Ok(Some(image.id)),
+            Err(Error::Refused { status: 404, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Looks at one container.
     ///
     /// The look's time is that of the question, not of the answer: what happened in between may be in it or not, and an
@@ -330,7 +349,11 @@ impl Host {
         let files = self.files_say(&inspect);
         let mut registry = self.registry();
         let around = Around {
-            network_parent: definition::network_parent(&inspect).and_then(|parent| registry.resolve(parent)),
+            network_parent: definition::network_parent(&inspect).and_then(|parent| {
+                // The engine still tells the id of one that is no more; the files, whose place it had.
+                let told = || definition::of_same_project(&self.0.name, &inspect, files.told.network_of.as_deref()?);
+                registry.resolve(parent).or_else(told)
+            }),
             network_body: definition::network_parent(&inspect).map(|parent| Incarnation(parent.into())),
             healers_own: self.healers_own(&inspect),
             files,
@@ -457,6 +480,13 @@ fn wall_ns() -> i64 {
 fn path_part(id: &Incarnation) -> Result<&str, Error> {
     let plain = !id.0.is_empty() && id.0.bytes().all(|b| b.is_ascii_alphanumeric());
     if plain { Ok(&id.0) } else { Err(Error::NotFound) }
+}
+
+/// An image's name as a part of a path.
+fn image_part(name: &str) -> Result<&str, Error> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-/:@".contains(&b);
+    let is_name = !name.is_empty() && name.bytes().all(plain) && !name.contains("..") && !name.starts_with('/');
+    if is_name { Ok(name) } else { Err(Error::Nonsense("its image has no name that could be asked for".to_owned())) }
 }
 
 /// The newest version that both speak.

@@ -67,6 +67,15 @@ pub(crate) struct Inspect {
     pub(crate) state: State,
     pub(crate) config: Config,
     pub(crate) host_config: HostConfig,
+    pub(crate) mounts: Option<Vec<Mount>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Mount {
+    #[serde(rename = "Type")]
+    pub(crate) kind: Option<String>,
+    pub(crate) name: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

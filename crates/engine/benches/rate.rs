@@ -354,7 +354,7 @@ impl Host {
         let at = self.at(&permit.step.resource);
         let event = match permit.step.action {
             Action::Start => self.starts(at),
-            Action::Stop => self.dies(at),
+            Action::Stop | Action::Recreate => self.dies(at),
         };
         self.due.push(event);
         self.due.push(Input::Answered(permit.id, Answer::Done));
@@ -389,6 +389,7 @@ fn service(deployment: usize, number: usize) -> Service {
         stops_by_kill: false,
         stop_timeout_s: 10,
         memory_limit_bytes: 0,
+        anonymous_volume: false,
         removed_at_end: false,
         labels: BTreeSet::new(),
         healers_own: None,

@@ -73,6 +73,10 @@ impl Engine {
         if change.stale {
             return;
         }
+        let ours = self.state.own_of(&seen.resource, &seen.incarnation, self.now.tick).is_some_and(|own| own.replaced);
+        if change.deploys && !ours {
+            self.world.deploy_seen(&seen.resource, self.now.tick);
+        }
         if world::is_for_good(&seen.fact) {
             self.watch.forget(&seen.incarnation);
         }
@@ -92,10 +96,11 @@ impl Engine {
         }
         let Some(body) = self.world.body_of(&seen.resource, &seen.incarnation) else { return };
         let Some(source) = self.world.source(seen.resource.host()) else { return };
+        let own = self.state.own_of(&seen.resource, &seen.incarnation, self.now.tick);
         let around = Around {
             events_are_lost: false,
             before: self.state.intents.get(&seen.resource),
-            own: self.state.own.get(&seen.incarnation),
+            own: own.filter(|own| !own.replaced || !self.faults.made_by_nobody),
             body,
             source,
             engine_started: self.state.recoveries.engine_started(seen.resource.host()),
@@ -131,7 +136,7 @@ impl Engine {
         let around = Around {
             events_are_lost: true,
             before: self.state.intents.get(resource),
-            own: self.state.own.get(incarnation),
+            own: self.state.own_of(resource, incarnation, self.now.tick),
             body,
             source,
             engine_started: self.state.recoveries.engine_started(resource.host()),
@@ -229,13 +234,19 @@ impl Engine {
 
     fn looked(&mut self, ticket: PermitId, seen: &Observation) {
         self.observed(seen);
+        let Some(act) = self.state.acts.get(&ticket) else { return };
+        // What was replaced tells of that only where it was not.
+        let replaced = act.permit.step.action == Action::Recreate && act.answer == Some(Answer::Done);
+        if replaced && act.permit.incarnation == seen.incarnation {
+            return;
+        }
         let shown = match &seen.fact {
             Fact::Looked(look) => Shown { found: Found::Is(look.run), source_at: Some(look.at) },
             Fact::Gone => Shown { found: Found::Gone, source_at: None },
             Fact::Happened(_) | Fact::ApiOpenAfter(_) | Fact::Unlooked(_) => return,
         };
         // Only an act whose answer is in may be settled by it: the look was taken after that.
-        if self.state.acts.get(&ticket).is_some_and(|act| act.answer.is_some()) {
+        if act.answer.is_some() {
             self.live.shown.insert(ticket, shown);
         }
     }
@@ -399,7 +410,7 @@ impl Engine {
         let around = Around {
             events_are_lost: false,
             before: self.state.intents.get(resource),
-            own: self.state.own.get(incarnation),
+            own: self.state.own_of(resource, incarnation, self.now.tick),
             body,
             source,
             engine_started: self.state.recoveries.engine_started(resource.host()),
@@ -418,11 +429,10 @@ impl Engine {
     /// Asks for the look that settles an act.
     pub(crate) fn look_at_act(&mut self, permit: PermitId) {
         let Some(act) = self.state.acts.get(&permit) else { return };
-        self.effects.push(Effect::Look {
-            resource: act.permit.step.resource.clone(),
-            incarnation: act.permit.incarnation.clone(),
-            ticket: Some(permit),
-        });
+        let resource = act.permit.step.resource.clone();
+        let made_anew = self.world.body(&resource).filter(|_| act.permit.step.action == Action::Recreate);
+        let incarnation = made_anew.map_or(&act.permit.incarnation, |(present, _)| present).clone();
+        self.effects.push(Effect::Look { resource, incarnation, ticket: Some(permit) });
     }
 
     /// Remembers whose act it was, for an answer that comes late.

@@ -46,6 +46,8 @@ pub struct Finding {
 
 /// All causes, in the order in which equals are preferred. A new one is a file and a line here.
 pub const CATALOGUE: &[Cause] = &[
+    // However it ended: no start helps while that is so.
+    dead_network::CAUSE,
     oom_main::CAUSE,
     cannot_start::CAUSE,
     never_started::CAUSE,
@@ -54,7 +56,6 @@ pub const CATALOGUE: &[Cause] = &[
     clean_exit::CAUSE,
     killed_by_host::CAUSE,
     crash::CAUSE,
-    dead_network::CAUSE,
     unhealthy::CAUSE,
     engine_stopped::CAUSE,
     cannot_tell::CAUSE,
@@ -74,8 +75,8 @@ pub fn diagnose(case: &Case, cites: Vec<EvidenceId>) -> Diagnosis {
     let (cause, finding) = best.unwrap_or_else(|| (&cannot_tell::CAUSE, cannot_tell::finding()));
     // A job is never rerun, however it ended.
     let mend = match finding.mend {
-        Mend::Start | Mend::Restart if case.is_job => Mend::Person,
-        mend @ (Mend::Start | Mend::Restart | Mend::Nothing | Mend::Person) => mend,
+        Mend::Start | Mend::Restart | Mend::Recreate if case.is_job => Mend::Person,
+        mend @ (Mend::Start | Mend::Restart | Mend::Recreate | Mend::Nothing | Mend::Person) => mend,
     };
     Diagnosis {
         cause: cause.name.to_owned(),
@@ -169,6 +170,7 @@ pub(crate) mod cases {
             stops_by_kill: false,
             stop_timeout_s: 10,
             memory_limit_bytes: 0,
+            anonymous_volume: false,
             removed_at_end: false,
             labels: Default::default(),
             healers_own: None,

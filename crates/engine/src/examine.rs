@@ -5,7 +5,7 @@ use std::time::Duration;
 use model::ResourceId;
 use model::event::Event;
 use model::fact::{Incarnation, RestartPolicy, Run};
-use model::incident::{Case, Confidence, Evidence, Phase};
+use model::incident::{Case, Confidence, DeadNetwork, Evidence, Phase};
 use model::input::Effect;
 use model::intent::Wanted;
 
@@ -104,7 +104,12 @@ impl Engine {
             is_job: self.world.is_awaited_job(resource),
             ended_by_us: self.is_ended_by_us(incarnation, body),
             ended_with: self.ended_with(resource, body),
-            network: self.world.dead_network(resource),
+            network: match self.world.dead_network(resource) {
+                Some(DeadNetwork::StartedAnew(parent)) if self.faults.made_anew_too_easily => {
+                    Some(DeadNetwork::MadeAnew(parent))
+                }
+                dead => dead,
+            },
         })
     }
 

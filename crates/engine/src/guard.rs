@@ -75,7 +75,10 @@ impl Engine {
     /// Judges a person's act: exclusion and leadership apply, and busy; policy, risk, budgets and silences do not. During
     /// a freeze only what stops passes, and what closes a pair.
     pub(crate) fn guard_person(&self, who: &str, step: &Step) -> Verdict {
-        let opens = matches!((step.action, step.pair), (Action::Start, Pair::None) | (Action::Stop, Pair::Opens));
+        let opens = matches!(
+            (step.action, step.pair),
+            (Action::Start | Action::Recreate, Pair::None) | (Action::Stop, Pair::Opens)
+        );
         let away = self.world.source(step.resource.host()).is_none_or(|source| source.generation.is_none());
         let unseen = away || self.world.body(&step.resource).is_none() && self.may_be_there(&step.resource);
         let no = self
@@ -341,7 +344,7 @@ impl Engine {
         }
         leases.extend(self.world.network_children(&step.resource).cloned());
         match (step.action, step.pair) {
-            (Action::Stop, _) | (Action::Start, Pair::Closes) => {
+            (Action::Stop | Action::Recreate, _) | (Action::Start, Pair::Closes) => {
                 leases.extend(self.world.dependents(&step.resource).cloned());
             }
             (Action::Start, Pair::None | Pair::Opens) => {}

@@ -37,7 +37,7 @@ pub mod world;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use model::action::{Action, Behalf, Pair, Permit, PermitId};
+use model::action::{Action, Behalf, Pair, Permit, PermitId, Step};
 use model::command::{CommandId, Reply, ReplyLine};
 use model::event::{Entry, Event, VERSION};
 use model::fact::{Incarnation, Run, SourceTime};
@@ -217,6 +217,10 @@ pub struct Faults {
     pub exempt_for_good: bool,
     /// Nobody notices that a shared network is dead.
     pub network_ignored: bool,
+    /// What is to be started anew in another's network is made anew.
+    pub made_anew_too_easily: bool,
+    /// The body that an order of ours has made is somebody else's.
+    pub made_by_nobody: bool,
     /// That others of a deployment were stopped says nothing of one that was down then.
     pub others_ignored: bool,
     /// What a recovery will tell is told by itself too.
@@ -421,7 +425,8 @@ impl Engine {
     /// What healer stops, or has stopped, in order to start it, and has not started yet.
     #[must_use]
     pub fn held_down(&self) -> BTreeSet<ResourceId> {
-        let acts = self.state.acts.values().map(|act| &act.permit.step).filter(|step| step.pair != Pair::None);
+        let takes_down = |step: &&Step| step.pair != Pair::None || step.action == Action::Recreate;
+        let acts = self.state.acts.values().map(|act| &act.permit.step).filter(takes_down);
         let queued = self.state.queue.iter().filter_map(|queued| queued.steps.first());
         let queued = queued.filter(|step| step.pair == Pair::Closes);
         let open = self.state.open_incidents().filter(|incident| self.pair_is_open(incident));
@@ -512,6 +517,7 @@ fn lets_go(event: &Event) -> bool {
 pub fn needs_wanted_running(permit: &Permit) -> bool {
     match (&permit.behalf, permit.step.action, permit.step.pair) {
         (Behalf::Person(_), _, _) | (Behalf::Incident(_), Action::Stop, Pair::None | Pair::Closes) => false,
-        (Behalf::Incident(_), Action::Start, _) | (Behalf::Incident(_), Action::Stop, Pair::Opens) => true,
+        (Behalf::Incident(_), Action::Start | Action::Recreate, _)
+        | (Behalf::Incident(_), Action::Stop, Pair::Opens) => true,
     }
 }

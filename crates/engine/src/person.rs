@@ -220,7 +220,7 @@ impl Engine {
         let ordered = steps.filter(|step| step.resource == *resource).map(|step| (step.action, step.pair)).next_back();
         let pair_is_open = self.state.open_incident(resource).is_some_and(|incident| self.pair_is_open(incident));
         match ordered {
-            Some((Action::Start, _) | (Action::Stop, Pair::Opens)) => Wanted::Running,
+            Some((Action::Start | Action::Recreate, _) | (Action::Stop, Pair::Opens)) => Wanted::Running,
             Some((Action::Stop, Pair::None | Pair::Closes)) => Wanted::Stopped,
             None if pair_is_open || self.is_up(resource) => Wanted::Running,
             None => Wanted::Stopped,
@@ -324,6 +324,7 @@ impl Engine {
         let short = resource.short();
         let text = match (act.permit.step.action, reached, &act.answer) {
             (Action::Start, true, _) => "started".to_owned(),
+            (Action::Recreate, true, _) => "made anew".to_owned(),
             (Action::Stop, true, Some(Answer::AlreadySo)) => {
                 "it is down already; it stays down until somebody starts it".to_owned()
             }
@@ -333,6 +334,7 @@ impl Engine {
                 format!("{why}, and nothing shows that it was done: {action} is tried again")
             }
             (Action::Start, false, _) => format!("it was started, and does not run: `healer why {short}`"),
+            (Action::Recreate, false, _) => format!("it was not made anew: `healer why {short}`"),
             (Action::Stop, false, _) => format!("it was told to stop, and still runs: `healer why {short}`"),
         };
         self.reply_line(command, ReplyLine { failed: !reached, ..line(Some(&resource), &text) });
@@ -356,7 +358,7 @@ impl Engine {
     fn must_wait(&self, command: &CommandId, step: &Step) -> bool {
         let same = self.state.acts.values().any(|act| act.permit.step.resource == step.resource);
         let before: Vec<&ResourceId> = match step.action {
-            Action::Start => self.world.parents(&step.resource).collect(),
+            Action::Start | Action::Recreate => self.world.parents(&step.resource).collect(),
             Action::Stop => self.world.dependents(&step.resource).collect(),
         };
         let queued = self.state.queue.iter().any(|other| {
@@ -385,7 +387,7 @@ impl Engine {
         // Somebody wanted something else in the meantime: the later word counts.
         let wanted = self.state.intents.get(&step.resource).map(|intent| intent.wanted);
         let contradicted = match (step.action, step.pair) {
-            (Action::Start, _) | (Action::Stop, Pair::Opens) => wanted != Some(Wanted::Running),
+            (Action::Start | Action::Recreate, _) | (Action::Stop, Pair::Opens) => wanted != Some(Wanted::Running),
             (Action::Stop, Pair::None | Pair::Closes) => wanted == Some(Wanted::Running),
         };
         let verdict = self.guard_person(who, step);

@@ -1,11 +1,14 @@
 //! Playbooks: which steps mend what. An action is declared in the catalogue below, with its risk and its page.
 
+use model::ResourceId;
 use model::action::{Action, Pair, Plan, Risk, Spec, Step};
+use model::fact::{Belongs, Definition};
 use model::incident::Mend;
-use model::{ResourceId, fact::Definition};
 
 /// How long a start may take before nobody waits for its answer any longer.
 const START_TIMEOUT_MS: u64 = 30_000;
+/// What asking Compose about its files and making a container may take, beyond the stop of the old one.
+const RECREATE_TIMEOUT_MS: u64 = 120_000;
 /// What a stop may take beyond the service's own stop timeout.
 const STOP_MARGIN_MS: u64 = 15_000;
 /// A service that may take for ever to stop is waited for this long.
@@ -26,18 +29,28 @@ pub const CATALOGUE: &[Spec] = &[
                  start again (restart is stop, look, start; never the engine's own restart, which undoes a stop that \
                  somebody else has under way), to obey an owner whose stop crossed our start, or at a person's word.",
     },
+    Spec {
+        action: Action::Recreate,
+        risk: Risk::Moderate,
+        manual: "recreate: has Compose make the container anew, and nothing but it: only while the deployment's files say of \
+                 it what they said when it was made (the same hash, by the same generation of Compose), every variable is \
+                 set, and its image's name still means the image that it runs. What the container has written outside of \
+                 its volumes is lost; one with a volume that has no name is not made anew unasked. It cannot be undone.",
+    },
 ];
 
 /// The step that does `action` to a resource.
 #[must_use]
 pub fn step(action: Action, resource: &ResourceId, definition: Option<&Definition>, pair: Pair) -> Step {
+    let stop_ms = || {
+        let own_s = definition.map_or(10, |definition| definition.stop_timeout_s);
+        let own_s = u64::try_from(own_s).unwrap_or(STOP_TIMEOUT_MAX_S).min(STOP_TIMEOUT_MAX_S);
+        own_s * 1_000 + STOP_MARGIN_MS
+    };
     let timeout_ms = match action {
         Action::Start => START_TIMEOUT_MS,
-        Action::Stop => {
-            let own_s = definition.map_or(10, |definition| definition.stop_timeout_s);
-            let own_s = u64::try_from(own_s).unwrap_or(STOP_TIMEOUT_MAX_S).min(STOP_TIMEOUT_MAX_S);
-            own_s * 1_000 + STOP_MARGIN_MS
-        }
+        Action::Stop => stop_ms(),
+        Action::Recreate => stop_ms() + RECREATE_TIMEOUT_MS,
     };
     Step { action, resource: resource.clone(), pair, timeout_ms }
 }
@@ -54,10 +67,14 @@ pub fn for_mend(mend: Mend, resource: &ResourceId, definition: Option<&Definitio
     let (playbook, steps) = match mend {
         Mend::Start => ("start", vec![step(Action::Start, resource, definition, Pair::None)]),
         Mend::Restart => ("restart", restart_steps(resource, definition)),
+        // Of what Compose did not make, no file says how to make it.
+        Mend::Recreate if definition?.belongs != Belongs::ComposeService => return None,
+        Mend::Recreate => ("recreate", vec![step(Action::Recreate, resource, definition, Pair::None)]),
         Mend::Nothing | Mend::Person => return None,
     };
     let risk_of = |step: &Step| CATALOGUE.iter().find(|spec| spec.action == step.action).map(|spec| spec.risk);
-    let risk = steps.iter().filter_map(risk_of).max().unwrap_or(Risk::Dangerous);
+    let loses_a_volume = mend == Mend::Recreate && definition.is_none_or(|definition| definition.anonymous_volume);
+    let risk = steps.iter().filter_map(risk_of).max().filter(|_| !loses_a_volume).unwrap_or(Risk::Dangerous);
     // A safe plan may fail as often as it may be tried; any other once.
     let may_fail = if risk == Risk::Safe { attempts_max } else { 1 };
     Some(Plan { playbook: playbook.to_owned(), steps, risk, may_fail })
@@ -79,7 +96,7 @@ mod tests {
 
     #[test]
     fn every_action_has_its_page() {
-        for action in [Action::Start, Action::Stop] {
+        for action in [Action::Start, Action::Stop, Action::Recreate] {
             assert!(CATALOGUE.iter().any(|spec| spec.action == action && spec.manual.len() > 40));
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::action::{Action, Answer, Pair, PermitId};
+use model::action::{Action, Answer, Pair, Permit, PermitId};
 use model::event::Event;
 use model::fact::{self, Run};
 use model::incident::{Escalation, Outcome, Phase, Verification};
@@ -170,11 +170,17 @@ impl Engine {
         is_up(shown) || (shown.found == Found::Is(Run::Exited) && just_ended)
     }
 
+    /// Whether another body stands for a resource than the one that was to be replaced.
+    fn is_made_anew(&self, permit: &Permit) -> bool {
+        self.world.body(&permit.step.resource).is_some_and(|(present, _)| *present != permit.incarnation)
+    }
+
     fn emit_settled(&mut self, id: PermitId, act: &Act, shown: &Shown) -> bool {
         let reached = match act.permit.step.action {
             Action::Start => is_up(shown),
             // What the engine is about to start again is not stopped.
             Action::Stop => !is_up(shown) && !matches!(shown.found, Found::Is(Run::Restarting) | Found::Unseen),
+            Action::Recreate => is_up(shown) && self.is_made_anew(&act.permit),
         };
         let incident = act.permit.behalf.incident().cloned();
         let resource = act.permit.step.resource.clone();
@@ -228,6 +234,7 @@ impl Engine {
                         match act.permit.step.action {
                             Action::Start => "it does not run".to_owned(),
                             Action::Stop => "it did not stop".to_owned(),
+                            Action::Recreate => "it was not made anew".to_owned(),
                         }
                     }
                 };

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use model::action::{Answer, Behalf, Permit, PermitId, Step};
+use model::action::{Action, Answer, Behalf, Permit, PermitId, Step};
 use model::alert::{self, Alert};
 use model::command::CommandId;
 use model::event::{Entry, Event};
@@ -80,6 +80,9 @@ pub struct State {
     pub acts: BTreeMap<PermitId, Act>,
     /// What we did to each body, for telling our own events from somebody else's.
     pub own: BTreeMap<Incarnation, Own>,
+    /// What we did to the body that an order of ours makes of a resource, and that is not known by its name yet.
+    #[serde(default)]
+    pub made: BTreeMap<ResourceId, Own>,
     /// Who froze it.
     pub frozen: Option<model::view::Frozen>,
     /// What waits to be delivered.
@@ -150,6 +153,9 @@ pub struct Own {
     /// When the last order was given.
     #[serde(default)]
     pub ordered_at: Tick,
+    /// We have it made anew: that it is set aside, renamed or removed is nobody's deploy.
+    #[serde(default)]
+    pub replaced: bool,
     /// Starts that were ordered in this process's life.
     pub starts: u32,
     /// Those of them that are not over yet.
@@ -322,9 +328,13 @@ impl State {
                 if let Some(act) = self.acts.get_mut(permit).filter(|act| act.answer.is_none()) {
                     act.answer = Some(answer.clone());
                     act.answered = Some(now.tick);
-                    let own = self.own.entry(act.permit.incarnation.clone()).or_default();
-                    own.take_back(act.permit.step.action, answer);
                     let permit = &act.permit;
+                    let own = self.own.entry(permit.incarnation.clone()).or_default();
+                    own.take_back(permit.step.action, answer);
+                    if permit.step.action == Action::Recreate {
+                        let made = self.made.entry(permit.step.resource.clone()).or_default();
+                        made.take_back(Action::Start, answer);
+                    }
                     let counted = matches!(permit.behalf, Behalf::Incident(_)) && !permit.unhindered;
                     if matches!(answer, Answer::Withheld(_)) {
                         let first = self.recoveries.take_start_back(permit);
@@ -339,7 +349,11 @@ impl State {
                     let own = self.own.entry(act.permit.incarnation.clone()).or_default();
                     // Without a look it is over all the same: our time stands for the source's, which on a local engine is one.
                     let over = source_at.unwrap_or(SourceTime(now.wall.0.saturating_mul(1_000_000)));
-                    own.close(&act, over, *reached, now.tick);
+                    own.close(&act, act.permit.step.action, over, *reached, now.tick);
+                    if act.permit.step.action == Action::Recreate {
+                        let made = self.made.entry(act.permit.step.resource.clone()).or_default();
+                        made.close(&act, Action::Start, over, *reached, now.tick);
+                    }
                 }
             }
             Event::CommandTaken { id, .. } => {
@@ -408,6 +422,7 @@ impl State {
                 self.others.forget(resource);
                 self.adopted.remove(resource);
                 self.own.retain(|of, own| of != incarnation && own.of.as_ref() != Some(resource));
+                self.made.remove(resource);
             }
             Event::Ended => self.recoveries.healer_ended(now.wall),
             Event::ClockJumped { by_ms } if *by_ms < 0 => self.turn_back(now.wall),
@@ -442,7 +457,7 @@ impl State {
             intent.source_at = Some(now);
         }
         self.stops.values_mut().for_each(|stop| stop.at = now.min(stop.at));
-        for own in self.own.values_mut() {
+        for own in self.own.values_mut().chain(self.made.values_mut()) {
             let (_, come_at) = &mut own.starts_come;
             for at in [come_at, &mut own.starts_closed, &mut own.stops_closed, &mut own.stops_before_closed] {
                 *at = at.map(|at| now.min(at));
@@ -487,10 +502,19 @@ impl State {
     fn apply_started(&mut self, permit: &Permit, attempt: u32, now: Now) {
         self.last_permit = self.last_permit.max(permit.id.0);
         self.forget_replaced_bodies(permit, now.tick);
+        let resource = &permit.step.resource;
+        if !self.own.contains_key(&permit.incarnation)
+            && let Some(made) = self.made.remove(resource)
+        {
+            self.own.insert(permit.incarnation.clone(), made);
+        }
         let own = self.own.entry(permit.incarnation.clone()).or_default();
-        own.of = Some(permit.step.resource.clone());
-        own.ordered_at = now.tick;
-        own.ordered(permit.step.action);
+        own.ordered(permit.step.action, resource, now.tick);
+        if permit.step.action == Action::Recreate {
+            let made = self.made.entry(resource.clone()).or_default();
+            made.ordered(Action::Start, resource, now.tick);
+            made.replaced = true;
+        }
         let first_of_a_recovery = self.recoveries.note_start(permit);
         if let Behalf::Incident(_) = permit.behalf {
             let outside = permit.unhindered || first_of_a_recovery;
@@ -512,6 +536,13 @@ impl State {
             }
         }
         self.acts.insert(permit.id, Act { permit: permit.clone(), answer: None, answered: None, command });
+    }
+
+    /// What we did to a body, known by its name or not yet.
+    #[must_use]
+    pub fn own_of(&self, resource: &ResourceId, incarnation: &Incarnation, now: Tick) -> Option<&Own> {
+        let made = || self.made.get(resource).filter(|own| now.since(own.ordered_at) < REPLACED_KEPT);
+        self.own.get(incarnation).or_else(made)
     }
 
     /// What we did long ago to a body that another one has taken the place of explains nothing any more.
@@ -552,9 +583,13 @@ impl Own {
         }
     }
 
-    fn ordered(&mut self, action: model::action::Action) {
+    /// Of one that is made anew: the body that is there is stopped by that.
+    fn ordered(&mut self, action: Action, of: &ResourceId, at: Tick) {
+        self.of = Some(of.clone());
+        self.ordered_at = at;
+        self.replaced = action == Action::Recreate;
         match action {
-            model::action::Action::Start => {
+            Action::Start => {
                 self.starts += 1;
                 self.starts_open += 1;
                 // One that was not carried out leaves the life before it as it is.
@@ -564,7 +599,7 @@ impl Own {
                 self.stops = 0;
                 self.stops_closed = None;
             }
-            model::action::Action::Stop => {
+            Action::Stop | Action::Recreate => {
                 if self.stops_closed.is_some() {
                     // Those before are over, and explain nothing of what this one does.
                     (self.stops_before, self.stops_before_closed) = (self.stops, self.stops_closed);
@@ -588,7 +623,7 @@ impl Own {
     }
 
     /// An order that was surely not carried out explains nothing.
-    fn take_back(&mut self, action: model::action::Action, answer: &Answer) {
+    fn take_back(&mut self, action: Action, answer: &Answer) {
         let surely_not = match answer {
             Answer::AlreadySo | Answer::Withheld(_) => true,
             // A start that failed may have emitted a `start`, a stop that failed may have sent its signal.
@@ -596,11 +631,11 @@ impl Own {
         };
         match action {
             _ if !surely_not => {}
-            model::action::Action::Start => {
+            Action::Start => {
                 self.starts = self.starts.saturating_sub(1);
                 self.starts_open = self.starts_open.saturating_sub(1);
             }
-            model::action::Action::Stop => {
+            Action::Stop | Action::Recreate => {
                 self.stops = self.stops.saturating_sub(1);
                 self.stops_open = self.stops_open.saturating_sub(1);
             }
@@ -608,15 +643,17 @@ impl Own {
     }
 
     /// An order is over: what happens after this moment is somebody else's.
-    fn close(&mut self, act: &Act, over: SourceTime, reached: bool, now: Tick) {
+    fn close(&mut self, act: &Act, action: Action, over: SourceTime, reached: bool, now: Tick) {
         let taken_back = matches!(act.answer, Some(Answer::AlreadySo | Answer::Withheld(_)));
-        match act.permit.step.action {
-            model::action::Action::Stop => {
+        // Of the one that was replaced the removal may come later.
+        self.replaced &= action == Action::Recreate && reached;
+        match action {
+            Action::Stop | Action::Recreate => {
                 self.stops_closed = Some(over);
                 self.stops_open = self.stops_open.saturating_sub(u32::from(!taken_back));
             }
-            model::action::Action::Start if taken_back => {}
-            model::action::Action::Start => {
+            Action::Start if taken_back => {}
+            Action::Start => {
                 self.starts_open = self.starts_open.saturating_sub(1);
                 self.starts_closed = if reached {
                     // An earlier order that comes late finds it running, and starts nothing.

@@ -125,6 +125,8 @@ pub struct Change {
     pub redefined: bool,
     /// A look showed it running since a start of which nothing was known.
     pub start_is_news: bool,
+    /// Something is put in the place of something else.
+    pub deploys: bool,
 }
 
 impl World {
@@ -251,13 +253,15 @@ impl World {
         })
     }
 
-    /// Why the network namespace that a running resource shares is dead, if it is: known of both by looks.
+    /// Why the network namespace that a resource shares is dead, if it is: known of both by looks. What is down shares none,
+    /// and can join none where the container that it names is no more.
     #[must_use]
     pub fn dead_network(&self, resource: &ResourceId) -> Option<DeadNetwork> {
         if !self.sharing.contains(resource) {
             return None;
         }
-        let (_, child) = self.body(resource).filter(|(_, body)| body.run == Run::Running && body.is_looked_at())?;
+        let joins = |run| matches!(run, Run::Running | Run::Exited | Run::Created);
+        let (_, child) = self.body(resource).filter(|(_, body)| joins(body.run) && body.is_looked_at())?;
         let shared = child.definition.as_ref()?.network_body.as_ref()?;
         if !self.source(resource.host()).is_some_and(|source| source.listed) {
             return None;
@@ -270,7 +274,7 @@ impl World {
             );
         };
         let running = bodies.get(shared).filter(|body| body.run == Run::Running && body.is_looked_at())?;
-        (running.started > child.started).then(|| DeadNetwork::StartedAnew(parent.clone()))
+        (child.run == Run::Running && running.started > child.started).then(|| DeadNetwork::StartedAnew(parent.clone()))
     }
 
     /// The resources of the same deployment that need this one.
@@ -435,7 +439,7 @@ impl World {
             return Change { stale: true, ..Change::default() };
         }
         if is_for_good(&seen.fact) {
-            return self.forget(seen, now);
+            return self.forget(seen);
         }
         let bodies = self.bodies.entry(seen.resource.clone()).or_default();
         // What could not be looked at was not seen, through whatever connection.
@@ -463,12 +467,9 @@ impl World {
             Fact::Happened(happening) => body.happened(happening, seen.generation),
             Fact::ApiOpenAfter(_) | Fact::Gone | Fact::Unlooked(_) => {}
         }
-        let deploy = matches!(&seen.fact, Fact::Happened(Happening { what: What::Renamed { .. }, .. }));
-        if deploy {
-            self.deploy_seen(&seen.resource, now);
-        }
+        let deploys = matches!(&seen.fact, Fact::Happened(Happening { what: What::Renamed { .. }, .. }));
         let redefined = self.is_redefined(&seen.resource);
-        Change { overtaken, redefined, start_is_news, ..Change::default() }
+        Change { overtaken, redefined, start_is_news, deploys, ..Change::default() }
     }
 
     /// Whether what stands for a resource is made of something else than what stood for it before: told once.
@@ -488,7 +489,7 @@ impl World {
         self.sources.get(resource.host()).is_some_and(|source| source.ever_listed)
     }
 
-    fn forget(&mut self, seen: &Observation, now: Tick) -> Change {
+    fn forget(&mut self, seen: &Observation) -> Change {
         if !matches!(seen.fact, Fact::Gone) && !self.destroyed.contains(&seen.incarnation) {
             self.destroyed.push_back(seen.incarnation.clone());
             if self.destroyed.len() > DESTROYED_MAX {
@@ -503,14 +504,13 @@ impl World {
         if vanished {
             self.bodies.remove(&seen.resource);
             self.stood.remove(&seen.resource);
-        } else {
-            // One of several bodies went: an old one was replaced.
-            self.deploy_seen(&seen.resource, now);
         }
-        Change { vanished, redefined: self.is_redefined(&seen.resource), ..Change::default() }
+        // One of several bodies went: an old one was replaced.
+        Change { vanished, deploys: !vanished, redefined: self.is_redefined(&seen.resource), ..Change::default() }
     }
 
-    fn deploy_seen(&mut self, resource: &ResourceId, now: Tick) {
+    /// Somebody replaces a part of the deployment of `resource`.
+    pub(crate) fn deploy_seen(&mut self, resource: &ResourceId, now: Tick) {
         let key = (resource.host().to_owned(), resource.deployment().to_owned());
         self.deploys.insert(key, now.after(DEPLOY_QUIET));
         self.deploys.retain(|_, until| *until > now);

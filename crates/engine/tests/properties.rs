@@ -71,6 +71,7 @@ fn definition(of: u8, policy: u8, belongs: u8) -> Arc<Definition> {
         stops_by_kill: false,
         stop_timeout_s: i64::from(policy % 4) - 1,
         memory_limit_bytes: 0,
+        anonymous_volume: false,
         removed_at_end: false,
         labels: BTreeSet::new(),
         healers_own: None,
@@ -364,8 +365,12 @@ impl Life {
         assert!(decision.entries.iter().any(told), "an act without its event: {permit:?}");
         let wanted = self.journal.intents.get(&permit.step.resource).map(|intent| intent.wanted);
         match (&permit.behalf, permit.step.action) {
-            (Behalf::Incident(_), Action::Start) => assert_eq!(wanted, Some(Wanted::Running), "{permit:?}"),
-            (Behalf::Person(_), Action::Start) => assert_ne!(wanted, Some(Wanted::Stopped), "{permit:?}"),
+            (Behalf::Incident(_), Action::Start | Action::Recreate) => {
+                assert_eq!(wanted, Some(Wanted::Running), "{permit:?}")
+            }
+            (Behalf::Person(_), Action::Start | Action::Recreate) => {
+                assert_ne!(wanted, Some(Wanted::Stopped), "{permit:?}")
+            }
             (Behalf::Incident(_) | Behalf::Person(_), Action::Stop) => {}
         }
         let frozen = self.journal.frozen.is_some();

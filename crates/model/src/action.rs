@@ -20,6 +20,8 @@ pub enum Action {
     Start,
     /// Stop what runs.
     Stop,
+    /// Make it anew from what its deployment's files say of it, in the place of the body that is there.
+    Recreate,
 }
 
 /// An entry of the catalogue: what is known of an action before it is ever performed.
@@ -74,7 +76,7 @@ pub enum Pair {
 /// What shall be done about an incident: a playbook applied to a resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// The playbook's name: `start`, `restart`.
+    /// The playbook's name: `start`, `restart`, `recreate`.
     pub playbook: String,
     /// In order.
     pub steps: Vec<Step>,
@@ -165,15 +167,18 @@ impl Permit {
         let withheld = |why: &str| Some(Answer::Withheld(why.to_owned()));
         match (self.step.action, run) {
             (Action::Start, Run::Created | Run::Exited) | (Action::Stop, Run::Running | Run::Restarting) => None,
+            (Action::Recreate, Run::Created | Run::Exited | Run::Running) => None,
             (Action::Start, Run::Running) | (Action::Stop, Run::Created | Run::Exited) => Some(Answer::AlreadySo),
-            (Action::Start, Run::Restarting) => withheld("the engine's own restart policy is starting it"),
-            (Action::Start, Run::Paused) => withheld("it is paused"),
+            (Action::Start | Action::Recreate, Run::Restarting) => {
+                withheld("the engine's own restart policy is starting it")
+            }
+            (Action::Start | Action::Recreate, Run::Paused) => withheld("it is paused"),
             // A person's word is obeyed; a plan never stops what somebody froze.
             (Action::Stop, Run::Paused) => match self.behalf {
                 Behalf::Person(_) => None,
                 Behalf::Incident(_) => withheld("it is paused"),
             },
-            (Action::Start | Action::Stop, Run::Removing) => withheld("it is being removed"),
+            (Action::Start | Action::Stop | Action::Recreate, Run::Removing) => withheld("it is being removed"),
         }
     }
 }
@@ -199,6 +204,7 @@ impl fmt::Display for Action {
         f.pad(match self {
             Action::Start => "start",
             Action::Stop => "stop",
+            Action::Recreate => "recreate",
         })
     }
 }
@@ -256,6 +262,12 @@ mod tests {
             (Action::Stop, Run::Created, incident(), "so"),
             (Action::Stop, Run::Paused, incident(), "it is paused"),
             (Action::Stop, Run::Paused, person(), "due"),
+            (Action::Recreate, Run::Running, incident(), "due"),
+            (Action::Recreate, Run::Exited, incident(), "due"),
+            (Action::Recreate, Run::Created, incident(), "due"),
+            (Action::Recreate, Run::Restarting, incident(), "the engine's own restart policy is starting it"),
+            (Action::Recreate, Run::Paused, person(), "it is paused"),
+            (Action::Recreate, Run::Removing, incident(), "it is being removed"),
         ];
         for (action, run, behalf, expect) in table {
             let found = match permit(action, behalf).answered_by(run) {

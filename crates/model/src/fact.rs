@@ -236,6 +236,9 @@ pub struct Definition {
     pub stop_timeout_s: i64,
     /// The memory limit in bytes; 0 for none.
     pub memory_limit_bytes: u64,
+    /// It has a volume without a name, which belongs to this body alone.
+    #[serde(default)]
+    pub anonymous_volume: bool,
     /// Removed by the engine when it ends (`--rm`).
     pub removed_at_end: bool,
     /// Its labels that matter to exclusions, as `key=value`.

@@ -218,6 +218,8 @@ pub enum Mend {
     Start,
     /// Stop it and start it.
     Restart,
+    /// Make it anew, as it is.
+    Recreate,
     /// Nothing is wrong: nothing to mend.
     Nothing,
     /// Only a person can mend it.

@@ -78,7 +78,7 @@ const STARTS_LATE_MS: u64 = 5_000;
 /// never against one.
 fn ends_in_start(permit: &Permit) -> bool {
     let ours = matches!(permit.behalf, Behalf::Incident(_));
-    permit.step.action == Action::Start || (ours && permit.step.pair == Pair::Opens)
+    matches!(permit.step.action, Action::Start | Action::Recreate) || (ours && permit.step.pair == Pair::Opens)
 }
 
 /// What was told of one incident.
@@ -126,7 +126,7 @@ impl Check {
     pub(crate) fn stops_that_explain(&self, incarnation: &Incarnation, at: u64) -> usize {
         let ours = |given: &&Given| {
             given.permit.incarnation == *incarnation
-                && given.permit.step.action == Action::Stop
+                && matches!(given.permit.step.action, Action::Stop | Action::Recreate)
                 && !matches!(given.answer, Some(Answer::AlreadySo | Answer::Withheld(_)))
                 && given.settled.is_none_or(|settled| settled >= at)
         };

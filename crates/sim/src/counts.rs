@@ -123,12 +123,14 @@ const EXPECTED: &[(&str, &[&str])] = &[
     ),
     ("answer", &["done", "already_so", "withheld", "failed", "lost", "lie", "late", "late start"]),
     ("look", &["lost", "late", "settles"]),
-    ("act", &["start", "stop"]),
+    ("act", &["start", "stop", "recreate", "recreate refused"]),
     (
         "race",
         &[
             "stop at our start",
             "stop at our stop",
+            "stop at our recreate",
+            "healer ended while Compose was at it",
             "freeze at a permit",
             "approval at clearing",
             "second healer at a permit",
@@ -190,11 +192,6 @@ pub const UNREACHED: &[(&str, &str, &str)] = &[
         "refusal",
         "stopped_on_purpose",
         "an owner's stop turns an incident before the guard is asked; its rule is tested alone, and the gate asks again",
-    ),
-    (
-        "refusal",
-        "did_not_help_here",
-        "every action of the catalogue is Safe, and those may fail as often as they are tried",
     ),
 ];
 

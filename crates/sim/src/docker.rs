@@ -29,6 +29,8 @@ pub(crate) type Svc = usize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum By {
     Healer(PermitId),
+    /// At healer's order; the answer is Compose's own, once it is done.
+    Compose(PermitId),
     Person,
     Engine,
 }
@@ -53,7 +55,7 @@ pub(crate) struct Container {
     pub(crate) hbms: bool,
     /// Counts lives, so that what was due in an earlier one is forgotten.
     pub(crate) life: u32,
-    starting: Vec<By>,
+    pub(crate) starting: Vec<By>,
     asked_meanwhile: Vec<Request>,
     stops: Vec<By>,
     pub(crate) kept: Vec<Happening>,

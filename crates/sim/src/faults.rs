@@ -60,6 +60,8 @@ const PLANTED: &[Planted] = planted![
     engine.order_ignored: "after a restart each is started in its turn",
     engine.exempt_for_good: "no group's budget is exceeded",
     engine.network_ignored: "what shall run and can does",
+    engine.made_anew_too_easily: "what is made anew cannot be mended otherwise",
+    engine.made_by_nobody: "a fresh budget has a reason",
     engine.others_ignored: "PERMIT: nothing is started that may have been stopped with others",
     engine.told_beside_recovery: "what a recovery tells is not told beside it"
         | "an incident is told no more often than there is reason to" | "an escalation is told once per level",

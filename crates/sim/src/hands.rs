@@ -41,7 +41,11 @@ impl World<'_> {
         let soon = reread_in + self.rng.below(900);
         match self.rng.below(12) {
             0..3 if ours => {
-                let race = if permit.step.action == Action::Start { "stop at our start" } else { "stop at our stop" };
+                let race = match permit.step.action {
+                    Action::Start => "stop at our start",
+                    Action::Stop => "stop at our stop",
+                    Action::Recreate => "stop at our recreate",
+                };
                 self.counts.hit("race", race);
                 self.after(soon, Ev::Deed(Deed::DockerStop(svc)));
             }
@@ -57,7 +61,7 @@ impl World<'_> {
                 let within = self.rng.below(reread_in + 300);
                 self.after(within, Ev::Deed(Deed::HealerStop(svc)));
             }
-            8..10 if permit.step.pair == Pair::Opens => {
+            8..10 if permit.step.pair == Pair::Opens || permit.step.action == Action::Recreate => {
                 let within = self.rng.below(1_500);
                 self.after(within, Ev::KillHealer { pid, point: CrashPoint::BetweenStopAndStart });
             }
@@ -127,6 +131,7 @@ impl World<'_> {
                 }
                 self.docker_stop(key, By::Healer(permit.id));
             }
+            Action::Recreate => self.begin_remaking(pid, &permit, key),
         }
     }
 

@@ -12,6 +12,7 @@
 
 mod campaign;
 mod check;
+mod compose;
 mod counts;
 mod disk;
 mod docker;

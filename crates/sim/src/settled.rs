@@ -76,7 +76,12 @@ impl World<'_> {
                 let around = |at: u64| at <= truth.since + SETTLES_MS && truth.since <= at + EXCLUDED_MS;
                 let excluded = resource.deployment() == "shop" && self.check.excluded_at.is_some_and(around);
                 let told = excluded || matches!(phase, Some(Phase::Escalated { .. }));
-                if up && matches!(started_by, By::Healer(_)) && !is_foreign && !told && !self.is_ambiguous(svc) {
+                if up
+                    && matches!(started_by, By::Healer(_) | By::Compose(_))
+                    && !is_foreign
+                    && !told
+                    && !self.is_ambiguous(svc)
+                {
                     self.broken("an owner's stop wins in the end", format!("{resource} runs, started by healer"));
                 }
             }

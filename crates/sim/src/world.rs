@@ -14,6 +14,7 @@ use model::verdict::Limit;
 use model::{Now, ResourceId, Tick, Wall};
 
 use crate::check::Check;
+use crate::compose::Remaking;
 use crate::counts::Counts;
 use crate::disk::Kept;
 use crate::docker::{By, Defect, Docker, EPOCH_MS, Key, Svc};
@@ -70,6 +71,7 @@ pub(crate) enum Ev {
 
     Reread { pid: u32, permit: Box<Permit> },
     Act { pid: u32, permit: Box<Permit>, again: bool },
+    Remake { pid: u32, permit: PermitId, stage: Remaking },
     LookNow { pid: u32, resource: ResourceId, incarnation: Incarnation, ticket: Option<PermitId> },
     Sent { pid: u32, parcel: Box<Parcel> },
 
@@ -299,6 +301,7 @@ impl<'p> World<'p> {
             Ev::KillHealer { pid, point } => self.kill_healer(pid, point),
             Ev::Reread { pid, permit } => self.reread(pid, permit),
             Ev::Act { pid, permit, again } => self.act(pid, permit, again),
+            Ev::Remake { pid, permit, stage } => self.remake(pid, permit, stage),
             Ev::LookNow { pid, resource, incarnation, ticket } => self.look_now(pid, &resource, &incarnation, ticket),
             Ev::Sent { pid, parcel } => self.sent(pid, &parcel),
             Ev::FirstSight => self.first_sight(),
@@ -401,6 +404,7 @@ fn service(deployment: &str, name: &str) -> Service {
         stops_by_kill: false,
         stop_timeout_s: 10,
         memory_limit_bytes: 0,
+        anonymous_volume: false,
         removed_at_end: false,
         labels: Default::default(),
         healers_own: None,

@@ -3,7 +3,7 @@
 //! reaches a deployment; it ends with healer.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
@@ -12,8 +12,15 @@ use model::folder::Folder;
 use tokio::process::Command;
 
 use super::folders::env_file_to_name;
+use super::{SERVICE, WORKING_DIR};
+use crate::definition::{CONFIG_HASH, Labels, NAME_BYTES_MAX, PROJECT};
 use crate::endpoint::Endpoint;
 
+/// Which Compose made a container.
+const VERSION: &str = "com.docker.compose.version";
+/// The file of variables that it was told of; v2 alone writes it down.
+const ENV_FILE: &str = "com.docker.compose.project.environment_file";
+const NO_PROGRAM: &str = "neither `docker compose` nor `docker-compose` works here: install Docker's Compose plugin";
 /// A question that Compose answers from files.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// Images may have to be fetched first.
@@ -31,11 +38,30 @@ pub struct Compose {
     docker_host: OsString,
 }
 
-/// How the program is called.
+/// How the program is called, and which generation of it that is: the hashes of two generations cannot be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Flavour {
-    Plugin,
-    Standalone,
+struct Program {
+    is_plugin: bool,
+    is_v1: bool,
+}
+
+/// What Compose is to work on.
+#[derive(Debug, PartialEq, Eq)]
+struct Project {
+    name: String,
+    folder: PathBuf,
+    /// Its files; none where Compose is to find them.
+    files: Vec<PathBuf>,
+    /// The file of variables, where it is not the one that Compose reads by itself.
+    env_file: Option<PathBuf>,
+}
+
+/// A service that may be made anew: what its files say of it is what it was made from.
+pub(crate) struct Unchanged {
+    compose: Compose,
+    program: Program,
+    project: Project,
+    service: String,
 }
 
 impl Compose {
@@ -51,60 +77,111 @@ impl Compose {
     /// # Errors
     /// In words, with the remedy or with what Compose said.
     pub async fn up(&self, folder: &Folder) -> Result<(), String> {
-        let flavour = self.flavour().await?;
-        let checked = self.run(flavour, folder, &["config", "-q"], ANSWER_WITHIN).await?;
-        accepted("the Compose file is not in order", &checked)?;
-        let unset = unset_variables(&String::from_utf8_lossy(&checked.stderr));
-        if !unset.is_empty() {
-            return Err(format!(
-                "{} not set, and Compose would put nothing in its place: set it in {}/{}",
-                unset.join(", ") + if unset.len() == 1 { " is" } else { " are" },
-                folder.path,
-                env_file_to_name(Path::new(&folder.path)).unwrap_or(".env"),
-            ));
-        }
-        let up = self.run(flavour, folder, &["up", "-d"], UP_WITHIN).await?;
+        let path = PathBuf::from(&folder.path);
+        let env_file = env_file_to_name(&path).map(PathBuf::from);
+        let project = Project { name: folder.deployment.clone(), folder: path, files: Vec::new(), env_file };
+        let program = self.programs().await.into_iter().next().ok_or(NO_PROGRAM)?;
+        self.check(program, &project).await?;
+        let up = self.run(program, &project, &["up", "-d"], UP_WITHIN).await?;
         accepted("Compose could not bring it up", &up)
     }
 
-    /// Which Compose there is; the plugin is preferred, as in Docker's own manual.
-    async fn flavour(&self) -> Result<Flavour, String> {
-        let folder = Path::new("/");
-        for flavour in [Flavour::Plugin, Flavour::Standalone] {
-            let asked = self.command(flavour, folder, &["version".into()]).output();
-            match tokio::time::timeout(ANSWER_WITHIN, asked).await {
-                Ok(Ok(output)) if output.status.success() => return Ok(flavour),
-                Ok(Ok(_) | Err(_)) | Err(_) => {}
-            }
+    /// Asks whether the container of these labels can be made anew as it is.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub(crate) async fn unchanged(&self, labels: &Labels) -> Result<Unchanged, String> {
+        let project = Project::of(labels).ok_or("its labels do not tell from which files Compose made it")?;
+        if let Some(gone) = project.files.iter().find(|file| !file.is_file()) {
+            return Err(format!("its Compose file {} is not to be found from here", gone.display()));
         }
-        Err("neither `docker compose` nor `docker-compose` works here: install Docker's Compose plugin".to_owned())
+        let of = |label: &str| labels.get(label).map_or("", String::as_str);
+        let (service, version) = (of(SERVICE), of(VERSION));
+        // It is given as an argument.
+        if service.is_empty() || service.starts_with('-') {
+            return Err("its labels do not tell which service it is".to_owned());
+        }
+        let is_v1 = version.starts_with("1.");
+        let program = self.programs().await.into_iter().find(|program| program.is_v1 == is_v1).ok_or_else(|| {
+            format!("it was made by Compose {}, and that generation of it is not here", escape(version, NAME_BYTES_MAX))
+        })?;
+        self.check(program, &project).await?;
+        let said = self.run(program, &project, &["config", "--hash", service], ANSWER_WITHIN).await?;
+        accepted("Compose does not tell what it would make", &said)?;
+        match hash_of(service, &String::from_utf8_lossy(&said.stdout)) {
+            Some(hash) if hash == of(CONFIG_HASH) => {
+                Ok(Unchanged { compose: self.clone(), program, project, service: service.to_owned() })
+            }
+            Some(_) => Err(format!(
+                "its files in {} were edited since it was made: Compose would make something else of it",
+                project.folder.display()
+            )),
+            None => Err(format!("Compose knows no service {} any more", escape(service, NAME_BYTES_MAX))),
+        }
     }
 
-    async fn run(&self, flavour: Flavour, folder: &Folder, args: &[&str], within: Duration) -> Result<Output, String> {
-        let path = Path::new(&folder.path);
-        let mut all: Vec<OsString> = vec!["-p".into(), folder.deployment.clone().into()];
-        if let Some(env_file) = env_file_to_name(path) {
-            all.extend(["--env-file".into(), env_file.into()]);
+    /// The files must be in order, and every variable of them set.
+    async fn check(&self, program: Program, project: &Project) -> Result<(), String> {
+        let checked = self.run(program, project, &["config", "-q"], ANSWER_WITHIN).await?;
+        accepted("the Compose file is not in order", &checked)?;
+        let unset = unset_variables(&String::from_utf8_lossy(&checked.stderr));
+        if unset.is_empty() {
+            return Ok(());
         }
+        let env_file = project.env_file.as_deref().unwrap_or(Path::new(".env"));
+        Err(format!(
+            "{} not set, and Compose would put nothing in its place: set it in {}",
+            unset.join(", ") + if unset.len() == 1 { " is" } else { " are" },
+            project.folder.join(env_file).display(),
+        ))
+    }
+
+    /// What there is of Compose; the plugin first, as in Docker's own manual.
+    async fn programs(&self) -> Vec<Program> {
+        let mut programs = Vec::new();
+        for is_plugin in [true, false] {
+            let asked = self.command(is_plugin, Path::new("/"), &["version".into(), "--short".into()]).output();
+            if let Ok(Ok(output)) = tokio::time::timeout(ANSWER_WITHIN, asked).await
+                && output.status.success()
+            {
+                programs.push(Program { is_plugin, is_v1: output.stdout.starts_with(b"1.") });
+            }
+        }
+        programs
+    }
+
+    async fn run(
+        &self,
+        program: Program,
+        project: &Project,
+        args: &[&str],
+        within: Duration,
+    ) -> Result<Output, String> {
+        let mut all: Vec<OsString> = vec!["-p".into(), project.name.clone().into()];
+        if !project.files.is_empty() {
+            all.extend(["--project-directory".into(), project.folder.clone().into()]);
+            all.extend(project.files.iter().flat_map(|file| ["-f".into(), file.clone().into()]));
+        }
+        all.extend(project.env_file.iter().flat_map(|file| ["--env-file".into(), file.clone().into()]));
         all.extend(args.iter().map(OsString::from));
-        match tokio::time::timeout(within, self.command(flavour, path, &all).output()).await {
+        match tokio::time::timeout(within, self.command(program.is_plugin, &project.folder, &all).output()).await {
             Ok(Ok(output)) => Ok(output),
-            Ok(Err(error)) => Err(format!("Compose cannot be run in {}: {error}", folder.path)),
+            Ok(Err(error)) => Err(format!("Compose cannot be run in {}: {error}", project.folder.display())),
             Err(_) => Err(format!("Compose was ended, having taken longer than {} min", within.as_secs() / 60)),
         }
     }
 
-    fn command(&self, flavour: Flavour, folder: &Path, args: &[OsString]) -> Command {
+    fn command(&self, is_plugin: bool, folder: &Path, args: &[OsString]) -> Command {
+        let program = if is_plugin { "docker" } else { "docker-compose" };
         // Where healer is killed outright, its children learn of it from the kernel.
         let mut command = if in_path("setpriv") {
             let mut command = Command::new("setpriv");
-            command.args(["--pdeathsig", "TERM", "--"]);
-            command.arg(if flavour == Flavour::Plugin { "docker" } else { "docker-compose" });
+            command.args(["--pdeathsig", "TERM", "--", program]);
             command
         } else {
-            Command::new(if flavour == Flavour::Plugin { "docker" } else { "docker-compose" })
+            Command::new(program)
         };
-        if flavour == Flavour::Plugin {
+        if is_plugin {
             command.arg("compose");
         }
         let kept = VARIABLES.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
@@ -112,6 +189,35 @@ impl Compose {
         command.stdin(Stdio::null()).kill_on_drop(true);
         command
     }
+}
+
+impl Project {
+    /// The project of a container, as its labels tell it.
+    fn of(labels: &Labels) -> Option<Project> {
+        let (name, folder) = (labels.get(PROJECT)?, labels.get(WORKING_DIR)?);
+        let (files, folder) = (super::paths(labels), PathBuf::from(folder));
+        let env_file = labels.get(ENV_FILE).filter(|file| !file.is_empty()).map(PathBuf::from);
+        let is_whole = folder.is_absolute() && !files.is_empty();
+        is_whole.then_some(Project { name: name.clone(), folder, files, env_file })
+    }
+}
+
+impl Unchanged {
+    /// Makes this one service's container anew, and nothing else: no dependency, no other replica, no image.
+    ///
+    /// # Errors
+    /// What Compose said.
+    pub(crate) async fn make_anew(&self, within: Duration) -> Result<(), String> {
+        let scale = format!("{}=1", self.service);
+        let args = ["up", "-d", "--no-deps", "--no-build", "--force-recreate", "--scale", &scale, &self.service];
+        let made = self.compose.run(self.program, &self.project, &args, within).await?;
+        accepted("Compose could not make it anew", &made)
+    }
+}
+
+/// `SERVICE HASH`, a line for each service.
+fn hash_of<'a>(service: &str, said: &'a str) -> Option<&'a str> {
+    said.lines().find_map(|line| line.split_once(' ').filter(|(name, _)| *name == service)).map(|(_, hash)| hash.trim())
 }
 
 fn in_path(program: &str) -> bool {
@@ -146,6 +252,32 @@ fn unset_variables(said: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_project_is_told_by_the_labels_of_its_containers() {
+        let labels = |pairs: &[(&str, &str)]| -> Labels {
+            pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+        };
+        let files = super::super::CONFIG_FILES;
+        let shop = [(PROJECT, "shop"), (WORKING_DIR, "/srv/shop"), (files, "a.yml,/etc/b.yml"), (ENV_FILE, "/srv/e")];
+        let project = Project::of(&labels(&shop)).unwrap();
+        assert_eq!(project.files, [Path::new("/srv/shop/a.yml"), Path::new("/etc/b.yml")]);
+        assert_eq!((project.name.as_str(), project.env_file.as_deref()), ("shop", Some(Path::new("/srv/e"))));
+        for untold in [&shop[..2], &shop[1..], &[shop[0], (WORKING_DIR, "srv"), shop[2]]] {
+            assert_eq!(Project::of(&labels(untold)), None, "{untold:?}");
+        }
+        let piped = [shop[0], shop[1], (files, "-")];
+        assert_eq!(Project::of(&labels(&piped)), None, "it was piped in");
+    }
+
+    #[test]
+    fn a_hash_is_that_of_its_service() {
+        let said = "web-2 cafe\nweb beef\n";
+        assert_eq!(
+            (hash_of("web", said), hash_of("web-2", said), hash_of("we", said)),
+            (Some("beef"), Some("cafe"), None)
+        );
+    }
 
     #[test]
     fn both_flavours_tell_which_variables_are_not_set() {

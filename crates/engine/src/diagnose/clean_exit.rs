@@ -14,7 +14,7 @@ pub(super) const CAUSE: Cause = Cause {
     judge,
 };
 
-fn judge(case: &Case) -> Option<Finding> {
+pub(super) fn judge(case: &Case) -> Option<Finding> {
     if exit_code(case)? != 0 || was_signalled(case) {
         return None;
     }

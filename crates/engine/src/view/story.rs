@@ -125,7 +125,7 @@ impl<'e> Before<'e> {
         match self.permits.remove(&permit).map(|(action, _)| action) {
             Some(Action::Start) => "nothing to start: it ran already".to_owned(),
             Some(Action::Stop) => "nothing to stop: it was down already".to_owned(),
-            None => "it was so already".to_owned(),
+            Some(Action::Recreate) | None => "it was so already".to_owned(),
         }
     }
 
@@ -140,7 +140,9 @@ impl<'e> Before<'e> {
 
     fn settled(&self, permit: PermitId, shown: &str, at: Tick) -> String {
         match self.permits.get(&permit) {
-            Some((Action::Start, given)) if shown == RUNS => format!("running after {}", Spoken(at.since(*given))),
+            Some((Action::Start | Action::Recreate, given)) if shown == RUNS => {
+                format!("running after {}", Spoken(at.since(*given)))
+            }
             Some(_) | None => format!("a look shows: {shown}"),
         }
     }

@@ -58,6 +58,7 @@ fn looked(ms: u64, run: Run, started_ms: u64, exit: Option<Exit>) -> Input {
         stops_by_kill: false,
         stop_timeout_s: 10,
         memory_limit_bytes: 0,
+        anonymous_volume: false,
         removed_at_end: false,
         labels: BTreeSet::new(),
         healers_own: None,

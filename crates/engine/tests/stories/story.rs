@@ -87,6 +87,7 @@ enum Due {
     Ends { id: Incarnation, life: u64, code: i32 },
     Killed { id: Incarnation, life: u64 },
     Stopped { id: Incarnation, permit: Option<PermitId> },
+    Remade { id: Incarnation, permit: PermitId },
     StopsByHand(Incarnation),
 }
 
@@ -96,7 +97,7 @@ impl Due {
         match self {
             Due::Started { .. } | Due::Ends { .. } | Due::Killed { .. } | Due::Stopped { .. } => true,
             Due::StopsByHand(_) => true,
-            Due::Feed(_) | Due::Look { .. } | Due::Act(_) => false,
+            Due::Feed(_) | Due::Look { .. } | Due::Act(_) | Due::Remade { .. } => false,
         }
     }
 }
@@ -173,6 +174,7 @@ pub(crate) fn compose_service(name: &str) -> Definition {
         stops_by_kill: false,
         stop_timeout_s: 10,
         memory_limit_bytes: 0,
+        anonymous_volume: false,
         removed_at_end: false,
         labels: BTreeSet::new(),
         healers_own: None,

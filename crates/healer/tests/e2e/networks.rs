@@ -2,12 +2,16 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use model::view::Standing;
 
 use crate::docker::kill_from_the_host;
 use crate::heals::{causes, told};
 use crate::rig::{Rig, SOON, Service, wait_for};
+
+/// A deploy is over once nothing more of it was seen for so long.
+const DEPLOY_QUIET: Duration = Duration::from_secs(60);
 
 /// The network namespace in which a service's main process lives.
 fn network_of(rig: &Rig, service: &str) -> Option<PathBuf> {
@@ -52,13 +56,28 @@ fn what_shares_the_network_of_what_a_person_restarted_follows_it() {
 }
 
 #[test]
-fn what_names_a_container_that_was_made_anew_is_for_a_person_with_the_command_that_mends_it() {
-    let Some(rig) = vpn("made") else { return };
+fn what_names_a_container_that_was_made_anew_is_made_anew_too_unless_its_file_was_edited() {
+    let shares = |name| Service::web(name).with("network_mode: \"service:gate\"");
+    let services = [Service::web("gate"), shares("leech"), shares("mole")];
+    let Some(mut rig) = Rig::with_settings("made", &services, "budgets: {stability: 2s}\n") else { return };
+    rig.start_healer(&["gate", "leech", "mole"]);
+    let [leech, mole] = ["leech", "mole"].map(|name| rig.container(name).id);
+    let edited = shares("mole").with("environment: [UNFINISHED=1]");
+    rig.write_project("made", &[Service::web("gate"), shares("leech"), edited]);
     assert!(rig.compose(&["up", "-d", "--no-deps", "--force-recreate", "gate"]).status.success());
-    rig.wait_for_resource("leech", |resource| resource.standing == Standing::NeedsYou);
-    let why = told(&rig.healer.why(&rig.short("leech")));
-    assert!(why.contains("its network is dead") && why.contains("--force-recreate"), "{why}");
-    assert!(rig.compose(&["up", "-d", "--no-deps", "--force-recreate", "leech"]).status.success());
-    rig.wait_for_resource("leech", |resource| resource.standing == Standing::Well);
+
+    rig.wait_for_phase("leech", "resolved", DEPLOY_QUIET + SOON);
     shares_again(&rig);
+    assert_ne!(rig.container("leech").id, leech);
+    let why = told(&rig.healer.why(&rig.short("leech")));
+    assert!(why.contains("recreate allowed"), "{why}");
+    assert!(!why.contains("somebody started it"), "{why}");
+
+    rig.wait_for_resource("mole", |resource| resource.standing == Standing::NeedsYou);
+    assert_eq!(rig.container("mole").id, mole, "nobody ships an unfinished edit");
+    let why = told(&rig.healer.why(&rig.short("mole")));
+    assert!(why.contains("must be made anew too") && why.contains("were edited since it was made"), "{why}");
+    // Who does it knows what they do.
+    assert!(rig.compose(&["up", "-d", "--no-deps", "--force-recreate", "mole"]).status.success());
+    rig.wait_for_resource("mole", |resource| resource.standing == Standing::Well);
 }

@@ -57,7 +57,7 @@ impl World<'_> {
         }
         if let Behalf::Incident(id) = &permit.behalf {
             self.check.holds.entry(id.number).or_default().extend(permit.leases.iter().cloned());
-            if ours && permit.step.action == Action::Start {
+            if ours && permit.step.action != Action::Stop {
                 self.check.verifying.remove(&id.number);
             }
         }
@@ -104,6 +104,14 @@ impl World<'_> {
         let undo = matches!(permit.behalf, Behalf::Incident(_))
             && permit.step.action == Action::Stop
             && permit.step.pair == Pair::None;
+        let joins = |key: Key| self.docker.containers[key].def.network_body.clone();
+        let joined = self.docker.by_id(&permit.incarnation).and_then(joins).and_then(|id| self.docker.by_id(&id));
+        let is_there = joined.is_some_and(|key| !self.docker.containers[key].gone);
+        let watched = self.leader().is_some_and(|healer| healer.eyes.watches_for(now, WELL_MS));
+        if permit.step.action == Action::Recreate && watched && is_there {
+            let says = format!("permit {} for {}", permit.id.0, permit.step.resource);
+            self.broken("what is made anew cannot be mended otherwise", says);
+        }
         let truth = self.services[svc].truth;
         if undo && truth.word == Word::Running && truth.since + 5_000 < now && !truth.excused {
             let says = format!("permit {} stops {}", permit.id.0, permit.step.resource);
@@ -119,7 +127,6 @@ impl World<'_> {
             let container = &self.docker.containers[key];
             container.well_since.is_some_and(|since| since + WELL_MS <= now)
         });
-        let watched = self.leader().is_some_and(|healer| healer.eyes.watches_for(now, WELL_MS));
         if well && watched && !permit.unhindered && permit.step.action == Action::Start {
             let says = format!("permit {} to {} {}", permit.id.0, permit.step.action, permit.step.resource);
             self.broken("what is well is left alone", says);

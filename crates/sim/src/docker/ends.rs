@@ -166,7 +166,7 @@ impl World<'_> {
         container.start_tried = false;
         let stops = std::mem::take(&mut container.stops);
         container.down_by = stops.iter().find_map(|by| match by {
-            By::Healer(permit) => Some(*permit),
+            By::Healer(permit) | By::Compose(permit) => Some(*permit),
             By::Person | By::Engine => None,
         });
         if container.is_restarted_after(code) && up && !shutting {

@@ -136,7 +136,7 @@ impl World<'_> {
     /// Whether whoever leads did not order this start.
     pub(super) fn is_foreign_start(&self, by: By) -> bool {
         match by {
-            By::Healer(permit) => {
+            By::Healer(permit) | By::Compose(permit) => {
                 let leads = self.leader().map(|healer| healer.pid);
                 self.orders.get(&permit).map(|(pid, _)| *pid) != leads
             }

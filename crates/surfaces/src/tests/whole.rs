@@ -46,6 +46,7 @@ pub(super) fn looked_at(resource: ResourceId, run: Run, exit: Option<Exit>) -> I
         stops_by_kill: false,
         stop_timeout_s: 10,
         memory_limit_bytes: 0,
+        anonymous_volume: false,
         removed_at_end: false,
         labels: BTreeSet::new(),
         healers_own: None,

@@ -35,6 +35,17 @@ impl Story {
                 }
             }
             Due::StopsByHand(id) => self.stops_by_hand(&id),
+            Due::Remade { id, permit } => {
+                self.event(&id, What::Stopped);
+                let name = self.by_id(&id).unwrap().resource.short().to_owned();
+                let joins = self.by_id(&id).unwrap().definition.network_parent.clone();
+                let joins = joins.map(|parent| self.container(parent.short()).id.clone());
+                self.recreated(&name, |definition| definition.network_body = joins);
+                // The eyes look at what they see for the first time.
+                let (resource, incarnation) = (named(&name), self.container(&name).id.clone());
+                self.file(1, Due::Look { resource, incarnation, ticket: None });
+                self.answers(Some(permit), Answer::Done);
+            }
             Due::Stopped { id, permit } => {
                 self.event(&id, What::Stopped);
                 self.answers(permit, Answer::Done);
@@ -55,7 +66,11 @@ impl Story {
             return self.answers(Some(permit.id), Answer::Withheld("the container is gone".to_owned()));
         };
         let up = container.run == Run::Running;
-        let already = up == (permit.step.action == Action::Start);
+        let already = match permit.step.action {
+            Action::Start => up,
+            Action::Stop => !up,
+            Action::Recreate => false,
+        };
         let unstartable = container.unstartable;
         if already {
             return self.answers(Some(permit.id), Answer::AlreadySo);
@@ -74,6 +89,15 @@ impl Story {
             (Action::Stop, _) => {
                 self.signals(&id, 15);
                 self.terminates(&id, Some(permit.id));
+            }
+            (Action::Recreate, Some(error)) => self.answers(Some(permit.id), Answer::Failed(error.to_owned())),
+            (Action::Recreate, None) => {
+                if up {
+                    self.signals(&id, 15);
+                    let life = self.by_id(&id).unwrap().life;
+                    self.file(TERM_TAKES_MS, Due::Ends { id: id.clone(), life, code: 143 });
+                }
+                self.file(TERM_TAKES_MS + STOP_AFTER_DIE_MS, Due::Remade { id, permit: permit.id });
             }
         }
     }
