@@ -37,7 +37,10 @@ impl Engine {
         let body = self.world.body(&incident.resource).map(|(_, body)| body);
         let definition = body.and_then(|body| body.definition.as_deref());
         let attempts_max = self.attempts_limit(incident).count;
-        let Some(plan) = plan::for_mend(diagnosis.mend, &incident.resource, definition, attempts_max) else {
+        // Compose makes all replicas of a service anew, or none.
+        let one_of_many = diagnosis.mend == Mend::Recreate && self.world.replicas(&incident.resource).next().is_some();
+        let mend = if one_of_many { Mend::Person } else { diagnosis.mend };
+        let Some(plan) = plan::for_mend(mend, &incident.resource, definition, attempts_max) else {
             return self.without_plan(number, &diagnosis);
         };
         let (id, known) = (incident.id.clone(), incident.plan.as_ref() == Some(&plan));

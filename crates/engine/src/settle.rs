@@ -227,6 +227,10 @@ impl Engine {
             (false, _) if without_look => self.begin_verification(number, step),
             // The step that brings up again what we took down was perhaps never heard: the pair is still open.
             (false, _) if act.permit.step.pair == Pair::Closes && !is_answered(&act) => self.reopen_pair(number, step),
+            // It was cut short, and has not been tried.
+            (false, _) if act.permit.step.action == Action::Recreate && !is_answered(&act) => {
+                self.verdict(number, Verification::Inconclusive, "it was cut short, and not made anew".to_owned());
+            }
             (false, _) => {
                 let because = match &act.answer {
                     Some(Answer::Failed(because) | Answer::Withheld(because)) => because.clone(),

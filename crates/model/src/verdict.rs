@@ -281,7 +281,8 @@ impl fmt::Display for Refusal {
             Refusal::RemovedAtEnd => f.write_str("the engine removes it when it ends"),
             Refusal::Absent => f.write_str("it is not there"),
             Refusal::DidNotHelpHere { action, times } => {
-                write!(f, "{action} has failed to help here {times} times")
+                let times = if *times == 1 { "once".to_owned() } else { format!("{times} times") };
+                write!(f, "{action} has failed to help here {times}")
             }
             Refusal::BudgetSpent { attempts, limit } => {
                 let many = if *attempts == 1 { "attempt" } else { "attempts" };

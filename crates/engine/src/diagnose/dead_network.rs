@@ -20,7 +20,7 @@ pub(super) const CAUSE: Cause = Cause {
 fn judge(case: &Case) -> Option<Finding> {
     let dead = case.network.as_ref()?;
     let down = case.look.as_ref().is_some_and(|look| look.run != Run::Running);
-    if down && clean_exit::judge(case).is_some() {
+    if down && !case.ended_by_us && clean_exit::judge(case).is_some() {
         return None;
     }
     let (mend, remedy) = match dead {

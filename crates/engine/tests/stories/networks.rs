@@ -103,6 +103,16 @@ fn what_compose_did_not_make_is_made_anew_by_nobody_but_a_person() {
 }
 
 #[test]
+fn one_of_several_replicas_is_made_anew_by_nobody_but_a_person() {
+    let mut story = vpn();
+    let gate = story.first_id_of("vpn/gate");
+    story.runs_as("vpn/leech/2", |d| (d.network_parent, d.network_body) = (Some(named("vpn/gate")), Some(gate)));
+    story.relists().after(5.0).recreated("vpn/gate", |_| {}).after(0.05).relists().after_minutes(10.0);
+    assert_eq!(story.ordered(Action::Recreate, "vpn/leech").len(), 0, "{story}");
+    assert_eq!((story.phase("vpn/leech"), story.phase("vpn/leech/2")), ("escalated", "escalated"), "{story}");
+}
+
+#[test]
 fn who_stops_what_is_being_made_anew_has_the_last_word() {
     let mut story = vpn();
     story.after(5.0).recreated("vpn/gate", |_| {}).after(0.05).relists();
@@ -122,6 +132,7 @@ fn what_was_half_made_anew_when_healer_was_killed_is_made_anew_by_the_next_one()
     while story.is_running("vpn/leech") {
         story.after(0.05);
     }
+    assert_eq!(story.phase("vpn/leech"), "acting", "{story}");
     story.is_killed().after(2.0).process_starts().connects().after_minutes(10.0);
     assert!(story.is_running("vpn/leech"), "{story}");
     assert_eq!(story.ordered(Action::Recreate, "vpn/leech").len(), 2, "{story}");

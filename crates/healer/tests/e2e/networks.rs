@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use model::intent::Wanted;
 use model::view::Standing;
 
 use crate::docker::kill_from_the_host;
@@ -80,4 +81,25 @@ fn what_names_a_container_that_was_made_anew_is_made_anew_too_unless_its_file_wa
     // Who does it knows what they do.
     assert!(rig.compose(&["up", "-d", "--no-deps", "--force-recreate", "mole"]).status.success());
     rig.wait_for_resource("mole", |resource| resource.standing == Standing::Well);
+}
+
+#[test]
+fn what_was_half_made_anew_when_healer_was_killed_is_made_anew_by_the_next_one() {
+    let leech = Service::stubborn("leech").with("network_mode: \"service:gate\"");
+    let Some(mut rig) = Rig::with_settings("half", &[Service::web("gate"), leech], "budgets: {stability: 2s}\n") else {
+        return;
+    };
+    // Nobody watches while the gate is made anew: what it shares its network with is told by the files alone.
+    assert!(rig.compose(&["up", "-d", "--no-deps", "--force-recreate", "gate"]).status.success());
+    let before = rig.container("leech");
+    rig.start_healer(&["gate", "leech"]);
+    wait_for("Compose stops the old one", SOON, || (rig.count(&before, "kill") > 0).then_some(()));
+    rig.healer.kill();
+    rig.tell("leech", "end");
+    rig.wait_for_container("leech", |container| container.status == "exited");
+    rig.healer.start();
+    rig.wait_for_phase("leech", "resolved", SOON);
+    shares_again(&rig);
+    assert_ne!(rig.container("leech").id, before.id);
+    assert_eq!(rig.resource("leech").and_then(|leech| leech.intent).map(|intent| intent.wanted), Some(Wanted::Running));
 }

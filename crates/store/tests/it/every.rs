@@ -255,7 +255,7 @@ fn definition() -> Definition {
         stops_by_kill: false,
         stop_timeout_s: -1,
         memory_limit_bytes: u64::MAX,
-        anonymous_volume: true,
+        anonymous_volume: false,
         removed_at_end: false,
         labels: BTreeSet::from([hostile(), "a=b".to_owned()]),
         healers_own: None,
