@@ -175,7 +175,9 @@ impl Engine {
                 // Another body of the resource runs: how this one ended says nothing of what is wanted.
                 let standing = self.world.body(&seen.resource);
                 let another = standing.filter(|(incarnation, _)| **incarnation != seen.incarnation);
-                let another_runs = another.is_some_and(|(_, body)| body.is_up());
+                // Unless healer has put that one in its place, and nobody else.
+                let ours = self.state.own.get(&seen.incarnation).is_some_and(|own| own.replaced);
+                let another_runs = another.is_some_and(|(_, body)| body.is_up()) && !ours;
                 if wanted != Wanted::Running && another_runs || wanted == Wanted::Unknown && another.is_some() {
                     return;
                 }

@@ -438,6 +438,11 @@ impl Around<'_> {
         !matches!(policy, None | Some(model::fact::RestartPolicy::No)) && self.engine_started.is_some_and(starts)
     }
 
+    /// Whether it was healer that gave it another name, in order to put a new one in its place.
+    fn is_replaced_by_us(&self) -> bool {
+        self.own.is_some_and(|own| own.replaced)
+    }
+
     /// Whether somebody has said since that it shall run: what was asked of a body before that is the past.
     fn is_wished_since(&self, at: SourceTime) -> bool {
         self.before.is_some_and(|word| match &word.by {
@@ -502,7 +507,7 @@ fn stopped_if_down(foreign: Foreign, around: &Around<'_>) -> Word {
     if around.body.is_up() || !foreign.api_open || wanted_already || around.is_wished_since(foreign.at) {
         return Word::None;
     }
-    if around.body.aside {
+    if around.body.aside && !around.is_replaced_by_us() {
         return put_aside(around);
     }
     let because = match foreign.signal {
@@ -518,7 +523,7 @@ fn stopped_if_down(foreign: Foreign, around: &Around<'_>) -> Word {
 fn set_aside(at: SourceTime, around: &Around<'_>) -> Word {
     let stopped = around.before.filter(|word| word.wanted == Wanted::Stopped && word.by == Author::SomebodyAtTheEngine);
     let just_now = stopped.and_then(|word| word.source_at).is_some_and(|said| at.since(said) < SET_ASIDE_WITHIN);
-    if just_now { put_aside(around) } else { Word::None }
+    if just_now && !around.is_replaced_by_us() { put_aside(around) } else { Word::None }
 }
 
 fn put_aside(around: &Around<'_>) -> Word {

@@ -19,7 +19,9 @@ const LOOKS_EVERY_MS: u64 = 50;
 
 impl World<'_> {
     pub(crate) fn begin_remaking(&mut self, pid: u32, permit: &Permit, old: Key) {
-        if self.rng.percent(10) {
+        let container = &self.docker.containers[old];
+        let edited = container.def.config_hash != self.services[container.svc].template.config_hash;
+        if edited || self.rng.percent(10) {
             self.counts.hit("act", "recreate refused");
             let why = "its files were edited since it was made: Compose would make something else of it";
             return self.answer(permit.id, Answer::Failed(why.to_owned()));

@@ -125,6 +125,20 @@ fn who_stops_what_is_being_made_anew_has_the_last_word() {
 }
 
 #[test]
+fn who_stops_at_the_engine_what_is_being_made_anew_has_the_last_word_too() {
+    let mut story = vpn();
+    story.after(5.0).recreated("vpn/gate", |_| {}).after(0.05).relists();
+    while story.ordered(Action::Recreate, "vpn/leech").is_empty() {
+        story.after(0.01);
+    }
+    // Both stop the old one; the new one is started all the same.
+    story.after(0.03).docker_stop("vpn/leech").after_minutes(5.0);
+    assert_eq!(story.wanted("vpn/leech"), Some(Wanted::Stopped), "{story}");
+    assert!(!story.is_running("vpn/leech"), "{story}");
+    assert_eq!(story.outcome("vpn/leech"), Some(Outcome::StoppedByOwner), "{story}");
+}
+
+#[test]
 fn what_was_half_made_anew_when_healer_was_killed_is_made_anew_by_the_next_one() {
     let mut story = vpn();
     story.reads_flag = true;

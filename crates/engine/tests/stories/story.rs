@@ -41,6 +41,8 @@ const BEGIN: Now = Now { wall: Wall(1_795_446_000_000), tick: Tick(5_000_000) };
 /// How long hands take from an order to its effect, and from there to their answer.
 const START_TAKES_MS: u64 = 300;
 const TERM_TAKES_MS: u64 = 100;
+/// Compose gives the old one another name, makes a new one and starts it (facts/intent.md, B2).
+const REMAKE_TAKES_MS: u64 = 370;
 const STOP_AFTER_DIE_MS: u64 = 20;
 const ANSWER_TAKES_MS: u64 = 5;
 const LOOK_TAKES_MS: u64 = 2;

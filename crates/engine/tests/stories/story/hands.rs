@@ -47,7 +47,9 @@ impl Story {
                 self.answers(Some(permit), Answer::Done);
             }
             Due::Stopped { id, permit } => {
-                self.event(&id, What::Stopped);
+                if self.by_id(&id).is_some() {
+                    self.event(&id, What::Stopped);
+                }
                 self.answers(permit, Answer::Done);
             }
         }
@@ -97,7 +99,7 @@ impl Story {
                     let life = self.by_id(&id).unwrap().life;
                     self.file(TERM_TAKES_MS, Due::Ends { id: id.clone(), life, code: 143 });
                 }
-                self.file(TERM_TAKES_MS + STOP_AFTER_DIE_MS, Due::Remade { id, permit: permit.id });
+                self.file(TERM_TAKES_MS + STOP_AFTER_DIE_MS + REMAKE_TAKES_MS, Due::Remade { id, permit: permit.id });
             }
         }
     }
