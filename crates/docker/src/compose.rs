@@ -17,7 +17,7 @@ use model::fact::{Condition, Dependency};
 use serde::Deserialize;
 
 pub use driver::Compose;
-pub use folders::folders;
+pub use folders::{Stamps, folder_stamps, folders};
 use variables::{Variables, filled};
 
 use crate::definition::{DEPENDENCIES_MAX, Labels, NAME_BYTES_MAX};

@@ -31,7 +31,7 @@ mod registry;
 mod start;
 mod wire;
 
-pub use compose::{Compose, folders};
+pub use compose::{Compose, Stamps, folder_stamps, folders};
 pub use endpoint::Endpoint;
 pub use error::Error;
 pub use eyes::{Eyes, Overflow};

@@ -1,9 +1,10 @@
 //! What reaches the daemon from outside besides engines and people: signals, and a changed configuration.
 
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
 use model::input::Input;
@@ -85,7 +86,7 @@ pub(crate) struct Folders {
     pub(crate) path: PathBuf,
     /// The engine that their containers are on.
     pub(crate) host: String,
-    /// How often they are looked at.
+    /// How often they are read, whatever changed.
     pub(crate) every: Duration,
 }
 
@@ -93,12 +94,23 @@ pub(crate) struct Folders {
 pub(crate) async fn folders(folders: Folders, handle: Handle, stop: CancellationToken) {
     const ABOUT: &str = "folders";
     let (mut told, mut said) = (None, None);
+    let mut read: Option<(Instant, docker::Stamps)> = None;
     loop {
         let (path, host) = (folders.path.clone(), folders.host.clone());
-        let read = tokio::task::spawn_blocking(move || docker::folders(&path, &host)).await;
-        let says = match read {
-            Ok(Ok(found)) => {
-                if told.as_ref() != Some(&found) {
+        // A file of variables may be anywhere: now and then all is read anew.
+        let known = read.take().filter(|(at, _)| at.elapsed() < folders.every);
+        let looked = tokio::task::spawn_blocking(move || {
+            let stamps = docker::folder_stamps(&path)?;
+            if known.as_ref().is_some_and(|(_, known)| *known == stamps) {
+                return Ok((known, None));
+            }
+            let found = docker::folders(&path, &host)?;
+            io::Result::Ok((Some((Instant::now(), stamps)), Some(found)))
+        });
+        let says = match looked.await {
+            Ok(Ok((looked, found))) => {
+                read = looked;
+                if let Some(found) = found.filter(|found| told.as_ref() != Some(found)) {
                     handle.tell(Input::Folders { host: folders.host.clone(), folders: found.clone() });
                     told = Some(found);
                 }
@@ -117,7 +129,7 @@ pub(crate) async fn folders(folders: Folders, handle: Handle, stop: Cancellation
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(folders.every) => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
 }
