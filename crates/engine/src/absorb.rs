@@ -6,7 +6,7 @@ use model::ResourceId;
 use model::action::{Action, Answer, Behalf, PermitId};
 use model::alert::{self, Alert, Name, Transition};
 use model::event::{Event, Refresh};
-use model::fact::{Fact, Incarnation, Observation, Run, SourceTime};
+use model::fact::{Fact, Happening, Incarnation, Observation, Run, SourceTime, What};
 use model::incident::{Excerpt, IncidentId};
 use model::input::{Effect, Input, Report, SourceState};
 use model::intent::{Author, Intent, Wanted};
@@ -68,13 +68,13 @@ impl Engine {
     }
 
     fn observed(&mut self, seen: &Observation) {
+        self.note_made(seen);
         let change = self.world.observe(seen, self.now.tick);
         self.touched.insert(seen.resource.clone());
         if change.stale {
             return;
         }
-        let ours = self.state.own_of(&seen.resource, &seen.incarnation, self.now.tick).is_some_and(|own| own.replaced);
-        if change.deploys && !ours {
+        if change.deploys && !self.is_of_our_recreate(seen) {
             self.world.deploy_seen(&seen.resource, self.now.tick);
         }
         if world::is_for_good(&seen.fact) {
@@ -88,7 +88,8 @@ impl Engine {
             self.gone(&seen.resource, &seen.incarnation);
             return;
         }
-        if change.redefined {
+        let ours = self.state.own.get(&seen.incarnation).is_some_and(|own| own.made);
+        if change.redefined && !ours {
             self.refresh(&seen.resource, Refresh::DefinitionChanged);
         }
         if change.overtaken {
@@ -96,11 +97,10 @@ impl Engine {
         }
         let Some(body) = self.world.body_of(&seen.resource, &seen.incarnation) else { return };
         let Some(source) = self.world.source(seen.resource.host()) else { return };
-        let own = self.state.own_of(&seen.resource, &seen.incarnation, self.now.tick);
         let around = Around {
             events_are_lost: false,
             before: self.state.intents.get(&seen.resource),
-            own: own.filter(|own| !own.replaced || !self.faults.made_by_nobody),
+            own: self.state.own.get(&seen.incarnation),
             body,
             source,
             engine_started: self.state.recoveries.engine_started(seen.resource.host()),
@@ -114,6 +114,31 @@ impl Engine {
         if let Some(at) = braked {
             self.brake(&seen.resource, at);
         }
+    }
+
+    /// The first body of a resource that is heard of while healer has that made anew is the one that was made.
+    fn note_made(&mut self, seen: &Observation) {
+        let is_it = |act: &Act| act.permit.step.resource == seen.resource && act.permit.step.action == Action::Recreate;
+        let Some((permit, act)) = self.state.acts.iter().find(|(_, act)| is_it(act)) else { return };
+        let began = match &seen.fact {
+            Fact::Happened(Happening { what: What::Created | What::Started, at }) => Some(*at),
+            Fact::Looked(look) => look.started,
+            Fact::Happened(_) | Fact::ApiOpenAfter(_) | Fact::Gone | Fact::Unlooked(_) => None,
+        };
+        let ordered = SourceTime(act.permit.given.wall.0.saturating_mul(1_000_000));
+        let is_new = began >= Some(ordered) && self.world.body_of(&seen.resource, &seen.incarnation).is_none();
+        if act.made.is_none() && act.permit.incarnation != seen.incarnation && is_new && !self.faults.made_by_nobody {
+            let (resource, incarnation) = (seen.resource.clone(), seen.incarnation.clone());
+            self.emit(Event::BodyMade { permit: *permit, resource, incarnation });
+        }
+    }
+
+    /// Whether an order of ours explains that a body is renamed or removed: the old one is set aside and goes, the new one
+    /// gets its name.
+    fn is_of_our_recreate(&self, seen: &Observation) -> bool {
+        let named = matches!(&seen.fact, Fact::Happened(Happening { what: What::Renamed { aside: false }, .. }));
+        let own = self.state.own.get(&seen.incarnation);
+        own.is_some_and(|own| own.replaced || (own.made && named))
     }
 
     /// The end of this body that is known to be nobody's wish.
@@ -136,7 +161,7 @@ impl Engine {
         let around = Around {
             events_are_lost: true,
             before: self.state.intents.get(resource),
-            own: self.state.own_of(resource, incarnation, self.now.tick),
+            own: self.state.own.get(incarnation),
             body,
             source,
             engine_started: self.state.recoveries.engine_started(resource.host()),
@@ -231,6 +256,10 @@ impl Engine {
     fn gone(&mut self, resource: &ResourceId, incarnation: &Incarnation) {
         self.watch.forget(incarnation);
         self.touched.insert(resource.clone());
+        // The one that healer has put in its place may not have been heard of yet; if it never is, a full listing tells.
+        if self.state.own.get(incarnation).is_some_and(|own| own.replaced) {
+            return;
+        }
         self.emit(Event::ResourceGone { resource: resource.clone(), incarnation: incarnation.clone() });
     }
 
@@ -412,7 +441,7 @@ impl Engine {
         let around = Around {
             events_are_lost: false,
             before: self.state.intents.get(resource),
-            own: self.state.own_of(resource, incarnation, self.now.tick),
+            own: self.state.own.get(incarnation),
             body,
             source,
             engine_started: self.state.recoveries.engine_started(resource.host()),

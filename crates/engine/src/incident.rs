@@ -341,6 +341,7 @@ impl Incident {
             | Event::StopBegan { .. }
             | Event::EndedUnasked { .. }
             | Event::RevivedByAnother { .. }
+            | Event::BodyMade { .. }
             | Event::BudgetRefreshed { .. }
             | Event::AlertChanged(_)
             | Event::CommandTaken { .. }

@@ -80,9 +80,6 @@ pub struct State {
     pub acts: BTreeMap<PermitId, Act>,
     /// What we did to each body, for telling our own events from somebody else's.
     pub own: BTreeMap<Incarnation, Own>,
-    /// What we did to the body that an order of ours makes of a resource, and that is not known by its name yet.
-    #[serde(default)]
-    pub made: BTreeMap<ResourceId, Own>,
     /// Who froze it.
     pub frozen: Option<model::view::Frozen>,
     /// What waits to be delivered.
@@ -130,6 +127,9 @@ pub struct Act {
     pub answered: Option<Tick>,
     /// For a person: by which command.
     pub command: Option<CommandId>,
+    /// The body that it made, once that was seen.
+    #[serde(default)]
+    pub made: Option<Incarnation>,
 }
 
 /// Somebody else was asking a body to end, and it still ran.
@@ -153,9 +153,12 @@ pub struct Own {
     /// When the last order was given.
     #[serde(default)]
     pub ordered_at: Tick,
-    /// We have it made anew: that it is set aside, renamed or removed is nobody's deploy.
+    /// We have it made anew: that it is set aside and removed is nobody's deploy.
     #[serde(default)]
     pub replaced: bool,
+    /// An order of ours made it.
+    #[serde(default)]
+    pub made: bool,
     /// Starts that were ordered in this process's life.
     pub starts: u32,
     /// Those of them that are not over yet.
@@ -331,10 +334,6 @@ impl State {
                     let permit = &act.permit;
                     let own = self.own.entry(permit.incarnation.clone()).or_default();
                     own.take_back(permit.step.action, answer);
-                    if permit.step.action == Action::Recreate {
-                        let made = self.made.entry(permit.step.resource.clone()).or_default();
-                        made.take_back(Action::Start, answer);
-                    }
                     let counted = matches!(permit.behalf, Behalf::Incident(_)) && !permit.unhindered;
                     if matches!(answer, Answer::Withheld(_)) {
                         let first = self.recoveries.take_start_back(permit);
@@ -350,10 +349,17 @@ impl State {
                     // Without a look it is over all the same: our time stands for the source's, which on a local engine is one.
                     let over = source_at.unwrap_or(SourceTime(now.wall.0.saturating_mul(1_000_000)));
                     own.close(&act, act.permit.step.action, over, *reached, now.tick);
-                    if act.permit.step.action == Action::Recreate {
-                        let made = self.made.entry(act.permit.step.resource.clone()).or_default();
-                        made.close(&act, Action::Start, over, *reached, now.tick);
+                    if let Some(own) = act.made.as_ref().and_then(|made| self.own.get_mut(made)) {
+                        own.close(&act, Action::Start, over, *reached, now.tick);
                     }
+                }
+            }
+            Event::BodyMade { permit, resource, incarnation } => {
+                let own = self.own.entry(incarnation.clone()).or_default();
+                own.ordered(Action::Start, resource, now.tick);
+                own.made = true;
+                if let Some(act) = self.acts.get_mut(permit) {
+                    act.made = Some(incarnation.clone());
                 }
             }
             Event::CommandTaken { id, .. } => {
@@ -422,7 +428,6 @@ impl State {
                 self.others.forget(resource);
                 self.adopted.remove(resource);
                 self.own.retain(|of, own| of != incarnation && own.of.as_ref() != Some(resource));
-                self.made.remove(resource);
             }
             Event::Ended => self.recoveries.healer_ended(now.wall),
             Event::ClockJumped { by_ms } if *by_ms < 0 => self.turn_back(now.wall),
@@ -457,7 +462,7 @@ impl State {
             intent.source_at = Some(now);
         }
         self.stops.values_mut().for_each(|stop| stop.at = now.min(stop.at));
-        for own in self.own.values_mut().chain(self.made.values_mut()) {
+        for own in self.own.values_mut() {
             let (_, come_at) = &mut own.starts_come;
             for at in [come_at, &mut own.starts_closed, &mut own.stops_closed, &mut own.stops_before_closed] {
                 *at = at.map(|at| now.min(at));
@@ -503,18 +508,8 @@ impl State {
         self.last_permit = self.last_permit.max(permit.id.0);
         self.forget_replaced_bodies(permit, now.tick);
         let resource = &permit.step.resource;
-        if !self.own.contains_key(&permit.incarnation)
-            && let Some(made) = self.made.remove(resource)
-        {
-            self.own.insert(permit.incarnation.clone(), made);
-        }
         let own = self.own.entry(permit.incarnation.clone()).or_default();
         own.ordered(permit.step.action, resource, now.tick);
-        if permit.step.action == Action::Recreate {
-            let made = self.made.entry(resource.clone()).or_default();
-            made.ordered(Action::Start, resource, now.tick);
-            made.replaced = true;
-        }
         let first_of_a_recovery = self.recoveries.note_start(permit);
         if let Behalf::Incident(_) = permit.behalf {
             let outside = permit.unhindered || first_of_a_recovery;
@@ -535,14 +530,7 @@ impl State {
                 self.queue.remove(at);
             }
         }
-        self.acts.insert(permit.id, Act { permit: permit.clone(), answer: None, answered: None, command });
-    }
-
-    /// What we did to a body, known by its name or not yet.
-    #[must_use]
-    pub fn own_of(&self, resource: &ResourceId, incarnation: &Incarnation, now: Tick) -> Option<&Own> {
-        let made = || self.made.get(resource).filter(|own| now.since(own.ordered_at) < REPLACED_KEPT);
-        self.own.get(incarnation).or_else(made)
+        self.acts.insert(permit.id, Act { permit: permit.clone(), answer: None, answered: None, command, made: None });
     }
 
     /// What we did long ago to a body that another one has taken the place of explains nothing any more.

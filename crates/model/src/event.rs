@@ -398,6 +398,15 @@ pub enum Event {
         /// Of which resource.
         resource: ResourceId,
     },
+    /// A body was seen that an order of ours has made.
+    BodyMade {
+        /// Which order.
+        permit: PermitId,
+        /// Of which resource.
+        resource: ResourceId,
+        /// The new body.
+        incarnation: Incarnation,
+    },
     /// Compose is to make and start a deployment that has no containers.
     BringUpOrdered {
         /// What, and at whose word.
@@ -538,6 +547,7 @@ impl Event {
             Event::CommandTaken { .. } => "command_taken",
             Event::CommandQueued { .. } => "command_queued",
             Event::CommandDequeued { .. } => "command_dequeued",
+            Event::BodyMade { .. } => "body_made",
             Event::BringUpOrdered { .. } => "bring_up_ordered",
             Event::BroughtUp { .. } => "brought_up",
             Event::Frozen { .. } => "frozen",
@@ -599,6 +609,7 @@ impl Event {
             | Event::StopBegan { .. }
             | Event::EndedUnasked { .. }
             | Event::RevivedByAnother { .. }
+            | Event::BodyMade { .. }
             | Event::BudgetRefreshed { .. }
             | Event::AlertChanged(_)
             | Event::CommandTaken { .. }
@@ -620,6 +631,7 @@ impl Event {
             | Event::StopBegan { resource, .. }
             | Event::EndedUnasked { resource, .. }
             | Event::RevivedByAnother { resource }
+            | Event::BodyMade { resource, .. }
             | Event::BudgetRefreshed { resource, .. }
             | Event::IncidentOpened { resource, .. }
             | Event::ActionAnswered { resource, .. }

@@ -349,6 +349,7 @@ impl World<'_> {
             | Event::IntentChanged { .. }
             | Event::StopBegan { .. }
             | Event::RevivedByAnother { .. }
+            | Event::BodyMade { .. }
             | Event::EndedUnasked { .. }
             | Event::AlertChanged(_)
             | Event::AlertJoined { .. }

@@ -149,6 +149,7 @@ impl Counters {
             | Event::StopBegan { .. }
             | Event::EndedUnasked { .. }
             | Event::RevivedByAnother { .. }
+            | Event::BodyMade { .. }
             | Event::BudgetRefreshed { .. }
             | Event::AlertJoined { .. }
             | Event::EvidenceAdded { .. }

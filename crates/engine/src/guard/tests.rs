@@ -95,7 +95,7 @@ impl Given {
             given: NOW,
             until: NOW.tick,
         };
-        Act { permit, answer: None, answered: None, command: None }
+        Act { permit, answer: None, answered: None, command: None, made: None }
     }
 
     fn id(&self, number: u64) -> IncidentId {

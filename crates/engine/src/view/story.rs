@@ -236,6 +236,7 @@ fn words<'e>(entry: &'e Entry, before: &mut Before<'e>) -> Option<(Tone, String)
         Event::IntentChanged { intent, .. } => intent_in_words(intent),
         Event::StopBegan { .. } => return None, // The intent tells it once it has ended.
         Event::EndedUnasked { .. } => return None, // The incident tells it.
+        Event::BodyMade { incarnation, .. } => (Plain, format!("made anew: container {}", incarnation.short())),
         Event::RevivedByAnother { .. } => (Plain, "somebody else started it right after it had crashed".to_owned()),
         Event::BudgetRefreshed { because, .. } => {
             let why = match because {

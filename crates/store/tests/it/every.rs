@@ -194,7 +194,8 @@ fn of_people() -> Vec<Event> {
         taken(Ask::Reject { incident: story::incident(41), because: hostile() }),
         taken(Ask::Thaw),
         Event::CommandQueued { id: command.clone(), who: hostile(), steps: vec![story::step(&resource)] },
-        Event::CommandDequeued { id: command.clone(), resource },
+        Event::CommandDequeued { id: command.clone(), resource: resource.clone() },
+        Event::BodyMade { permit: PermitId(9), resource: resource.clone(), incarnation: Incarnation("cafe".into()) },
         Event::BringUpOrdered {
             order: Box::new(BringUp { command: command.clone(), who: hostile(), folder: folder() }),
         },
