@@ -121,6 +121,7 @@ pub(crate) fn definition(inspect: &Inspect, around: Around) -> Definition {
         removed_at_end: inspect.host_config.auto_remove.unwrap_or(false),
         labels: telling_labels(labels),
         healers_own: around.healers_own.or(labelled),
+        host_paths: BTreeSet::new(),
     }
 }
 

@@ -74,6 +74,7 @@ fn definition(of: u8, policy: u8, belongs: u8) -> Arc<Definition> {
         removed_at_end: false,
         labels: BTreeSet::new(),
         healers_own: None,
+        host_paths: Default::default(),
     })
 }
 
@@ -306,6 +307,7 @@ impl Life {
                 | Input::StoreRoom { .. }
                 | Input::StoreReserve { .. }
                 | Input::Folders { .. }
+                | Input::Mounts { .. }
                 | Input::BroughtUp { .. }
                 | Input::Warned { .. } => {}
             }

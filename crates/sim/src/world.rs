@@ -404,6 +404,7 @@ fn service(deployment: &str, name: &str) -> Service {
         removed_at_end: false,
         labels: Default::default(),
         healers_own: None,
+        host_paths: Default::default(),
     };
     Service {
         resource,
