@@ -67,6 +67,14 @@ pub(crate) struct Inspect {
     pub(crate) state: State,
     pub(crate) config: Config,
     pub(crate) host_config: HostConfig,
+    pub(crate) mounts: Option<Vec<Mount>>,
+}
+
+/// One mount of a container.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Mount {
+    pub(crate) source: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
