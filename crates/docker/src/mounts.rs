@@ -99,6 +99,14 @@ impl Mounts {
         }
     }
 
+    /// Whether anything is missing, as far as can be told; what cannot be told may be.
+    pub(crate) async fn may_lack(&self) -> bool {
+        let mounts = self.clone();
+        let asked = tokio::task::spawn_blocking(move || mounts.missing());
+        let told = tokio::time::timeout(LEADS_WITHIN, asked).await;
+        !matches!(told, Ok(Ok(Ok(missing))) if missing.is_empty())
+    }
+
     fn missing_of(&self, paths: &BTreeSet<String>) -> io::Result<Option<String>> {
         let missing = self.missing()?;
         // Where nothing is missing no file system is asked that may not answer.
