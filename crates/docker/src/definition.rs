@@ -8,6 +8,7 @@ use model::fact::{Belongs, Condition, Definition, Dependency, Incarnation, Resta
 
 use crate::compose::Said;
 use crate::happening;
+use crate::mounts::PATH_BYTES_MAX;
 use crate::wire::{self, Inspect};
 
 pub(crate) type Labels = BTreeMap<String, String>;
@@ -45,6 +46,7 @@ pub(crate) const NAME_BYTES_MAX: usize = 200;
 const LABEL_BYTES_MAX: usize = 200;
 const LABELS_MAX: usize = 32;
 pub(crate) const DEPENDENCIES_MAX: usize = 64;
+const HOST_PATHS_MAX: usize = 256;
 
 /// The resource that a container is a body of.
 ///
@@ -122,6 +124,7 @@ pub(crate) fn definition(inspect: &Inspect, around: Around) -> Definition {
         removed_at_end: inspect.host_config.auto_remove.unwrap_or(false),
         labels: telling_labels(labels),
         healers_own: around.healers_own.or(labelled),
+        host_paths: host_paths(inspect),
     }
 }
 
@@ -129,6 +132,13 @@ pub(crate) fn definition(inspect: &Inspect, around: Around) -> Definition {
 fn is_anonymous(mount: &wire::Mount) -> bool {
     let given = |name: &str| name.len() != 64 || !name.bytes().all(|b| b.is_ascii_hexdigit());
     mount.kind.as_deref() == Some("volume") && mount.name.as_deref().is_some_and(|name| !given(name))
+}
+
+/// The sources of all mounts that have a place on the host: binds, and volumes of the engine's own kind. A tmpfs has none.
+fn host_paths(inspect: &Inspect) -> BTreeSet<String> {
+    let sources = inspect.mounts.iter().flatten().filter_map(|mount| mount.source.as_deref());
+    let paths = sources.filter(|source| source.starts_with('/'));
+    paths.take(HOST_PATHS_MAX).map(|path| escape(path, PATH_BYTES_MAX)).collect()
 }
 
 fn restart_policy(inspect: &Inspect) -> RestartPolicy {
@@ -280,6 +290,7 @@ mod tests {
             Around::default(),
         );
         assert_eq!((bare.name.as_str(), bare.stop_timeout_s, bare.restart_policy), ("x", 10, RestartPolicy::No));
+        assert!(bare.host_paths.is_empty());
         assert_eq!(bare.belongs, Belongs::Unclaimed);
     }
 
@@ -294,7 +305,13 @@ mod tests {
                     "traefik.auth": "password=hunter2", "org.opencontainers.image.title": "noise", "evil": "\u{1b}[2J"}
             },
             "HostConfig": {"RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 5}, "Memory": 67_108_864,
-                "AutoRemove": true, "NetworkMode": "container:cd"}
+                "AutoRemove": true, "NetworkMode": "container:cd"},
+            "Mounts": [
+                {"Type": "bind", "Source": "/srv/data/db", "Destination": "/var/lib/db"},
+                {"Type": "volume", "Name": "v", "Source": "/var/lib/docker/volumes/v/_data", "Destination": "/v"},
+                {"Type": "bind", "Source": "/srv/\u{1b}[2J"},
+                {"Type": "tmpfs", "Source": "", "Destination": "/tmp"}, {"Type": "npipe", "Source": "pipe"}, {}
+            ]
         }));
         assert_eq!(network_parent(&given), Some("cd"));
         let made = definition(&given, Around::default());
@@ -303,6 +320,8 @@ mod tests {
         assert_eq!((made.config_hash.as_str(), made.image_id.as_str()), ("cafe", "sha256:1"));
         let labels: Vec<_> = made.labels.iter().map(String::as_str).collect();
         assert_eq!(labels, ["evil=\\x1b[2J", "healer.platform/exclude=true", "traefik.auth=password=********"]);
+        let paths: Vec<_> = made.host_paths.iter().map(String::as_str).collect();
+        assert_eq!(paths, ["/srv/\\x1b[2J", "/srv/data/db", "/var/lib/docker/volumes/v/_data"]);
         // Compose v1 writes an empty policy where none is set.
         for (name, expect) in [("", RestartPolicy::No), ("always", RestartPolicy::Always), ("odd", RestartPolicy::No)] {
             let given = inspect(&serde_json::json!({"HostConfig": {"RestartPolicy": {"Name": name}}}));

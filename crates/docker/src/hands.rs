@@ -40,6 +40,12 @@ impl Hands {
                 if let Some(answer) = permit.answered_by(seen.look.run) {
                     return answer;
                 }
+                if permit.step.ends_in_start()
+                    && let Some(mounts) = self.host.mounts()
+                    && let Some(why) = mounts.forbid(seen.look.definition.host_paths.clone()).await
+                {
+                    return Answer::Withheld(why);
+                }
             }
             Ok(Err(Error::NotFound)) => return Answer::Withheld("the container is gone".to_owned()),
             Ok(Err(e)) => return Answer::Withheld(format!("no look was possible just before the act: {e}")),

@@ -21,6 +21,7 @@ use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::happening::ACTIONS;
 use crate::http::{self, Reply, encoded};
+use crate::mounts::Mounts;
 use crate::own::{self, Own};
 use crate::registry::Registry;
 use crate::start;
@@ -53,6 +54,9 @@ struct Inner {
     name: String,
     endpoint: Endpoint,
     own: Own,
+    /// What this machine shall have mounted; `None` where the engine is not this machine's, or healer sees a container's
+    /// files and not the machine's.
+    mounts: Option<Mounts>,
     registry: Mutex<Registry>,
     files: Files,
     session: Mutex<Option<Arc<Session>>>,
@@ -108,10 +112,13 @@ impl Host {
     }
 
     fn with_claim(name: &str, endpoint: Endpoint, claim: Option<Mutex<Claim>>) -> Host {
+        let own = Own::find();
+        let is_here = matches!(endpoint, Endpoint::Unix(_)) && own == Own::NoContainer;
         Host(Arc::new(Inner {
             name: name.to_owned(),
             endpoint,
-            own: Own::find(),
+            own,
+            mounts: is_here.then(Mounts::default),
             registry: Mutex::default(),
             files: Files::default(),
             session: Mutex::default(),
@@ -132,6 +139,12 @@ impl Host {
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.0.endpoint
+    }
+
+    /// What the engine's machine shall have mounted, where that is this one and can be seen.
+    #[must_use]
+    pub fn mounts(&self) -> Option<&Mounts> {
+        self.0.mounts.as_ref()
     }
 
     /// The engine's own id, by which a lock can be keyed; `None` before the first connection, or where it is not told.

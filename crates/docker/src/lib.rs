@@ -6,6 +6,7 @@
 //!   Host ──── what eyes and hands share: the negotiated connection, the clock, who is who
 //!   ├─ Eyes ── events, looks and listings → model::input::Input
 //!   └─ Hands ─ look, read a log, start, stop
+//! Mounts ─── what this machine shall have mounted, and has not
 //! folders, Compose ── deployments by directory, and the program that makes their containers
 //! ```
 //!
@@ -26,6 +27,7 @@ mod http;
 mod kept;
 mod log;
 mod look;
+mod mounts;
 mod own;
 mod registry;
 mod start;
@@ -37,3 +39,4 @@ pub use error::Error;
 pub use eyes::{Eyes, Overflow};
 pub use hands::Hands;
 pub use host::{API_VERSION_MAX, API_VERSION_MIN, Host};
+pub use mounts::Mounts;

@@ -70,12 +70,14 @@ pub(crate) struct Inspect {
     pub(crate) mounts: Option<Vec<Mount>>,
 }
 
+/// One mount of a container.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct Mount {
     #[serde(rename = "Type")]
     pub(crate) kind: Option<String>,
     pub(crate) name: Option<String>,
+    pub(crate) source: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -393,6 +393,7 @@ fn service(deployment: usize, number: usize) -> Service {
         removed_at_end: false,
         labels: BTreeSet::new(),
         healers_own: None,
+        host_paths: Default::default(),
     };
     Service {
         id: Incarnation(format!("{:064x}", deployment * SERVICES + number + 1).into()),

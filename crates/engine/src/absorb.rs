@@ -31,6 +31,10 @@ impl Engine {
             Input::Delivered(receipt) => self.delivered(receipt),
             Input::Commanded(command) => self.commanded(command),
             Input::Folders { host, folders } => self.world.set_folders(host, folders),
+            Input::Mounts { host, missing } => {
+                self.world.set_missing_mounts(host, missing);
+                self.live.all = true;
+            }
             Input::BroughtUp { command, result } => self.brought_up(command, result),
             Input::Configured(settings) => {
                 self.settings = settings.clone();

@@ -174,6 +174,7 @@ pub(crate) mod cases {
             removed_at_end: false,
             labels: Default::default(),
             healers_own: None,
+            host_paths: Default::default(),
         }
     }
 

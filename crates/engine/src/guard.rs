@@ -1,7 +1,7 @@
 //! The guard: judges each step just before it runs, never a whole plan. The first "no" is the reason that is printed.
 //!
-//! The order is that of ENGINE §5: leader · ours · seen, and the symptom stands · intent · freeze, deploy · another owner
-//! · busy · mode and policy · did it help before · budgets · storm · risk.
+//! The order is that of ENGINE §5: leader · ours · seen, and the symptom stands · intent · freeze, deploy · what it needs
+//! is there · another owner · busy · mode and policy · did it help before · budgets · storm · risk.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -51,6 +51,7 @@ impl Engine {
                 .or_else(|| self.symptom_and_intent(incident, step))
                 .or_else(|| self.hindrance(&step.resource))
                 .or_else(|| self.recovering(&step.resource))
+                .or_else(|| self.missing_mount(step))
                 .or_else(|| self.another_owner(&step.resource))
                 .or_else(|| self.another_healer(incident))
                 .or_else(|| self.halted(step))
@@ -59,7 +60,10 @@ impl Engine {
                 .or_else(|| self.history_and_budget(incident, plan, step))
                 .or_else(|| self.storm(incident))
                 .or_else(|| self.risk(incident, plan)),
-            Purpose::Close => self.ours_and_seen(&step.resource).or_else(|| self.intent_of_start(step)),
+            Purpose::Close => self
+                .ours_and_seen(&step.resource)
+                .or_else(|| self.intent_of_start(step))
+                .or_else(|| self.missing_mount(step)),
             Purpose::Undo => self.ours_and_seen(&step.resource),
         };
         match (no, self.world.body(&step.resource)) {
@@ -86,6 +90,7 @@ impl Engine {
             .or_else(|| unseen.then(|| Verdict::Hold(Hold::NotSeen, self.after(ASK_AGAIN_SOON))))
             .or_else(|| self.not_touchable(&step.resource))
             .or_else(|| self.frozen().filter(|_| opens))
+            .or_else(|| self.missing_mount(step))
             .or_else(|| self.busy(None, step));
         match (no, self.world.body(&step.resource)) {
             (Some(no), _) => no,
@@ -246,6 +251,14 @@ impl Engine {
         Some(Verdict::Hold(Hold::DeployInProgress, until))
     }
 
+    /// What a mount hides that is not there would be found empty. So whoever asks waits, and what runs is not taken down:
+    /// who knows better has the engine's own `start`.
+    fn missing_mount(&self, step: &Step) -> Option<Verdict> {
+        let asked = step.ends_in_start() && !self.faults.mounts_not_asked;
+        let mount = self.world.missing_mount(&step.resource).filter(|_| asked)?.to_owned();
+        Some(Verdict::Hold(Hold::MountMissing { mount }, self.after(ASK_AGAIN)))
+    }
+
     fn another_owner(&self, resource: &ResourceId) -> Option<Verdict> {
         let (_, body) = self.world.body(resource)?;
         match body.run {
@@ -309,6 +322,7 @@ impl Engine {
             Hold::NotSeen
             | Hold::Clearing
             | Hold::Withheld { .. }
+            | Hold::MountMissing { .. }
             | Hold::BeingStopped
             | Hold::Paused
             | Hold::IntentUnknown

@@ -225,6 +225,8 @@ pub struct Faults {
     pub others_ignored: bool,
     /// What a recovery will tell is told by itself too.
     pub told_beside_recovery: bool,
+    /// The guard does not ask whether what a resource needs is mounted.
+    pub mounts_not_asked: bool,
 }
 
 impl Engine {

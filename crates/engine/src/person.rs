@@ -403,6 +403,12 @@ impl Engine {
                 let text = format!("not done: {hold}; remove the one that is not meant with `docker rm`");
                 self.drop_step(command, step, &text);
             }
+            // What a restart took down is queued; nothing else is begun that may have to wait for days. Their word counts
+            // all the same: what shall run and does not is started when the mount is there.
+            Verdict::Hold(Hold::MountMissing { mount }, _) if step.pair != Pair::Closes => {
+                let hold = Hold::MountMissing { mount: mount.clone() };
+                self.drop_step(command, step, &format!("not done: {hold}; `mount {mount}` ends that"));
+            }
             Verdict::Hold(hold, _) => self.tell_queued(command, step, &hold),
             Verdict::Ask(_) => {}
         }

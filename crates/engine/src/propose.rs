@@ -223,6 +223,7 @@ fn is_lifted_by_an_input(hold: &Hold) -> bool {
         | Hold::OthersStopped { .. }
         | Hold::Frozen { .. }
         | Hold::TwoIncarnations
+        | Hold::MountMissing { .. }
         | Hold::ObserveMode
         | Hold::Halted { .. }
         | Hold::StoreFull => true,

@@ -258,7 +258,9 @@ impl Engine {
     pub(crate) fn recovery_due(&self) -> Option<Tick> {
         let due = |(source, recovery): (&String, &Recovery)| {
             let settled = self.settled_at(source).filter(|_| recovery.down.is_none());
-            settled.unwrap_or(recovery.began.tick.after(TAKES_AT_MOST))
+            let patience = recovery.began.tick.after(WAITS_AT_MOST);
+            let mounts = (self.world.lacks_mounts(source) && patience > self.now.tick).then_some(patience);
+            settled.or(mounts).unwrap_or(recovery.began.tick.after(TAKES_AT_MOST))
         };
         self.state.recoveries.open.iter().map(due).min()
     }
@@ -472,6 +474,9 @@ impl Engine {
                 }
                 Fate::Pending | Fate::Back => Fate::Pending,
             },
+            Phase::Held { reason: reason @ Hold::MountMissing { .. }, .. } if self.has_waited(&incident.resource) => {
+                Fate::Failed(reason.to_string())
+            }
             Phase::Held { reason, .. } if only_a_person_lifts(reason) => Fate::Failed(reason.to_string()),
             Phase::Held { reason: reason @ (Hold::GroupBudget { .. } | Hold::Backoff { .. }), until }
                 if until.since(self.now.tick) > WAITS_AT_MOST =>
@@ -486,6 +491,12 @@ impl Engine {
             | Phase::RollingBack { .. }
             | Phase::Resolved { .. } => Fate::Pending,
         }
+    }
+
+    /// Whether a recovery has lasted for as long as anything is waited for that may come by itself.
+    fn has_waited(&self, resource: &ResourceId) -> bool {
+        let recovery = self.state.recoveries.open.get(resource.host());
+        recovery.is_none_or(|recovery| self.now.tick.since(recovery.began.tick) >= WAITS_AT_MOST)
     }
 
     /// The recoveries that are under way, and those that ended within a day, the latest first.

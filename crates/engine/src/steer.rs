@@ -299,6 +299,7 @@ impl Engine {
             return !unseen && !clearing;
         };
         match self.guard(incident, plan, step, Purpose::Mend) {
+            Verdict::Hold(same @ Hold::MountMissing { .. }, _) => same != *reason,
             Verdict::Hold(same, _) => same.kind() != reason.kind(),
             Verdict::Allow(_) | Verdict::Ask(_) | Verdict::Refuse(_) => true,
         }

@@ -157,6 +157,9 @@ impl Engine {
             Phase::Held { reason: Hold::IntentUnknown | Hold::OthersStopped { .. }, .. } => {
                 vec![format!("healer why {id}"), format!("healer start {short}")]
             }
+            Phase::Held { reason: Hold::MountMissing { mount }, .. } => {
+                vec![format!("mount {mount}"), format!("healer why {id}")]
+            }
             Phase::Diagnosing { .. }
             | Phase::Planning { .. }
             | Phase::Held { .. }

@@ -190,6 +190,11 @@ fn warnings(engine: &Engine) -> Vec<String> {
                 .to_owned(),
         );
     }
+    warnings.extend(engine.world.missing_in_use().into_iter().map(|(mount, users)| {
+        let (first, more) = (users[0].short(), users.len() - 1);
+        let others = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("{mount} is in /etc/fstab of {} and not mounted: {first}{others} needs it", users[0].host())
+    }));
     if !engine.leads {
         warnings.push("another healer has taken the lead: this one only watches".to_owned());
     }

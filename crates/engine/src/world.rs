@@ -7,7 +7,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::fact::{Definition, Fact, Generation, Happening, Incarnation, Observation, Run, SourceTime, What};
+use model::fact::{Definition, Fact, Generation, Happening, Incarnation, Observation, Run, SourceTime, What, lies_on};
 use model::folder::Folder;
 use model::incident::DeadNetwork;
 use model::input::SourceState;
@@ -45,6 +45,8 @@ pub struct World {
     deploys: BTreeMap<(String, String), Tick>,
     /// The deployments that have a directory, by host and name.
     folders: BTreeMap<(String, String), Folder>,
+    /// The mount points of each host that should be there and are not.
+    missing_mounts: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// Since when a body was known that stood for its resource, and what it was made of.
@@ -228,6 +230,37 @@ impl World {
             !self.bodies.range::<str, _>(from).next().is_some_and(|(id, _)| id.as_str().starts_with(&prefix))
         };
         self.folders.values().filter(is_listed).filter(is_empty)
+    }
+
+    /// What a host should have mounted, and has not, is this.
+    pub(crate) fn set_missing_mounts(&mut self, host: &str, missing: &BTreeSet<String>) {
+        self.missing_mounts.insert(host.to_owned(), missing.clone());
+    }
+
+    /// Whether anything is missing that a host should have mounted.
+    pub(crate) fn lacks_mounts(&self, host: &str) -> bool {
+        self.missing_mounts.get(host).is_some_and(|missing| !missing.is_empty())
+    }
+
+    /// The mount that a resource has files on and that is not there.
+    #[must_use]
+    pub fn missing_mount(&self, resource: &ResourceId) -> Option<&str> {
+        let missing = self.missing_mounts.get(resource.host()).filter(|missing| !missing.is_empty())?;
+        let paths = &self.definition(resource)?.host_paths;
+        missing.iter().find(|mount| paths.iter().any(|path| lies_on(path, mount))).map(String::as_str)
+    }
+
+    /// The mounts that are missing, each with the resources that have files on it, of whomever they are.
+    #[must_use]
+    pub fn missing_in_use(&self) -> BTreeMap<&str, Vec<&ResourceId>> {
+        let mut used: BTreeMap<&str, Vec<&ResourceId>> = BTreeMap::new();
+        let lacking = self.missing_mounts.values().any(|missing| !missing.is_empty());
+        for resource in self.bodies.keys().filter(|_| lacking) {
+            if let Some(mount) = self.missing_mount(resource) {
+                used.entry(mount).or_default().push(resource);
+            }
+        }
+        used
     }
 
     fn definition(&self, resource: &ResourceId) -> Option<&Definition> {

@@ -75,6 +75,7 @@ fn definition(of: u8, policy: u8, belongs: u8) -> Arc<Definition> {
         removed_at_end: false,
         labels: BTreeSet::new(),
         healers_own: None,
+        host_paths: Default::default(),
     })
 }
 
@@ -307,6 +308,7 @@ impl Life {
                 | Input::StoreRoom { .. }
                 | Input::StoreReserve { .. }
                 | Input::Folders { .. }
+                | Input::Mounts { .. }
                 | Input::BroughtUp { .. }
                 | Input::Warned { .. } => {}
             }

@@ -106,6 +106,12 @@ async fn live(
         .context("the loop's thread cannot be started")?;
 
     for (name, host) in hosts {
+        if let Some(mounts) = host.as_ref().ok().and_then(Host::mounts) {
+            let mounts = watch::Mounts { mounts: mounts.clone(), host: name.clone(), every: config.relist };
+            // What is missing is known before anything is seen that needs it.
+            let watched = mounts.begin(&handle).await;
+            tokio::spawn(watched.go_on(handle.clone(), stop.clone()));
+        }
         tokio::spawn(watch_engine(name, host, config.relist, handle.clone(), stop.clone()));
     }
     if let Some(path) = config.deployments_path.clone() {

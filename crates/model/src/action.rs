@@ -225,6 +225,12 @@ impl Step {
     pub fn timeout(&self) -> Duration {
         Duration::from_millis(self.timeout_ms)
     }
+
+    /// Whether it starts something, or takes it down in order to start it.
+    #[must_use]
+    pub fn ends_in_start(&self) -> bool {
+        self.action != Action::Stop || self.pair == Pair::Opens
+    }
 }
 
 #[cfg(test)]

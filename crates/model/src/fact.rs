@@ -245,6 +245,9 @@ pub struct Definition {
     pub labels: BTreeSet<String>,
     /// Why healer must never touch it although nobody excluded it: it is healer, its socket proxy or its database.
     pub healers_own: Option<String>,
+    /// What it sees of its host's files: the sources of its binds, and where its volumes lie.
+    #[serde(default)]
+    pub host_paths: BTreeSet<String>,
 }
 
 /// What kind of thing started a container, and so who cares for it.
@@ -315,10 +318,37 @@ pub fn is_temporary_name(name: &str) -> bool {
         .is_some_and(|(id, _)| id.len() == 12 && id.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase()))
 }
 
+/// Whether a path is a mount point, or lies below it.
+#[must_use]
+pub fn lies_on(path: &str, mount: &str) -> bool {
+    path.strip_prefix(mount).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 impl Definition {
     /// Whether `other` is the same thing made again: a changed one gets a fresh budget.
     #[must_use]
     pub fn same_thing(&self, other: &Definition) -> bool {
         self.image_id == other.image_id && self.config_hash == other.config_hash
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_lies_on_a_mount_by_its_components() {
+        let table = [
+            ("/srv/data", true),
+            ("/srv/data/db", true),
+            ("/srv/data2", false),
+            ("/srv/data2/db", false),
+            ("/srv", false),
+            ("/mnt/srv/data", false),
+            ("", false),
+        ];
+        for (path, expect) in table {
+            assert_eq!(lies_on(path, "/srv/data"), expect, "{path}");
+        }
     }
 }

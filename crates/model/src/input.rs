@@ -1,5 +1,6 @@
 //! What reaches the engine, and what it wants done. Inputs are named for what arrived, effects are imperative.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,13 @@ pub enum Input {
         host: String,
         /// Which.
         folders: Vec<Folder>,
+    },
+    /// The mount points that a host's table asks for and that are not mounted: these, and no others.
+    Mounts {
+        /// Of which.
+        host: String,
+        /// Which.
+        missing: BTreeSet<String>,
     },
     /// Compose has brought a deployment up, or could not.
     BroughtUp {

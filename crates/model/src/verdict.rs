@@ -61,6 +61,12 @@ pub enum Hold {
         /// Until that is so.
         condition: Condition,
     },
+    /// It has files on a mount that its host's table asks for, and that is not there: started, it would find an empty
+    /// folder in its place.
+    MountMissing {
+        /// The mount point.
+        mount: String,
+    },
     /// Somebody is stopping it just now.
     BeingStopped,
     /// It is paused.
@@ -240,6 +246,9 @@ impl fmt::Display for Hold {
             Hold::WaitsFor { resource, condition } => {
                 write!(f, "waits for {} to {condition}", resource.short())
             }
+            Hold::MountMissing { mount } => {
+                write!(f, "{mount} is in /etc/fstab and not mounted: the start waits for it")
+            }
             Hold::BeingStopped => f.write_str("somebody is stopping it"),
             Hold::Paused => f.write_str("it is paused"),
             Hold::IntentUnknown => f.write_str("nobody can tell whether it shall run"),
@@ -303,6 +312,7 @@ impl Hold {
             Hold::Withheld { .. } => "withheld",
             Hold::Recovering => "recovering",
             Hold::WaitsFor { .. } => "waits_for",
+            Hold::MountMissing { .. } => "mount_missing",
             Hold::BeingStopped => "being_stopped",
             Hold::Paused => "paused",
             Hold::IntentUnknown => "intent_unknown",

@@ -51,6 +51,8 @@ pub(crate) struct Check {
     spoken_of: BTreeSet<ResourceId>,
     /// What each process was told of each container.
     pub(crate) told: BTreeMap<(u32, Key), Told>,
+    /// The processes that were told that the host's mount is missing.
+    pub(crate) lacks_mount: BTreeSet<u32>,
     phases: BTreeMap<u64, &'static str>,
     pub(crate) received: BTreeSet<MessageId>,
     pub(crate) written: BTreeSet<MessageId>,
@@ -106,6 +108,14 @@ impl Check {
         for token in tokens {
             let key = match token {
                 Token::None => continue,
+                Token::Mount { missing: true } => {
+                    self.lacks_mount.insert(pid);
+                    continue;
+                }
+                Token::Mount { missing: false } => {
+                    self.lacks_mount.remove(&pid);
+                    continue;
+                }
                 Token::Signal { key, .. }
                 | Token::Stopped { key, .. }
                 | Token::Died { key, .. }
@@ -119,6 +129,7 @@ impl Check {
     /// A process is no more.
     pub(crate) fn forget(&mut self, pid: u32) {
         self.told.retain(|(of, _), _| *of != pid);
+        self.lacks_mount.remove(&pid);
         self.unanswered.retain(|_, (of, _)| *of != pid);
     }
 

@@ -63,6 +63,7 @@ const PLANTED: &[Planted] = planted![
     engine.made_anew_too_easily: "what is made anew cannot be mended otherwise",
     engine.made_by_nobody: "a fresh budget has a reason",
     engine.others_ignored: "PERMIT: nothing is started that may have been stopped with others",
+    engine.mounts_not_asked: "PERMIT: nothing is started without the mount that it needs",
     engine.told_beside_recovery: "what a recovery tells is not told beside it"
         | "an incident is told no more often than there is reason to" | "an escalation is told once per level",
     gate.intent_not_reread: "ACT: nothing is started that was stopped on purpose",

@@ -98,6 +98,14 @@ impl World<'_> {
 
     pub(crate) fn act(&mut self, pid: u32, permit: Box<Permit>, again: bool) {
         let tick = self.moment().tick;
+        if self.healer(pid).is_some() && self.starts_without_mount(&permit) {
+            self.counts.hit("race", "mount gone at the act");
+            if !again {
+                self.orders.insert(permit.id, (pid, false));
+                self.answer(permit.id, Answer::Withheld("a mount that it needs is missing".to_owned()));
+            }
+            return;
+        }
         let Some(healer) = self.healer(pid) else { return };
         if let Err(withdrawn) = healer.gate.pass(&permit, tick) {
             if !again {

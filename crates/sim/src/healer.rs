@@ -128,6 +128,7 @@ impl World<'_> {
         });
         self.check_entries(pid);
         self.drain_effects(pid);
+        self.mounts_seen(pid);
         self.after(20, Ev::Connect { pid });
         self.wake_when_due(pid);
     }

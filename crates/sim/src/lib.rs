@@ -21,6 +21,7 @@ mod eyes;
 mod faults;
 mod hands;
 mod healer;
+mod mounts;
 mod people;
 mod rng;
 mod settled;

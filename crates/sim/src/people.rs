@@ -624,6 +624,7 @@ impl World<'_> {
     /// No fault comes any more: what is paused goes on, what is frozen is thawed, broken deploys are cleared away.
     pub(crate) fn calm(&mut self) {
         self.stormy = false;
+        self.mount_is_back();
         for svc in 0..self.services.len() {
             self.deed(Deed::DockerUnpause(svc));
             self.after(900_000, Ev::Deed(Deed::ClearAway(svc)));

@@ -106,6 +106,10 @@ pub(crate) enum Token {
         down: bool,
         opening: bool,
     },
+    /// Whether the host's mount is missing.
+    Mount {
+        missing: bool,
+    },
 }
 
 /// What a healer was told of one container's present life.
@@ -155,7 +159,7 @@ impl Told {
                 self.seen_down |= down;
                 self.found_down |= down && opening;
             }
-            Token::None | Token::ApiOpen { .. } => {}
+            Token::None | Token::ApiOpen { .. } | Token::Mount { .. } => {}
         }
     }
 

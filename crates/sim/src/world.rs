@@ -19,6 +19,7 @@ use crate::counts::Counts;
 use crate::disk::Kept;
 use crate::docker::{By, Defect, Docker, EPOCH_MS, Key, Svc};
 use crate::healer::{CrashPoint, Healer};
+use crate::mounts::Mounts;
 use crate::people::Deed;
 use crate::rng::Rng;
 use crate::truth::{Token, Truth};
@@ -74,6 +75,10 @@ pub(crate) enum Ev {
     Remake { pid: u32, permit: PermitId, stage: Remaking },
     LookNow { pid: u32, resource: ResourceId, incarnation: Incarnation, ticket: Option<PermitId> },
     Sent { pid: u32, parcel: Box<Parcel> },
+
+    MountGoes,
+    MountComes { times: u32 },
+    MountsSeen { pid: u32 },
 
     FirstSight,
     NextFault,
@@ -139,6 +144,7 @@ pub(crate) struct World<'p> {
     seq: u64,
     queue: BinaryHeap<Timed>,
     pub(crate) docker: Docker,
+    pub(crate) mounts: Mounts,
     pub(crate) services: Vec<Service>,
     pub(crate) disk: Rc<RefCell<Kept>>,
     pub(crate) healers: Vec<Healer>,
@@ -162,7 +168,8 @@ impl<'p> World<'p> {
     pub(crate) fn new(seed: u64, plan: &'p Plan) -> World<'p> {
         let mut rng = Rng::new(seed);
         let in_bytes = seed.is_multiple_of(plan.bytes_every.max(1));
-        let services = services(&mut rng);
+        let mut services = services(&mut rng);
+        let mounts = Mounts::new(seed, &mut services);
         let settings = Arc::new(settings(&mut rng));
         let reads_flag = rng.percent(50);
         let mut docker = Docker::new();
@@ -174,6 +181,7 @@ impl<'p> World<'p> {
             seq: 0,
             queue: BinaryHeap::new(),
             docker,
+            mounts,
             services,
             disk: Rc::new(RefCell::new(Kept::new(in_bytes))),
             healers: Vec::new(),
@@ -254,6 +262,7 @@ impl<'p> World<'p> {
         self.after(990, Ev::FirstSight);
         self.after(1_000, Ev::BeginHealer);
         self.after(3_000, Ev::NextFault);
+        self.mount_goes_some_time();
         self.after(STORM_MS, Ev::Calm);
         self.after(STORM_MS + TAIL_MS, Ev::Inspect);
     }
@@ -304,6 +313,9 @@ impl<'p> World<'p> {
             Ev::Remake { pid, permit, stage } => self.remake(pid, permit, stage),
             Ev::LookNow { pid, resource, incarnation, ticket } => self.look_now(pid, &resource, &incarnation, ticket),
             Ev::Sent { pid, parcel } => self.sent(pid, &parcel),
+            Ev::MountGoes => self.mount_goes(),
+            Ev::MountComes { times } => self.mount_comes(times),
+            Ev::MountsSeen { pid } => self.mounts_seen(pid),
             Ev::FirstSight => self.first_sight(),
             Ev::NextFault => self.next_fault(),
             Ev::Deed(deed) => self.deed(deed),
@@ -408,6 +420,7 @@ fn service(deployment: &str, name: &str) -> Service {
         removed_at_end: false,
         labels: Default::default(),
         healers_own: None,
+        host_paths: Default::default(),
     };
     Service {
         resource,

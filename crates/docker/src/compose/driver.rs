@@ -2,6 +2,7 @@
 //! itself). Run with arguments in a list, a time limit, and an environment of its own, so that no variable of healer's
 //! reaches a deployment; it ends with healer.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -9,12 +10,14 @@ use std::time::Duration;
 
 use evidence::{escape, redact};
 use model::folder::Folder;
+use serde::Deserialize;
 use tokio::process::Command;
 
 use super::folders::env_file_to_name;
 use super::{SERVICE, WORKING_DIR};
 use crate::definition::{CONFIG_HASH, Labels, NAME_BYTES_MAX, PROJECT};
 use crate::endpoint::Endpoint;
+use crate::mounts::{Mounts, PATH_BYTES_MAX};
 
 /// Which Compose made a container.
 const VERSION: &str = "com.docker.compose.version";
@@ -36,6 +39,7 @@ const VARIABLES: [&str; 8] =
 #[derive(Debug, Clone)]
 pub struct Compose {
     docker_host: OsString,
+    mounts: Option<Mounts>,
 }
 
 /// How the program is called, and which generation of it that is: the hashes of two generations cannot be compared.
@@ -68,11 +72,17 @@ impl Compose {
     /// For the engine at that endpoint.
     #[must_use]
     pub fn new(endpoint: &Endpoint) -> Compose {
-        Compose { docker_host: endpoint.url() }
+        Compose { docker_host: endpoint.url(), mounts: None }
+    }
+
+    /// The same, for an engine whose machine shall have these mounted.
+    #[must_use]
+    pub fn minding(self, mounts: Option<&Mounts>) -> Compose {
+        Compose { mounts: mounts.cloned(), ..self }
     }
 
     /// Makes and starts all that a folder describes, as `up -d` there would. Refuses where a variable of the file is not
-    /// set: an empty password would be made of it.
+    /// set, since an empty password would be made of it, and where a mount is missing that a service has files on.
     ///
     /// # Errors
     /// In words, with the remedy or with what Compose said.
@@ -82,6 +92,16 @@ impl Compose {
         let project = Project { name: folder.deployment.clone(), folder: path, files: Vec::new(), env_file };
         let program = self.programs().await.into_iter().next().ok_or(NO_PROGRAM)?;
         self.check(program, &project).await?;
+        if let Some(mounts) = &self.mounts
+            && mounts.may_lack().await
+        {
+            let told = self.run(program, &project, &["config"], ANSWER_WITHIN).await?;
+            accepted("the Compose file is not in order", &told)?;
+            let paths = host_paths(&String::from_utf8_lossy(&told.stdout))?;
+            if let Some(why) = mounts.forbid(paths).await {
+                return Err(why);
+            }
+        }
         let up = self.run(program, &project, &["up", "-d"], UP_WITHIN).await?;
         accepted("Compose could not bring it up", &up)
     }
@@ -249,6 +269,38 @@ fn unset_variables(said: &str) -> Vec<String> {
     names
 }
 
+/// The sources of all binds in what Compose prints of its file: v2 writes each at length, v1 in one text where the file's
+/// version knows no other.
+fn host_paths(config: &str) -> Result<BTreeSet<String>, String> {
+    let options = serde_saphyr::options! { strict_booleans: false, with_snippet: false };
+    let config: Config = serde_saphyr::from_str_with_options(config, options)
+        .map_err(|error| format!("what Compose says of its file cannot be read: {error}"))?;
+    let volumes = config.services.into_values().flatten().flat_map(|service| service.volumes.unwrap_or_default());
+    let source = |volume: Volume| match volume {
+        Volume::Short(text) => text.split(':').next().map(str::to_owned),
+        Volume::Long { source } => source,
+    };
+    let paths = volumes.filter_map(source).filter(|path| path.starts_with('/'));
+    Ok(paths.map(|path| escape(&path, PATH_BYTES_MAX)).collect())
+}
+
+#[derive(Deserialize)]
+struct Config {
+    services: BTreeMap<String, Option<Service>>,
+}
+
+#[derive(Deserialize)]
+struct Service {
+    volumes: Option<Vec<Volume>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Volume {
+    Short(String),
+    Long { source: Option<String> },
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -277,6 +329,16 @@ mod tests {
             (hash_of("web", said), hash_of("web-2", said), hash_of("we", said)),
             (Some("beef"), Some("cafe"), None)
         );
+    }
+
+    #[test]
+    fn both_flavours_tell_which_files_of_the_host_are_seen() {
+        let v1 = "services:\n  db:\n    image: x\n    volumes:\n    - /srv/data/db:/var/lib/db:rw\n    - v:/v:rw\n  web: {}\nversion: '2.4'\n";
+        let v2 = "name: shop\nservices:\n  db:\n    volumes:\n      - type: bind\n        source: /srv/data/db\n        target: /var/lib/db\n        bind: {create_host_path: true}\n      - type: volume\n        source: v\n        target: /v\n        volume: {}\n      - type: tmpfs\n        target: /t\n  web: null\n";
+        for (flavour, config) in [("v1", v1), ("v2", v2)] {
+            assert_eq!(host_paths(config), Ok(["/srv/data/db".to_owned()].into()), "{flavour}");
+        }
+        assert!(host_paths("services: [").is_err());
     }
 
     #[test]

@@ -152,6 +152,9 @@ pub(super) fn remedy(
         (Standing::NeedsYou, Some(incident)) if matches!(incident.phase, Phase::AwaitingApproval { .. }) => {
             Some(format!("healer approve {}", incident.id))
         }
+        (Standing::Held, Some(Incident { phase: Phase::Held { reason: Hold::MountMissing { mount }, .. }, .. })) => {
+            Some(format!("mount {mount}"))
+        }
         (Standing::NeedsYou, _) => Some(format!("healer start {}   (once it is mended)", id.short())),
         // What is not there cannot be started.
         (Standing::Unknown, _) if engine.world.body(id).is_none() => None,

@@ -62,6 +62,7 @@ fn looked(ms: u64, run: Run, started_ms: u64, exit: Option<Exit>) -> Input {
         removed_at_end: false,
         labels: BTreeSet::new(),
         healers_own: None,
+        host_paths: Default::default(),
     };
     let look = Look {
         at: source_at(ms),

@@ -13,6 +13,7 @@ mod excludes;
 mod folders;
 mod groups;
 mod heals;
+mod mounts;
 mod networks;
 mod persons;
 mod recovers;

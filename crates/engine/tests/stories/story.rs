@@ -180,6 +180,7 @@ pub(crate) fn compose_service(name: &str) -> Definition {
         removed_at_end: false,
         labels: BTreeSet::new(),
         healers_own: None,
+        host_paths: Default::default(),
     }
 }
 

@@ -89,6 +89,7 @@ fn passes(hold: &Hold) -> bool {
         | Hold::Clearing => true,
         Hold::NotSeen
         | Hold::Paused
+        | Hold::MountMissing { .. }
         | Hold::IntentUnknown
         | Hold::Maintenance
         | Hold::OthersStopped { .. }

@@ -154,7 +154,9 @@ impl Performers {
         let engine = self.engines.get(&folder.host).cloned();
         self.tasks.spawn(async move {
             let result = match (engine, gate.pass_order()) {
-                (Some(engine), Ok(())) => Compose::new(engine.host.endpoint()).up(&folder).await,
+                (Some(engine), Ok(())) => {
+                    Compose::new(engine.host.endpoint()).minding(engine.host.mounts()).up(&folder).await
+                }
                 (None, _) => Err(format!("there is no engine called {}", folder.host)),
                 (_, Err(withdrawn)) => Err(withdrawn.to_string()),
             };

@@ -1,5 +1,6 @@
 //! What reaches the daemon from outside besides engines and people: signals, and a changed configuration.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -18,6 +19,10 @@ use crate::config::{self, Config, Flags, Reload};
 
 /// Files are looked at this often; SIGHUP has them read at once.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// The start waits so long for what is missing: a point that lies on a file system that does not answer is told later.
+const MOUNTS_WITHIN: Duration = Duration::from_secs(5);
+/// A mount that goes is noticed within so long, however seldom containers are listed.
+const MOUNTS_EVERY_MAX: Duration = Duration::from_secs(60);
 
 /// Waits until somebody asks the daemon to end.
 pub(crate) async fn signals() -> ExitCode {
@@ -130,6 +135,72 @@ pub(crate) async fn folders(folders: Folders, handle: Handle, stop: Cancellation
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+}
+
+/// What this machine shall have mounted.
+pub(crate) struct Mounts {
+    pub(crate) mounts: docker::Mounts,
+    /// The engine that is on it.
+    pub(crate) host: String,
+    /// How often that is compared with what is mounted, while nothing is missing.
+    pub(crate) every: Duration,
+}
+
+/// The same, once it was told how that stands.
+pub(crate) struct WatchedMounts {
+    of: Mounts,
+    told: Option<BTreeSet<String>>,
+    said: Option<String>,
+}
+
+impl Mounts {
+    /// Tells for the first time which mounts are missing; a file system that does not answer is not waited for.
+    pub(crate) async fn begin(self, handle: &Handle) -> WatchedMounts {
+        let mut watched = WatchedMounts { of: self, told: None, said: None };
+        // What is not known by then is asked again just before each act.
+        let _ = tokio::time::timeout(MOUNTS_WITHIN, watched.look(handle)).await;
+        watched
+    }
+}
+
+impl WatchedMounts {
+    /// Tells which mounts are missing, whenever that changes; and in the status, if nobody can tell.
+    pub(crate) async fn go_on(mut self, handle: Handle, stop: CancellationToken) {
+        loop {
+            let lacking = self.told.as_ref().is_none_or(|missing| !missing.is_empty());
+            let wait = if lacking { LOOK_EVERY } else { self.of.every.min(MOUNTS_EVERY_MAX) };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(wait) => self.look(&handle).await,
+            }
+        }
+    }
+
+    async fn look(&mut self, handle: &Handle) {
+        const ABOUT: &str = "mounts";
+        let mounts = self.of.mounts.clone();
+        let Ok(read) = tokio::task::spawn_blocking(move || mounts.missing()).await else { return };
+        let says = match read {
+            Ok(missing) => {
+                if self.told.as_ref() != Some(&missing) {
+                    if !missing.is_empty() {
+                        tracing::warn!(?missing, "in /etc/fstab and not mounted: what needs it waits");
+                    } else if self.told.is_some() {
+                        tracing::info!("all that is in /etc/fstab is mounted");
+                    }
+                    handle.tell(Input::Mounts { host: self.of.host.clone(), missing: missing.clone() });
+                    self.told = Some(missing);
+                }
+                None
+            }
+            Err(error) => Some(format!("nobody can tell whether what containers need is mounted: {error}")),
+        };
+        if says != self.said {
+            says.iter().for_each(|says| tracing::warn!("{says}"));
+            handle.tell(Input::Warned { about: ABOUT.to_owned(), says: says.clone() });
+            self.said = says;
         }
     }
 }

@@ -69,6 +69,10 @@ impl Healer {
     /// Starts the daemon and waits until it answers.
     pub(crate) fn start(&mut self) {
         self.start_without_waiting();
+        self.wait_until_it_answers();
+    }
+
+    pub(crate) fn wait_until_it_answers(&mut self) {
         wait_for("healer answers", READY_WITHIN, || {
             if let Some(status) = self.ended() {
                 panic!("healer ended with {status}:\n{}", self.log());

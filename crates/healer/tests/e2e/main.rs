@@ -18,6 +18,7 @@ mod hook;
 mod kills;
 mod limits;
 mod mail;
+mod mounts;
 mod networks;
 mod outages;
 mod power;

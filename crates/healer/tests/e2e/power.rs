@@ -144,7 +144,7 @@ impl Drop for Squatter {
     }
 }
 
-fn as_root(program: &str) -> Command {
+pub(crate) fn as_root(program: &str) -> Command {
     let is_root = fs::metadata(Path::new("/proc/self")).is_ok_and(|own| own.uid() == 0);
     if is_root {
         return Command::new(program);

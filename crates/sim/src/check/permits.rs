@@ -34,6 +34,10 @@ impl World<'_> {
         if let (Behalf::Incident(id), Pair::Closes) = (&permit.behalf, permit.step.pair) {
             self.check.pairs_open.remove(&id.number);
         }
+        if self.needs_mount(permit) && self.check.lacks_mount.contains(&pid) {
+            let says = format!("permit {} to {} {resource}", permit.id.0, permit.step.action);
+            self.broken("PERMIT: nothing is started without the mount that it needs", says);
+        }
         let ours = matches!(permit.behalf, Behalf::Incident(_));
         let ends_in_start = ends_in_start(permit);
         if let Some(svc) = self.svc_of(resource) {

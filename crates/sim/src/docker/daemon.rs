@@ -66,6 +66,7 @@ impl World<'_> {
         }
         self.counts.hit("source", "host restarted");
         self.docker.boots += 1;
+        self.mount_may_be_late();
         let pids: Vec<u32> = self.healers.iter().map(|healer| healer.pid).collect();
         for pid in pids {
             self.kill_healer(pid, CrashPoint::InOrder);
@@ -80,6 +81,7 @@ impl World<'_> {
         }
         self.counts.hit("source", "power loss");
         self.docker.boots += 1;
+        self.mount_may_be_late();
         self.forget_calls();
         for key in 0..self.docker.containers.len() {
             let container = &mut self.docker.containers[key];

@@ -260,5 +260,6 @@ fn definition() -> Definition {
         removed_at_end: false,
         labels: BTreeSet::from([hostile(), "a=b".to_owned()]),
         healers_own: None,
+        host_paths: Default::default(),
     }
 }

@@ -50,6 +50,7 @@ pub(super) fn looked_at(resource: ResourceId, run: Run, exit: Option<Exit>) -> I
         removed_at_end: false,
         labels: BTreeSet::new(),
         healers_own: None,
+        host_paths: Default::default(),
     };
     let look = Look {
         at: SourceTime(if exit.is_some() { 20 } else { 10 }),
