@@ -2,6 +2,7 @@
 //! label of that), and whether they know it at all. A file that is gone, unreadable, too large, or of something else tells
 //! nothing.
 
+mod anew;
 mod driver;
 mod folders;
 mod variables;

@@ -18,6 +18,7 @@ pub(crate) const SERVICE: &str = "com.docker.compose.service";
 const NUMBER: &str = "com.docker.compose.container-number";
 const ONE_OFF: &str = "com.docker.compose.oneoff";
 pub(crate) const CONFIG_HASH: &str = "com.docker.compose.config-hash";
+const REPLACES: &str = "com.docker.compose.replace";
 const DEPENDS_ON: &str = "com.docker.compose.depends_on";
 const SELF: &str = "healer.platform/self";
 
@@ -116,6 +117,7 @@ pub(crate) fn definition(inspect: &Inspect, around: Around) -> Definition {
         depends_on: labels.get(DEPENDS_ON).map_or(around.files.told.needs, |list| depends_on(list)),
         network_parent: around.network_parent,
         network_body: around.network_body,
+        replaces: labels.get(REPLACES).map(|id| Incarnation(text(id).into())),
         is_orphan: around.files.is_orphan,
         stops_by_kill: inspect.config.stop_signal.as_deref().and_then(happening::signal) == Some(happening::KILL),
         stop_timeout_s: inspect.config.stop_timeout.unwrap_or(STOP_TIMEOUT_DEFAULT_S),

@@ -74,7 +74,8 @@ impl Hands {
         let asked = async {
             let inspect = self.host.inspect(id).await.map_err(|e| e.to_string())?;
             let (image, labels) = (inspect.config.image.unwrap_or_default(), inspect.config.labels.unwrap_or_default());
-            let unchanged = Compose::new(self.host.endpoint()).unchanged(&labels).await?;
+            let network = inspect.host_config.network_mode.unwrap_or_default();
+            let unchanged = Compose::new(self.host.endpoint()).unchanged(&labels, &network).await?;
             // An image that moved since is another one, whatever the file says.
             let present = self.host.image_id(&image).await.map_err(|e| e.to_string())?;
             if present.is_none() || present != inspect.image {

@@ -385,6 +385,7 @@ fn service(deployment: usize, number: usize) -> Service {
         depends_on: (number > 0).then(|| needs(number)).into_iter().collect(),
         network_parent: None,
         network_body: None,
+        replaces: None,
         is_orphan: false,
         stops_by_kill: false,
         stop_timeout_s: 10,

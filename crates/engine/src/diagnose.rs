@@ -166,6 +166,7 @@ pub(crate) mod cases {
             depends_on: Vec::new(),
             network_parent: None,
             network_body: None,
+            replaces: None,
             is_orphan: false,
             stops_by_kill: false,
             stop_timeout_s: 10,

@@ -373,9 +373,13 @@ impl Watch {
         // What was made since, before our eyes, was made to run.
         if before.wanted != Wanted::Running
             && somebodys_failed_start(look, around)
-            && around.body.was_made_since(said_at(before))
+            && (around.body.was_made_since(said_at(before)) || was_stopped_for_it(look, before))
         {
             return tried_to_start();
+        }
+        let made_before = !around.body.was_made_since(said_at(before));
+        if before.wanted == Wanted::Stopped && made_before && was_stopped_for_it(look, before) {
+            return put_aside(around);
         }
         // An end that its events told is judged by them; one that a look alone shows, by evidence.
         if let Some(foreign) = self.bodies.get(incarnation).and_then(|signals| signals.foreign) {
@@ -532,6 +536,18 @@ fn put_aside(around: &Around<'_>) -> Word {
     }
     let because = "somebody stopped it to put a new one in its place, and none was started yet".to_owned();
     Word::Wants(Wanted::Unknown, Author::Evidence, because)
+}
+
+/// Whether somebody stopped what ran in order to start this one in its place, which was made before that (Compose v2:
+/// create, stop, remove, rename, start), and has not been started.
+fn was_stopped_for_it(look: &Look, before: &Intent) -> bool {
+    let by_deploy = match before.by {
+        Author::SomebodyAtTheEngine => before.wanted == Wanted::Stopped,
+        Author::Evidence => before.wanted == Wanted::Unknown,
+        Author::Person(_) | Author::FirstSight => false,
+    };
+    let waits = look.run == Run::Created && look.started.is_none();
+    waits && by_deploy && look.definition.replaces.is_some()
 }
 
 /// Whether a start failed of a body that never ran, and that healer did not start.

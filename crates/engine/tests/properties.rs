@@ -67,6 +67,7 @@ fn definition(of: u8, policy: u8, belongs: u8) -> Arc<Definition> {
         depends_on,
         network_parent: (of % 4 == 2).then(|| resource(1)),
         network_body: None,
+        replaces: None,
         is_orphan: false,
         stops_by_kill: false,
         stop_timeout_s: i64::from(policy % 4) - 1,

@@ -226,6 +226,9 @@ pub struct Definition {
     /// The very container whose network namespace it shares, or shared: it is known no more once that was made anew.
     #[serde(default)]
     pub network_body: Option<Incarnation>,
+    /// The body in whose place it was made. Compose v2 makes the new one first, and then stops the old one.
+    #[serde(default)]
+    pub replaces: Option<Incarnation>,
     /// Its deployment's files can be read, and do not know it any more.
     #[serde(default)]
     pub is_orphan: bool,

@@ -412,6 +412,7 @@ fn service(deployment: &str, name: &str) -> Service {
         depends_on: Vec::new(),
         network_parent: None,
         network_body: None,
+        replaces: None,
         is_orphan: false,
         stops_by_kill: false,
         stop_timeout_s: 10,

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -11,21 +12,20 @@ use std::time::Duration;
 use evidence::{escape, redact};
 use model::folder::Folder;
 use serde::Deserialize;
+use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
+use super::WORKING_DIR;
 use super::folders::env_file_to_name;
-use super::{SERVICE, WORKING_DIR};
-use crate::definition::{CONFIG_HASH, Labels, NAME_BYTES_MAX, PROJECT};
+use crate::definition::{Labels, PROJECT};
 use crate::endpoint::Endpoint;
 use crate::mounts::{Mounts, PATH_BYTES_MAX};
 
-/// Which Compose made a container.
-const VERSION: &str = "com.docker.compose.version";
 /// The file of variables that it was told of; v2 alone writes it down.
 const ENV_FILE: &str = "com.docker.compose.project.environment_file";
 const NO_PROGRAM: &str = "neither `docker compose` nor `docker-compose` works here: install Docker's Compose plugin";
 /// A question that Compose answers from files.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// Images may have to be fetched first.
 const UP_WITHIN: Duration = Duration::from_secs(15 * 60);
 /// Of what Compose says when it fails, the last lines tell why.
@@ -44,28 +44,20 @@ pub struct Compose {
 
 /// How the program is called, and which generation of it that is: the hashes of two generations cannot be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Program {
+pub(super) struct Program {
     is_plugin: bool,
-    is_v1: bool,
+    pub(super) is_v1: bool,
 }
 
 /// What Compose is to work on.
 #[derive(Debug, PartialEq, Eq)]
-struct Project {
+pub(super) struct Project {
     name: String,
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     /// Its files; none where Compose is to find them.
-    files: Vec<PathBuf>,
+    pub(super) files: Vec<PathBuf>,
     /// The file of variables, where it is not the one that Compose reads by itself.
     env_file: Option<PathBuf>,
-}
-
-/// A service that may be made anew: what its files say of it is what it was made from.
-pub(crate) struct Unchanged {
-    compose: Compose,
-    program: Program,
-    project: Project,
-    service: String,
 }
 
 impl Compose {
@@ -106,42 +98,8 @@ impl Compose {
         accepted("Compose could not bring it up", &up)
     }
 
-    /// Asks whether the container of these labels can be made anew as it is.
-    ///
-    /// # Errors
-    /// Why not, in words.
-    pub(crate) async fn unchanged(&self, labels: &Labels) -> Result<Unchanged, String> {
-        let project = Project::of(labels).ok_or("its labels do not tell from which files Compose made it")?;
-        if let Some(gone) = project.files.iter().find(|file| !file.is_file()) {
-            return Err(format!("its Compose file {} is not to be found from here", gone.display()));
-        }
-        let of = |label: &str| labels.get(label).map_or("", String::as_str);
-        let (service, version) = (of(SERVICE), of(VERSION));
-        // It is given as an argument.
-        if service.is_empty() || service.starts_with('-') {
-            return Err("its labels do not tell which service it is".to_owned());
-        }
-        let is_v1 = version.starts_with("1.");
-        let program = self.programs().await.into_iter().find(|program| program.is_v1 == is_v1).ok_or_else(|| {
-            format!("it was made by Compose {}, and that generation of it is not here", escape(version, NAME_BYTES_MAX))
-        })?;
-        self.check(program, &project).await?;
-        let said = self.run(program, &project, &["config", "--hash", service], ANSWER_WITHIN).await?;
-        accepted("Compose does not tell what it would make", &said)?;
-        match hash_of(service, &String::from_utf8_lossy(&said.stdout)) {
-            Some(hash) if hash == of(CONFIG_HASH) => {
-                Ok(Unchanged { compose: self.clone(), program, project, service: service.to_owned() })
-            }
-            Some(_) => Err(format!(
-                "its files in {} were edited since it was made: Compose would make something else of it",
-                project.folder.display()
-            )),
-            None => Err(format!("Compose knows no service {} any more", escape(service, NAME_BYTES_MAX))),
-        }
-    }
-
     /// The files must be in order, and every variable of them set.
-    async fn check(&self, program: Program, project: &Project) -> Result<(), String> {
+    pub(super) async fn check(&self, program: Program, project: &Project) -> Result<(), String> {
         let checked = self.run(program, project, &["config", "-q"], ANSWER_WITHIN).await?;
         accepted("the Compose file is not in order", &checked)?;
         let unset = unset_variables(&String::from_utf8_lossy(&checked.stderr));
@@ -157,7 +115,7 @@ impl Compose {
     }
 
     /// What there is of Compose; the plugin first, as in Docker's own manual.
-    async fn programs(&self) -> Vec<Program> {
+    pub(super) async fn programs(&self) -> Vec<Program> {
         let mut programs = Vec::new();
         for is_plugin in [true, false] {
             let asked = self.command(is_plugin, Path::new("/"), &["version".into(), "--short".into()]).output();
@@ -170,10 +128,22 @@ impl Compose {
         programs
     }
 
-    async fn run(
+    pub(super) async fn run(
         &self,
         program: Program,
         project: &Project,
+        args: &[&str],
+        within: Duration,
+    ) -> Result<Output, String> {
+        self.run_with(program, project, None, args, within).await
+    }
+
+    /// As with one more file, which is given by its text.
+    pub(super) async fn run_with(
+        &self,
+        program: Program,
+        project: &Project,
+        more: Option<&str>,
         args: &[&str],
         within: Duration,
     ) -> Result<Output, String> {
@@ -182,9 +152,13 @@ impl Compose {
             all.extend(["--project-directory".into(), project.folder.clone().into()]);
             all.extend(project.files.iter().flat_map(|file| ["-f".into(), file.clone().into()]));
         }
+        if more.is_some() {
+            all.extend(["-f".into(), "-".into()]);
+        }
         all.extend(project.env_file.iter().flat_map(|file| ["--env-file".into(), file.clone().into()]));
         all.extend(args.iter().map(OsString::from));
-        match tokio::time::timeout(within, self.command(program.is_plugin, &project.folder, &all).output()).await {
+        let mut command = self.command(program.is_plugin, &project.folder, &all);
+        match tokio::time::timeout(within, output(&mut command, more)).await {
             Ok(Ok(output)) => Ok(output),
             Ok(Err(error)) => Err(format!("Compose cannot be run in {}: {error}", project.folder.display())),
             Err(_) => Err(format!("Compose was ended, having taken longer than {} min", within.as_secs() / 60)),
@@ -213,7 +187,7 @@ impl Compose {
 
 impl Project {
     /// The project of a container, as its labels tell it.
-    fn of(labels: &Labels) -> Option<Project> {
+    pub(super) fn of(labels: &Labels) -> Option<Project> {
         let (name, folder) = (labels.get(PROJECT)?, labels.get(WORKING_DIR)?);
         let (files, folder) = (super::paths(labels), PathBuf::from(folder));
         let env_file = labels.get(ENV_FILE).filter(|file| !file.is_empty()).map(PathBuf::from);
@@ -222,34 +196,27 @@ impl Project {
     }
 }
 
-impl Unchanged {
-    /// Makes this one service's container anew, and nothing else: no dependency, no other replica, no image.
-    ///
-    /// # Errors
-    /// What Compose said.
-    pub(crate) async fn make_anew(&self, within: Duration) -> Result<(), String> {
-        let scale = format!("{}=1", self.service);
-        let args = ["up", "-d", "--no-deps", "--no-build", "--force-recreate", "--scale", &scale, &self.service];
-        let made = self.compose.run(self.program, &self.project, &args, within).await?;
-        accepted("Compose could not make it anew", &made)
+/// What a program says, that is given a text.
+async fn output(command: &mut Command, given: Option<&str>) -> io::Result<Output> {
+    let Some(given) = given else { return command.output().await };
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(given.as_bytes()).await?;
     }
-}
-
-/// `SERVICE HASH`, a line for each service.
-fn hash_of<'a>(service: &str, said: &'a str) -> Option<&'a str> {
-    said.lines().find_map(|line| line.split_once(' ').filter(|(name, _)| *name == service)).map(|(_, hash)| hash.trim())
+    child.wait_with_output().await
 }
 
 fn in_path(program: &str) -> bool {
     std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
 }
 
-fn accepted(what: &str, output: &Output) -> Result<(), String> {
+pub(super) fn accepted(what: &str, output: &Output) -> Result<(), String> {
     if output.status.success() {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let tells = |line: &&str| !line.is_empty() && !line.contains(" level=warning ");
+    let lines: Vec<&str> = said.lines().map(str::trim).filter(tells).collect();
     // Of a traceback the last line names the error.
     let kept = if lines.iter().any(|line| line.starts_with("Traceback ")) { 1 } else { LINES_KEPT };
     let last = lines[lines.len().saturating_sub(kept)..].join("; ");
@@ -320,15 +287,6 @@ mod tests {
         }
         let piped = [shop[0], shop[1], (files, "-")];
         assert_eq!(Project::of(&labels(&piped)), None, "it was piped in");
-    }
-
-    #[test]
-    fn a_hash_is_that_of_its_service() {
-        let said = "web-2 cafe\nweb beef\n";
-        assert_eq!(
-            (hash_of("web", said), hash_of("web-2", said), hash_of("we", said)),
-            (Some("beef"), Some("cafe"), None)
-        );
     }
 
     #[test]

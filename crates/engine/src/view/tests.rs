@@ -54,6 +54,7 @@ fn looked(ms: u64, run: Run, started_ms: u64, exit: Option<Exit>) -> Input {
         depends_on: Vec::new(),
         network_parent: None,
         network_body: None,
+        replaces: None,
         is_orphan: false,
         stops_by_kill: false,
         stop_timeout_s: 10,

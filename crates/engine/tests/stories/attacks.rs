@@ -465,6 +465,39 @@ fn l05_a_recreate_that_failed_is_an_incident_once_it_is_quiet() {
 }
 
 #[test]
+fn l04_l05_a_recreate_by_compose_v2_makes_the_new_one_before_it_stops_the_old_one() {
+    let deploy = || {
+        let mut story = Story::of(&["shop/web"]);
+        story.after(5.0).stopped_for_a_new_one("shop/web").after(0.1);
+        assert_eq!(story.wanted("shop/web"), Some(Wanted::Unknown), "nobody wishes it to be down:\n{story}");
+        story
+    };
+    // It was interrupted.
+    let mut story = deploy();
+    story.after_minutes(20.0);
+    assert_eq!((story.wanted("shop/web"), story.starts("shop/web")), (Some(Wanted::Unknown), 0), "{story}");
+    // It goes well; a stop after that is a stop.
+    let mut story = deploy();
+    story.docker_start("shop/web").after(0.5);
+    assert_eq!(story.wanted("shop/web"), Some(Wanted::Running), "{story}");
+    story.relists().after_minutes(5.0).docker_stop("shop/web").after(0.5).relists().after_minutes(20.0);
+    assert_eq!((story.wanted("shop/web"), story.starts("shop/web")), (Some(Wanted::Stopped), 0), "{story}");
+    // The new one cannot be started: an incident, once it is quiet.
+    let mut story = deploy();
+    story.fails_to_start("shop/web", "port is already allocated").after(30.0);
+    assert_eq!(story.wanted("shop/web"), Some(Wanted::Running), "{story}");
+    assert_eq!(story.starts("shop/web"), 0, "the deploy may go on:\n{story}");
+    story.after_minutes(10.0);
+    assert_ne!(story.phase("shop/web"), "none", "{story}");
+    assert!(!story.told().is_empty(), "{story}");
+    // Whoever tells healer to leave it down is heard.
+    let mut story = deploy();
+    story.fails_to_start("shop/web", "port is already allocated").after(1.0);
+    story.says("ann", Ask::Stop("shop/web".to_owned())).after(1.0).relists().after_minutes(10.0);
+    assert_eq!((story.wanted("shop/web"), story.starts("shop/web")), (Some(Wanted::Stopped), 0), "{story}");
+}
+
+#[test]
 fn l06_three_ends_that_look_alike_are_told_apart() {
     // Killed while it waited to be restarted: no event tells of it, the engine's note does.
     let mut story = Story::new();

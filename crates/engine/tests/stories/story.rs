@@ -172,6 +172,7 @@ pub(crate) fn compose_service(name: &str) -> Definition {
         depends_on: Vec::new(),
         network_parent: None,
         network_body: None,
+        replaces: None,
         is_orphan: false,
         stops_by_kill: false,
         stop_timeout_s: 10,

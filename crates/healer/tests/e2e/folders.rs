@@ -71,16 +71,17 @@ fn what_would_not_be_what_its_owner_meant_is_not_brought_up() {
     );
     rig.start_healer(&["canary"]);
     let table = [
-        ("unset", "DB_PASSWORD is not set", 1, false),
-        ("broken", "docker-compose.yml", 4, false),
-        ("unfit", "no such file or directory", 1, true),
-        ("circle", "ircular", 1, false),
+        ("unset", &["DB_PASSWORD is not set"][..], 1, false),
+        ("broken", &["docker-compose.yml"], 4, false),
+        ("unfit", &["no such file or directory"], 1, true),
+        // Each generation of Compose has its own word for it.
+        ("circle", &["Circular dependency", "dependency cycle"], 1, false),
     ];
     for (name, says, code, made) in table {
         shown(&rig, name, |deployment| deployment.resources.is_empty());
         let out = rig.healer.run(&["start", name]);
         let said = [&out.stdout, &out.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat();
-        assert!(said.contains(says), "{name}: {said}");
+        assert!(says.iter().any(|word| said.contains(word)), "{name}: {said}");
         assert_eq!(out.status.code(), Some(code), "{name}: {said}");
         assert_eq!(rig.engine.container(name, "app").is_some(), made, "{name}: {said}");
     }

@@ -96,7 +96,7 @@ fn what_was_half_made_anew_when_healer_was_killed_is_made_anew_by_the_next_one()
     wait_for("Compose stops the old one", SOON, || (rig.count(&before, "kill") > 0).then_some(()));
     rig.healer.kill();
     rig.tell("leech", "end");
-    rig.wait_for_container("leech", |container| container.status == "exited");
+    wait_for("the old one has ended", SOON, || (rig.count(&before, "die") > 0).then_some(()));
     rig.healer.start();
     rig.wait_for_phase("leech", "resolved", SOON);
     shares_again(&rig);

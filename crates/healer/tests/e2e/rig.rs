@@ -174,7 +174,10 @@ impl Rig {
     /// Proves that healer is awake and acting, by a crash of another service that it heals. Whatever it would have done
     /// about anything that happened before, it has had the time to do.
     pub(crate) fn prove_it_is_awake(&self, canary: &str) {
+        let canarys = self.container(canary);
+        let before = self.starts(&canarys);
         self.tell(canary, "crash");
+        wait_for(&format!("{canary} is started again"), SOON, || (self.starts(&canarys) > before).then_some(()));
         self.wait_until_healed(canary);
     }
 

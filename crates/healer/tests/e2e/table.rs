@@ -199,7 +199,7 @@ impl<'a> Table<'a> {
         let all = self.rig.healer.status().deployments.into_iter().flat_map(|deployment| deployment.resources);
         let wanted = all.into_iter().find(|resource| resource.short == short).and_then(|resource| resource.intent);
         let then = self.then(run);
-        let says = told[run.told.min(told.len())..].join(" ");
+        let says = in_the_old_order(&told[run.told.min(told.len())..]).join(" ");
         Seen { says, wanted: wanted.filter(|_| then != "gone").map(|intent| intent.wanted), then }
     }
 
@@ -218,6 +218,18 @@ impl<'a> Table<'a> {
             panic!("{}", wrong().join("\n"));
         }
     }
+}
+
+/// Newer engines say `stop` before `die` (seen on 26.1 and 28.5), 20.10 says it after that: one table tells of both.
+fn in_the_old_order(told: &[String]) -> Vec<String> {
+    let mut says = told.to_vec();
+    for at in 1..says.len() {
+        let stops = says[..at].iter().rev().take_while(|said| *said == "S").count();
+        if says[at].starts_with('D') {
+            says[at - stops..=at].rotate_right(1);
+        }
+    }
+    says
 }
 
 /// Whether it befalls all rows at once.

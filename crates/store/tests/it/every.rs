@@ -252,6 +252,7 @@ fn definition() -> Definition {
         depends_on: vec![Dependency { service: hostile(), condition: Condition::CompletedSuccessfully }],
         network_parent: Some(resource()),
         network_body: None,
+        replaces: None,
         is_orphan: false,
         stops_by_kill: false,
         stop_timeout_s: -1,

@@ -42,6 +42,7 @@ pub(super) fn looked_at(resource: ResourceId, run: Run, exit: Option<Exit>) -> I
         depends_on: Vec::new(),
         network_parent: None,
         network_body: None,
+        replaces: None,
         is_orphan: false,
         stops_by_kill: false,
         stop_timeout_s: 10,

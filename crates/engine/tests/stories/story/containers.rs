@@ -125,6 +125,24 @@ impl Story {
         self
     }
 
+    /// Compose v2 makes a new container, stops and removes the old one, and gives its name to the new one: it has yet to
+    /// start that.
+    pub(crate) fn stopped_for_a_new_one(&mut self, name: &str) -> &mut Story {
+        let old = self.container(name).id.clone();
+        let replaces = Some(old.clone());
+        let definition = Definition { replaces, ..Definition::clone(&self.container(name).definition) };
+        self.runs_as(name, |new| *new = definition);
+        let new = self.container(name);
+        (new.run, new.started) = (Run::Created, None);
+        let new = new.id.clone();
+        self.event(&new, What::Created);
+        self.after(0.02).stops_by_hand(&old);
+        self.after(0.3).event(&old, What::Destroyed);
+        self.containers.retain(|container| container.id != old);
+        self.event(&new, What::Renamed { aside: false });
+        self.is_looked_at(name)
+    }
+
     /// `docker create`: made, and not started.
     pub(crate) fn made(&mut self, name: &str) -> &mut Story {
         self.runs(name);

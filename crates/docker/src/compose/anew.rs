@@ -1,0 +1,141 @@
+//! A container made anew by Compose, where that makes nothing else of it: its files say what they said when it was made.
+
+use std::time::Duration;
+
+use evidence::escape;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::SERVICE;
+use super::driver::{ANSWER_WITHIN, Compose, Program, Project, accepted};
+use crate::definition::{CONFIG_HASH, Labels, NAME_BYTES_MAX};
+
+/// Which Compose made a container.
+const VERSION: &str = "com.docker.compose.version";
+
+/// A service that may be made anew.
+pub(crate) struct Unchanged {
+    compose: Compose,
+    program: Program,
+    project: Project,
+    service: String,
+}
+
+impl Compose {
+    /// Asks whether the container of these labels, in a network mode, can be made anew as it is.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub(crate) async fn unchanged(&self, labels: &Labels, network_mode: &str) -> Result<Unchanged, String> {
+        let project = Project::of(labels).ok_or("its labels do not tell from which files Compose made it")?;
+        if let Some(gone) = project.files.iter().find(|file| !file.is_file()) {
+            return Err(format!("its Compose file {} is not to be found from here", gone.display()));
+        }
+        let of = |label: &str| labels.get(label).map_or("", String::as_str);
+        let (service, version) = (of(SERVICE), of(VERSION));
+        // It is given as an argument.
+        if service.is_empty() || service.starts_with('-') {
+            return Err("its labels do not tell which service it is".to_owned());
+        }
+        let is_v1 = version.starts_with("1.");
+        let program = self.programs().await.into_iter().find(|program| program.is_v1 == is_v1).ok_or_else(|| {
+            format!("it was made by Compose {}, and that generation of it is not here", escape(version, NAME_BYTES_MAX))
+        })?;
+        self.check(program, &project).await?;
+        let found = Unchanged { compose: self.clone(), program, project, service: service.to_owned() };
+        let hash = of(CONFIG_HASH);
+        if found.hash(None).await? == hash {
+            return Ok(found);
+        }
+        // v2 takes its hash once it has put containers in the place of the services that are named.
+        let shares = network_mode.starts_with("container:");
+        if !is_v1 && shares && found.hash(Some(&found.resolved(network_mode).await?)).await? == hash {
+            return Ok(found);
+        }
+        Err(format!(
+            "its files in {} were edited since it was made: Compose would make something else of it",
+            found.project.folder.display()
+        ))
+    }
+}
+
+impl Unchanged {
+    /// Makes this one service's container anew, and nothing else: no dependency, no other replica, no image.
+    ///
+    /// # Errors
+    /// What Compose said.
+    pub(crate) async fn make_anew(&self, within: Duration) -> Result<(), String> {
+        let scale = format!("{}=1", self.service);
+        let args = ["up", "-d", "--no-deps", "--no-build", "--force-recreate", "--scale", &scale, &self.service];
+        let made = self.compose.run(self.program, &self.project, &args, within).await?;
+        accepted("Compose could not make it anew", &made)
+    }
+
+    /// The hash of what Compose would make, with `more` laid over its files.
+    async fn hash(&self, more: Option<&str>) -> Result<String, String> {
+        let args = ["config", "--hash", &self.service];
+        let said = self.compose.run_with(self.program, &self.project, more, &args, ANSWER_WITHIN).await?;
+        accepted("Compose does not tell what it would make", &said)?;
+        let hash = hash_of(&self.service, &String::from_utf8_lossy(&said.stdout)).map(str::to_owned);
+        hash.ok_or_else(|| format!("Compose knows no service {} any more", escape(&self.service, NAME_BYTES_MAX)))
+    }
+
+    /// What the files say of the service, with the container in the place of the service whose network it shares. What is
+    /// waited for comes with it, since Compose implies that by the service's name alone.
+    async fn resolved(&self, network_mode: &str) -> Result<String, String> {
+        let args = ["config", "--format", "json", &self.service];
+        let said = self.compose.run(self.program, &self.project, &args, ANSWER_WITHIN).await?;
+        accepted("Compose does not tell what its files say", &said)?;
+        let config: Config = serde_json::from_slice(&said.stdout).map_err(|e| format!("Compose tells no JSON: {e}"))?;
+        let told = config.services.get(&self.service).ok_or("Compose tells nothing of it")?;
+        resolved(&self.service, told, network_mode)
+    }
+}
+
+#[derive(Deserialize)]
+struct Config {
+    services: std::collections::BTreeMap<String, Value>,
+}
+
+fn resolved(service: &str, told: &Value, network_mode: &str) -> Result<String, String> {
+    let shares = |key: &str| told[key].as_str().is_some_and(|mode| mode.starts_with("service:"));
+    if shares("ipc") || shares("pid") || !told["volumes_from"].is_null() {
+        let why = "it shares more than its network with another: whether its files were edited cannot be told";
+        return Err(why.to_owned());
+    }
+    let mut over = json!({"network_mode": network_mode});
+    if !told["depends_on"].is_null() {
+        over["depends_on"] = told["depends_on"].clone();
+    }
+    Ok(json!({"services": {service: over}}).to_string())
+}
+
+/// `SERVICE HASH`, a line for each service.
+fn hash_of<'a>(service: &str, said: &'a str) -> Option<&'a str> {
+    said.lines().find_map(|line| line.split_once(' ').filter(|(name, _)| *name == service)).map(|(_, hash)| hash.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_is_that_of_its_service() {
+        let said = "web-2 cafe\nweb beef\n";
+        let hashes = ["web", "web-2", "we"].map(|service| hash_of(service, said));
+        assert_eq!(hashes, [Some("beef"), Some("cafe"), None]);
+    }
+
+    #[test]
+    fn a_container_stands_in_the_place_of_the_service_whose_network_is_shared() {
+        let needs = json!({"vpn": {"condition": "service_healthy", "restart": true, "required": true}});
+        let told = json!({"image": "x", "network_mode": "service:vpn", "depends_on": needs});
+        let text = resolved("app", &told, "container:abc").unwrap();
+        let over: Value = serde_json::from_str(&text).unwrap();
+        let expect = json!({"services": {"app": {"network_mode": "container:abc", "depends_on": needs}}});
+        assert_eq!(over, expect);
+        for more in [json!({"pid": "service:vpn"}), json!({"ipc": "service:vpn"}), json!({"volumes_from": ["vpn"]})] {
+            assert!(resolved("app", &more, "container:abc").is_err(), "{more}");
+        }
+    }
+}
