@@ -277,7 +277,10 @@ impl Engine {
     }
 
     fn busy(&self, except: Option<&IncidentId>, step: &Step) -> Option<Verdict> {
-        if self.world.is_ambiguous(&step.resource) {
+        // What healer itself has left half made is made again, and that clears it away.
+        let by_us = |body: &Incarnation| self.state.own.get(body).is_some_and(|own| own.made);
+        let half_made = step.action == Action::Recreate && self.world.claimants(&step.resource).any(by_us);
+        if self.world.is_ambiguous(&step.resource) && !half_made {
             return Some(Verdict::Hold(Hold::TwoIncarnations, self.after(ASK_AGAIN_RARELY)));
         }
         let wants = self.leases(step);

@@ -180,6 +180,11 @@ impl World {
         self.bodies.get(resource).into_iter().flat_map(BTreeMap::values)
     }
 
+    /// All that claim to be a resource.
+    pub fn claimants(&self, resource: &ResourceId) -> impl Iterator<Item = &Incarnation> {
+        self.bodies.get(resource).into_iter().flat_map(BTreeMap::keys)
+    }
+
     /// Whether more than one body claims to be the resource, and none of them runs.
     #[must_use]
     pub fn is_ambiguous(&self, resource: &ResourceId) -> bool {

@@ -67,7 +67,11 @@ impl Unchanged {
     pub(crate) async fn make_anew(&self, within: Duration) -> Result<(), String> {
         let scale = format!("{}=1", self.service);
         let args = ["up", "-d", "--no-deps", "--no-build", "--force-recreate", "--scale", &scale, &self.service];
-        let made = self.compose.run(self.program, &self.project, &args, within).await?;
+        let mut made = self.compose.run(self.program, &self.project, &args, within).await?;
+        // What an `up` that was cut short left behind has the name that v2 gives to the new one; this run took it away.
+        if !made.status.success() && String::from_utf8_lossy(&made.stderr).contains(" is already in use ") {
+            made = self.compose.run(self.program, &self.project, &args, within).await?;
+        }
         accepted("Compose could not make it anew", &made)
     }
 

@@ -31,6 +31,8 @@ const UP_WITHIN: Duration = Duration::from_secs(15 * 60);
 /// Of what Compose says when it fails, the last lines tell why.
 const LINES_KEPT: usize = 5;
 const SAID_BYTES_MAX: usize = 600;
+/// So begin the lines in which v2 tells how far it has got.
+const PROGRESS: [&str; 4] = ["Container ", "Network ", "Volume ", "Image "];
 /// What Compose and the docker command need of healer's environment.
 const VARIABLES: [&str; 8] =
     ["PATH", "HOME", "LANG", "LC_ALL", "DOCKER_CONFIG", "XDG_RUNTIME_DIR", "HTTPS_PROXY", "NO_PROXY"];
@@ -215,7 +217,8 @@ pub(super) fn accepted(what: &str, output: &Output) -> Result<(), String> {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    let tells = |line: &&str| !line.is_empty() && !line.contains(" level=warning ");
+    let is_progress = |line: &str| PROGRESS.iter().any(|of| line.starts_with(of));
+    let tells = |line: &&str| !line.is_empty() && !line.contains(" level=warning ") && !is_progress(line);
     let lines: Vec<&str> = said.lines().map(str::trim).filter(tells).collect();
     // Of a traceback the last line names the error.
     let kept = if lines.iter().any(|line| line.starts_with("Traceback ")) { 1 } else { LINES_KEPT };
