@@ -1,7 +1,9 @@
-//! Compose, as healer's hands run it: it makes a container anew in the place of another, in the order of its first
-//! generation (stop, set aside, create, start, remove), and ends where healer's process does.
+//! Compose, as healer's hands run it: it makes a container anew in the place of another, in the order of its
+//! generation (v1: stop, set aside, create, start, remove; v2: create, stop, remove, rename, start), and ends where healer's
+//! process does.
 
 use model::action::{Answer, Permit, PermitId};
+use model::fact::Definition;
 
 use crate::docker::{By, Key};
 use crate::world::{Ev, World};
@@ -9,9 +11,21 @@ use crate::world::{Ev, World};
 /// How far it has got.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Remaking {
-    Stopping { old: Key },
-    Making { old: Key },
-    Starting { old: Key, new: Key },
+    Stopping {
+        old: Key,
+    },
+    Making {
+        old: Key,
+    },
+    /// The new one was made first.
+    Replacing {
+        old: Key,
+        new: Key,
+    },
+    Starting {
+        old: Key,
+        new: Key,
+    },
 }
 
 /// It looks so often.
@@ -27,10 +41,29 @@ impl World<'_> {
             return self.answer(permit.id, Answer::Failed(why.to_owned()));
         }
         self.counts.hit("act", "recreate");
-        if self.docker.containers[old].is_up() {
-            self.docker_stop(old, By::Compose(permit.id));
+        if self.docker.is_newer {
+            let new = self.make_in_place_of(old);
+            self.stop_for_it(permit.id, old);
+            return self.goes_on(pid, permit.id, Remaking::Replacing { old, new });
         }
+        self.stop_for_it(permit.id, old);
         self.goes_on(pid, permit.id, Remaking::Stopping { old });
+    }
+
+    fn stop_for_it(&mut self, permit: PermitId, old: Key) {
+        if self.docker.containers[old].is_up() {
+            self.docker_stop(old, By::Compose(permit));
+        }
+    }
+
+    fn make_in_place_of(&mut self, old: Key) -> Key {
+        let svc = self.docker.containers[old].svc;
+        let definition = Definition { replaces: None, ..Definition::clone(&self.docker.containers[old].def) };
+        let new = self.docker_create(svc, definition);
+        if self.docker.is_newer {
+            self.docker_takes_the_place(new, old);
+        }
+        new
     }
 
     fn goes_on(&mut self, pid: u32, permit: PermitId, stage: Remaking) {
@@ -54,9 +87,14 @@ impl World<'_> {
                 self.goes_on(pid, permit, Remaking::Making { old });
             }
             Remaking::Making { old } => {
-                let svc = self.docker.containers[old].svc;
-                let definition = model::fact::Definition::clone(&self.docker.containers[old].def);
-                let new = self.docker_create(svc, definition);
+                let new = self.make_in_place_of(old);
+                self.docker_start(new, By::Compose(permit));
+                self.goes_on(pid, permit, Remaking::Starting { old, new });
+            }
+            Remaking::Replacing { old, .. } if self.docker.containers[old].is_up() => self.goes_on(pid, permit, stage),
+            Remaking::Replacing { old, new } => {
+                self.docker_remove(old);
+                self.docker_gets_its_name(new);
                 self.docker_start(new, By::Compose(permit));
                 self.goes_on(pid, permit, Remaking::Starting { old, new });
             }

@@ -90,6 +90,9 @@ pub(crate) struct Docker {
     pub(crate) starts: u32,
     /// Whether it tells one start from another: a remote one does not.
     pub(crate) tells_its_start: bool,
+    /// It says `stop` before `die`, and Compose makes a new container before it stops the old one: so from engine 26 and
+    /// Compose v2 on (facts/intent.md, B2; seen on 26.1 and 28.5 with Compose 2.26 and 2.40).
+    pub(crate) is_newer: bool,
     stamp: i64,
     /// All that its stream said, where somebody wants to read it.
     pub(crate) said: Option<Vec<(Key, What)>>,
@@ -128,6 +131,7 @@ impl Docker {
             boots: 1,
             starts: 1,
             tells_its_start: true,
+            is_newer: false,
             stamp,
             said: None,
         }

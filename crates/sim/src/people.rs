@@ -74,10 +74,29 @@ pub(crate) enum Deed {
 /// How far a deploy has come.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Stage {
-    Begin { broken: bool },
-    Stopping { old: Key, broken: bool, tries: u32 },
-    Create { old: Option<Key>, broken: bool },
-    Start { old: Option<Key>, new: Key, tries: u32 },
+    Begin {
+        broken: bool,
+    },
+    Stopping {
+        old: Key,
+        broken: bool,
+        tries: u32,
+    },
+    /// The new one was made first.
+    Replacing {
+        old: Key,
+        new: Key,
+        tries: u32,
+    },
+    Create {
+        old: Option<Key>,
+        broken: bool,
+    },
+    Start {
+        old: Option<Key>,
+        new: Key,
+        tries: u32,
+    },
 }
 
 impl World<'_> {
@@ -370,11 +389,32 @@ impl World<'_> {
                 self.counts.hit("person", if broken { "broken deploy" } else { "deploy" });
                 self.services[svc].truth.in_hand = true;
                 self.truth_is(svc, Word::Unclear);
+                let new = self.docker.is_newer.then(|| {
+                    let new = self.make_anew(svc, broken);
+                    self.docker_takes_the_place(new, old);
+                    new
+                });
                 if self.docker.containers[old].is_up() {
                     self.docker_stop(old, By::Person);
                 }
-                let stage = Stage::Stopping { old, broken, tries: 0 };
+                let stage = match new {
+                    Some(new) => Stage::Replacing { old, new, tries: 0 },
+                    None => Stage::Stopping { old, broken, tries: 0 },
+                };
                 self.after(60, Ev::Deed(Deed::Deploy { svc, stage }));
+            }
+            Stage::Replacing { old, new, tries } => {
+                if self.docker.containers[old].is_up() && tries < 200 {
+                    let stage = Stage::Replacing { old, new, tries: tries + 1 };
+                    return self.after(100, Ev::Deed(Deed::Deploy { svc, stage }));
+                }
+                if !self.docker.api {
+                    return self.deploy_fails(svc);
+                }
+                self.docker_remove(old);
+                self.docker_gets_its_name(new);
+                let stage = Stage::Start { old: None, new, tries: 0 };
+                self.after(300, Ev::Deed(Deed::Deploy { svc, stage }));
             }
             Stage::Stopping { old, broken, tries } => {
                 if self.docker.containers[old].is_up() && tries < 200 {

@@ -173,6 +173,7 @@ impl<'p> World<'p> {
         let settings = Arc::new(settings(&mut rng));
         let reads_flag = rng.percent(50);
         let mut docker = Docker::new();
+        docker.is_newer = seed % 2 == 1;
         docker.tells_its_start = rng.percent(80);
         World {
             plan,

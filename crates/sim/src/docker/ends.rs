@@ -1,7 +1,9 @@
 //! How a container's life ends in the simulated engine: by a stop, a kill, a crash, the engine's policy, a removal.
 
+use std::sync::Arc;
+
 use model::action::Answer;
-use model::fact::{Exit, Health, Run, What};
+use model::fact::{Definition, Exit, Health, Run, What};
 
 use super::{BACKOFF_MIN_MS, By, KILL, Key, Request, Svc};
 use crate::truth::Word;
@@ -179,6 +181,9 @@ impl World<'_> {
             self.after(wait, Ev::PolicyStart { key, life });
         }
         let svc = self.docker.containers[key].svc;
+        if self.docker.is_newer {
+            stops.iter().for_each(|_| self.emit(key, What::Stopped));
+        }
         self.emit(key, What::Died { code });
         for by in stops {
             let takes = self.rng.range(3, 90);
@@ -212,7 +217,7 @@ impl World<'_> {
 
     pub(crate) fn stop_done(&mut self, key: Key, life: u32, by: By) {
         let container = &self.docker.containers[key];
-        if !container.gone && container.life == life {
+        if !container.gone && container.life == life && !self.docker.is_newer {
             self.emit(key, What::Stopped);
         }
         self.tell_caller(by, Answer::Done);
@@ -266,6 +271,20 @@ impl World<'_> {
         if !self.docker.containers[key].gone {
             self.emit(key, What::Renamed { aside: true });
         }
+    }
+
+    /// Compose v2 gives the name of what it replaced to what it has made for that.
+    pub(crate) fn docker_gets_its_name(&mut self, key: Key) {
+        if !self.docker.containers[key].gone {
+            self.emit(key, What::Renamed { aside: false });
+        }
+    }
+
+    /// It was made in order to replace another one.
+    pub(crate) fn docker_takes_the_place(&mut self, new: Key, old: Key) {
+        let replaces = Some(self.docker.containers[old].id.clone());
+        let container = &mut self.docker.containers[new];
+        container.def = Arc::new(Definition { replaces, ..Definition::clone(&container.def) });
     }
 
     pub(crate) fn docker_restarted(&mut self, key: Key) {
