@@ -424,6 +424,7 @@ impl Watch {
                 "the engine's kept events show that nobody stopped it".to_owned(),
             ),
             End::AsBefore => Word::EndedUnasked(exit.at),
+            End::Ours => Word::None,
             End::Unknown(_) if revised => Word::None,
             End::Stopped(because) => {
                 self.note_stopped(incarnation, exit.at);

@@ -183,3 +183,14 @@ fn a_kill_before_the_signal_of_our_own_stop_is_a_persons() {
     story.docker_kill("shop/web").after(1.0).answer(Answer::Unknown("no answer".to_owned())).after_minutes(10.0);
     assert_eq!((story.wanted("shop/web"), story.starts("shop/web")), (Some(Wanted::Stopped), 0), "{story}");
 }
+
+#[test]
+fn a_stop_that_crosses_healers_own_while_nobody_listens_is_a_stop() {
+    let mut story = Story::new();
+    (story.reads_flag, story.kept_complete) = (true, Some(true));
+    story.runs("shop/web").has_check("shop/web").begins();
+    story.after(5.0).turns("shop/web", Health::Unhealthy).after(0.03).stream_breaks();
+    story.docker_stop("shop/web").after(2.0).connects().after_minutes(10.0);
+    assert_ne!(story.wanted("shop/web"), Some(Wanted::Running), "{story}");
+    assert!(!story.is_running("shop/web"), "{story}");
+}
