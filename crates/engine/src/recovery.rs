@@ -243,7 +243,8 @@ impl Engine {
     pub(crate) fn recovery_begins(&self, source: &str, start: &EngineStart, was_down: bool) -> Option<Event> {
         let before = self.state.recoveries.starts.get(source)?;
         let told = start.restarted_since(before);
-        // A remote engine does not tell one start from another: that nobody was there must do.
+        // A remote engine does not tell one start from another: that nobody was there, or that it was seen to shut down,
+        // must do.
         let guess = (was_down && !(start.is_known() && before.is_known())).then_some(Restarted::Engine);
         let restarted = told.or(guess)?;
         let instance = self.settings.instance.as_str().into();
@@ -534,7 +535,7 @@ impl Engine {
             .failed
             .iter()
             .take(NAMES_MAX)
-            .map(|failure| format!("healer why {}", failure.resource.short()))
+            .map(|failure| format!("healer why {}", self.name_of(&failure.resource)))
             .collect();
         next.push("healer status".to_owned());
         Some(Message {

@@ -75,6 +75,8 @@ pub struct Source {
     pub because: String,
     /// Since its stream was lost nobody was there at all.
     down: bool,
+    /// It could not be reached since its stream was lost.
+    unreached: bool,
     /// When its stream was lost.
     lost: Option<Wall>,
     /// The last time that its API was closed: from the loss of the stream to the first answer, if it could not be
@@ -93,6 +95,12 @@ impl Source {
     #[must_use]
     pub fn is_down(&self) -> bool {
         self.down
+    }
+
+    /// Whether it was seen to shut down, and then could not be reached.
+    #[must_use]
+    pub fn has_shut_down(&self) -> bool {
+        self.closing && self.unreached
     }
 
     /// Whether its API was found closed soon after that moment.
@@ -308,6 +316,7 @@ impl World {
         match state {
             SourceState::Unreachable { because, down } => {
                 source.down |= down;
+                source.unreached = true;
                 source.generation = None;
                 source.listed = false;
                 source.because.clone_from(because);

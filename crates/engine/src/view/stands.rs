@@ -152,17 +152,17 @@ pub(super) fn remedy(
         (Standing::NeedsYou, Some(incident)) if matches!(incident.phase, Phase::AwaitingApproval { .. }) => {
             Some(format!("healer approve {}", incident.id))
         }
-        (Standing::NeedsYou, _) => Some(format!("healer start {}   (once it is mended)", id.short())),
+        (Standing::NeedsYou, _) => Some(format!("healer start {}   (once it is mended)", engine.name_of(id))),
         // What is not there cannot be started.
         (Standing::Unknown, _) if engine.world.body(id).is_none() => None,
         (Standing::Unknown, _) => {
-            Some(format!("healer start {0}   (or, to leave it down: healer adopt {0})", id.short()))
+            Some(format!("healer start {0}   (or, to leave it down: healer adopt {0})", engine.name_of(id)))
         }
         (Standing::Watched, _) if engine.not_ours(id) == Some(Refusal::NotAdopted) => {
-            Some(format!("healer adopt {}", id.short()))
+            Some(format!("healer adopt {}", engine.name_of(id)))
         }
         (Standing::Held, None) if runs_against_its_stop(engine, id, now) => {
-            Some(format!("healer stop {0}   (or, to let it run: healer start {0})", id.short()))
+            Some(format!("healer stop {0}   (or, to let it run: healer start {0})", engine.name_of(id)))
         }
         (
             Standing::Healing

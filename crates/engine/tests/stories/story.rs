@@ -34,7 +34,7 @@ use model::recovery::EngineStart;
 use model::settings::Settings;
 use model::{Now, ResourceId, Tick, Wall};
 
-/// The one host of all stories.
+/// The host of all stories, and of most the only one.
 pub(crate) const HOST: &str = "h";
 /// When each story begins.
 const BEGIN: Now = Now { wall: Wall(1_795_446_000_000), tick: Tick(5_000_000) };
@@ -148,8 +148,12 @@ pub(crate) struct Story {
     pub(crate) fail_though_written: bool,
 }
 
-/// A service named `shop/web`, its second replica `shop/web/2`, or, outside of any deployment, `nginx`.
+/// A service named `shop/web`, its second replica `shop/web/2`, or, outside of any deployment, `nginx`; on another host
+/// `docker:far/shop/web`.
 pub(crate) fn named(name: &str) -> ResourceId {
+    if name.starts_with("docker:") {
+        return name.parse().unwrap();
+    }
     match name.split('/').collect::<Vec<_>>()[..] {
         [deployment, service] => ResourceId::docker(HOST, deployment, service, 1),
         [deployment, service, number] => ResourceId::docker(HOST, deployment, service, number.parse().unwrap()),
@@ -274,9 +278,18 @@ impl Story {
     pub(crate) fn connects(&mut self) -> &mut Story {
         self.generation += 1;
         self.connected = true;
-        let (generation, start) = (Generation(self.generation), self.start.clone());
-        self.source(SourceState::Opened { generation, start });
+        let generation = Generation(self.generation);
+        for host in self.hosts() {
+            // Of its start this one alone tells.
+            let start = if host == HOST { self.start.clone() } else { EngineStart::default() };
+            self.source_of(&host, SourceState::Opened { generation, start });
+        }
         self.relists()
+    }
+
+    fn hosts(&self) -> BTreeSet<String> {
+        let others = self.containers.iter().map(|container| container.resource.host().to_owned());
+        others.chain([HOST.to_owned()]).collect()
     }
 
     /// All is looked at and listed through the present connection.
@@ -295,8 +308,12 @@ impl Story {
                 fact: Fact::Looked(Box::new(look)),
             }));
         }
-        let present = self.containers.iter().map(|c| (c.resource.clone(), c.id.clone())).collect();
-        self.source(SourceState::Listed { generation, present })
+        for host in self.hosts() {
+            let here = self.containers.iter().filter(|container| *container.resource.host() == host);
+            let present = here.map(|c| (c.resource.clone(), c.id.clone())).collect();
+            self.source_of(&host, SourceState::Listed { generation, present });
+        }
+        self
     }
 
     pub(crate) fn stream_breaks(&mut self) -> &mut Story {
@@ -313,8 +330,17 @@ impl Story {
         self.source(SourceState::Closing)
     }
 
+    /// Its address answers nobody, and may be that of a tunnel or a proxy.
+    pub(crate) fn out_of_reach(&mut self) -> &mut Story {
+        self.source(SourceState::Unreachable { because: "connection refused".to_owned(), down: false })
+    }
+
     fn source(&mut self, state: SourceState) -> &mut Story {
-        self.inbox.push(Input::Source(Report { source: HOST.to_owned(), state }));
+        self.source_of(HOST, state)
+    }
+
+    fn source_of(&mut self, host: &str, state: SourceState) -> &mut Story {
+        self.inbox.push(Input::Source(Report { source: host.to_owned(), state }));
         self
     }
 
