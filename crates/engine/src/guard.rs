@@ -328,9 +328,8 @@ impl Engine {
     /// Whether one more remediation may act on a host: an engine that has stopped answering keeps those on others from
     /// nothing.
     fn has_a_free_hand(&self, host: &str) -> bool {
-        let counts = |permit: &Permit| {
-            matches!(permit.behalf, Behalf::Incident(_)) && permit.step.resource.host() == host
-        };
+        let counts =
+            |permit: &Permit| matches!(permit.behalf, Behalf::Incident(_)) && permit.step.resource.host() == host;
         let under_way = self.state.acts.values().filter(|act| counts(&act.permit)).count();
         under_way < usize::try_from(self.settings.budgets.concurrent.max(1)).unwrap_or(usize::MAX)
     }

@@ -135,6 +135,11 @@ impl Recoveries {
         self.starts.get(source).is_some_and(|before| start.restarted_since(before).is_some())
     }
 
+    /// Whether the engine of a source tells one start of its host from another.
+    pub(crate) fn tells_its_start(&self, source: &str) -> bool {
+        self.starts.get(source).is_some_and(|start| start.boot.is_some() || start.is_known())
+    }
+
     /// When the engine of a source was started last, if it tells that.
     pub(crate) fn engine_started(&self, source: &str) -> Option<SourceTime> {
         self.starts.get(source)?.at

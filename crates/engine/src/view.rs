@@ -28,6 +28,9 @@ pub use meant::{Unclear, meant, told_apart};
 pub use moment::moment;
 pub use story::{is_evidence, lines, lines_of};
 
+/// What a remote engine does not tell, and what follows.
+const UNTOLD_START: &str = "a remote engine does not tell when it was started (best effort): after a restart that healer \
+                            does not see, it starts only what surely nobody stopped";
 /// Of the services that were not touched, so many are named.
 const UNTOUCHED_MAX: usize = 5;
 
@@ -178,7 +181,9 @@ pub fn sources(engine: &Engine) -> Vec<Source> {
                     (n, Some(because)) => format!("{n} containers cannot be looked at; of one: {because}"),
                 },
             };
-            Source { name: name.to_owned(), well: because.is_empty(), because }
+            let tells = source.generation.is_none() || engine.state.recoveries.tells_its_start(name);
+            let untold = if tells { String::new() } else { UNTOLD_START.to_owned() };
+            Source { name: name.to_owned(), well: because.is_empty(), because, untold }
         })
         .collect()
 }

@@ -52,10 +52,7 @@ pub fn meant(known: &[ResourceId], words: &str) -> Result<Vec<ResourceId>, Uncle
 
 /// The resources among the known ones that are called so, or whose deployment is: none, or all of them on one host. Each
 /// engine may have a `shop`, and nobody means both by it.
-pub(crate) fn named<'a>(
-    known: impl Iterator<Item = &'a ResourceId>,
-    words: &str,
-) -> Result<Vec<ResourceId>, Unclear> {
+pub(crate) fn named<'a>(known: impl Iterator<Item = &'a ResourceId>, words: &str) -> Result<Vec<ResourceId>, Unclear> {
     let mut named: Vec<ResourceId> = known.filter(|id| id.answers_to(words)).cloned().collect();
     named.sort();
     named.dedup();

@@ -11,6 +11,7 @@ use model::fact::{
     SourceTime, What,
 };
 use model::input::{Effect, Input, Report, SourceState};
+use model::recovery::EngineStart;
 use model::settings::Settings;
 use model::view::Standing;
 use model::{Now, ResourceId, Tick, Wall};
@@ -454,4 +455,14 @@ fn what_was_removed_says_when_and_names_its_last_incident() {
     let gone = seen.journal.iter().rfind(|entry| matches!(entry.event, Event::ResourceGone { .. })).unwrap();
     let expect = format!("shop/web was removed at {}; its last incident: {incident}.", moment(gone.at.wall));
     assert_eq!(why_of(&seen, ms).headline, expect);
+}
+
+#[test]
+fn a_source_says_what_its_engine_does_not_tell_of_its_start() {
+    let mut seen = Seen::running();
+    assert!(sources(&seen.engine)[0].untold.contains("best effort"));
+    let start = EngineStart { boot: Some("b".to_owned()), process: Some("1@2".to_owned()), ..EngineStart::default() };
+    let opened = SourceState::Opened { generation: Generation(2), start };
+    seen.takes(1_000, Input::Source(Report { source: "h".to_owned(), state: opened }));
+    assert_eq!(sources(&seen.engine)[0].untold, "");
 }

@@ -24,7 +24,8 @@ fn a_name_that_two_engines_have_is_asked_about_and_the_whole_name_acts_on_one() 
         for ask in [Ask::Stop(words.to_owned()), Ask::Restart(words.to_owned()), Ask::Adopt(words.to_owned())] {
             story.says("ann", ask).after(30.0);
         }
-        let asked = story.to_string().matches(&format!("(not taken): {words} is the name of several: docker:far/")).count();
+        let asked =
+            story.to_string().matches(&format!("(not taken): {words} is the name of several: docker:far/")).count();
         assert_eq!((asked, story.count("command_taken")), (3, 0), "{story}");
     }
     story.says("ann", Ask::Stop(FAR.to_owned())).after(30.0);

@@ -223,7 +223,10 @@ impl<'a> Reader<'a> {
                 self.findings.errors.push(Finding::at(&item.place, &path, says));
             }
             let shown = url.as_deref().map_or_else(|| "as the docker command finds it".to_owned(), value::url_shown);
-            self.note(&path, format!("{name} at {shown}"), from(item));
+            let remote = url.as_deref().is_some_and(|url| matches!(Endpoint::parse(url), Ok(Endpoint::Tcp(_))));
+            let aside =
+                if remote { " (remote: it does not tell when it was started, restarts are best effort)" } else { "" };
+            self.note(&path, format!("{name} at {shown}{aside}"), from(item));
             hosts.push(DockerHost { name, url });
         }
         hosts

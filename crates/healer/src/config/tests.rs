@@ -382,7 +382,9 @@ fn an_engine_has_one_name() {
         Given::file(&text).errors()
     };
     let tcp = |address: &str| format!("url: \"{address}\"");
-    let twice = ["healer.yaml:4:7: docker.hosts[1]: is at the same address as `box-7`: an engine has one name, take one of them out"];
+    let twice = [
+        "healer.yaml:4:7: docker.hosts[1]: is at the same address as `box-7`: an engine has one name, take one of them out",
+    ];
     assert_eq!(at(&tcp("tcp://h:1"), &format!(", {}", tcp("http://h:1/"))), twice);
     assert_eq!(at("name: a", ""), twice);
     for other in [", url: \"tcp://h:2\"", ""] {
