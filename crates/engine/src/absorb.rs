@@ -270,14 +270,12 @@ impl Engine {
             }
             self.estrange(source, start);
         }
-        let was_down = self.world.source(source).is_some_and(|source| source.is_down() || source.has_shut_down());
+        let was_down = self.world.source(source).is_some_and(world::Source::is_down);
         let vanished = self.world.report(source, state, self.now);
         let begins = match state {
             SourceState::Opened { start, .. } => self.recovery_begins(source, start, was_down),
-            SourceState::Unreachable { .. }
-            | SourceState::Closing
-            | SourceState::Lost { .. }
-            | SourceState::Listed { .. } => None,
+            SourceState::Listed { .. } => self.recovery_by_memory(source),
+            SourceState::Unreachable { .. } | SourceState::Closing | SourceState::Lost { .. } => None,
         };
         for (resource, incarnation) in vanished {
             self.gone(&resource, &incarnation);

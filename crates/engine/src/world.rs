@@ -75,10 +75,10 @@ pub struct Source {
     pub because: String,
     /// Since its stream was lost nobody was there at all.
     down: bool,
-    /// It could not be reached since its stream was lost.
-    unreached: bool,
     /// When its stream was lost.
     lost: Option<Wall>,
+    /// When the stream of the connection before this one was.
+    lost_before: Option<Wall>,
     /// The last time that its API was closed: from the loss of the stream to the first answer, if it could not be
     /// reached in between.
     out: Option<(Wall, Wall)>,
@@ -97,10 +97,10 @@ impl Source {
         self.down
     }
 
-    /// Whether it was seen to shut down, and then could not be reached.
+    /// Whether that was not long before the connection before this one was lost, or later: never, of the first one.
     #[must_use]
-    pub fn has_shut_down(&self) -> bool {
-        self.closing && self.unreached
+    pub fn was_lost_about(&self, at: SourceTime) -> bool {
+        self.lost_before.is_some_and(|lost| lost.0 - GOES_OUT_WITHIN_MS <= at.0.div_euclid(1_000_000))
     }
 
     /// Whether its API was found closed soon after that moment.
@@ -316,7 +316,6 @@ impl World {
         match state {
             SourceState::Unreachable { because, down } => {
                 source.down |= down;
-                source.unreached = true;
                 source.generation = None;
                 source.listed = false;
                 source.because.clone_from(because);
@@ -338,6 +337,7 @@ impl World {
                     last: Some(*generation),
                     last_before: source.last_before,
                     ever_listed: source.ever_listed || source.lists,
+                    lost_before: source.lost,
                     out: source.lost.filter(|_| was_out).map(|lost| (lost, now.wall)).or(source.out),
                     ..Source::default()
                 };
@@ -414,7 +414,7 @@ impl World {
     pub(crate) fn forget_when(&mut self) {
         self.bodies.values_mut().flat_map(BTreeMap::values_mut).for_each(Body::forget_when);
         for source in self.sources.values_mut() {
-            (source.listed, source.out, source.lost) = (false, None, None);
+            (source.listed, source.out, source.lost, source.lost_before) = (false, None, None, None);
         }
     }
 

@@ -72,6 +72,12 @@ pub(super) fn stands(
         (true, _) if body.run == Run::Paused => (Standing::Held, "paused".to_owned()),
         (true, _) => (Standing::Well, "running".to_owned()),
         (false, Some((Wanted::Stopped, intent))) => (Standing::Stopped, intent.because.clone()),
+        // That it ended well says nothing where it may have been stopped: so ends what goes down with its host.
+        (false, Some((Wanted::Unknown, intent)))
+            if intent.by == Author::Evidence && !engine.world.is_awaited_job(id) =>
+        {
+            (Standing::Unknown, intent.because.clone())
+        }
         (false, _) if engine.is_done_job(id) => (Standing::Done, "a job that is done: it ended with 0".to_owned()),
         (false, Some((Wanted::Running, _))) => (Standing::Held, "down; being looked at".to_owned()),
         (false, Some((Wanted::Unknown, intent))) => (Standing::Unknown, intent.because.clone()),

@@ -142,6 +142,8 @@ pub(crate) struct Story {
     pub(crate) reads_flag: bool,
     /// Whether a listing comes with the engine's kept events, and whether those are complete.
     pub(crate) kept_complete: Option<bool>,
+    /// Whether those begin with a start of the engine that is younger than all containers.
+    memory_is_young: bool,
     /// So many appends fail from here on.
     pub(crate) appends_fail: u32,
     /// … though what they were to write was written.
@@ -221,6 +223,7 @@ impl Story {
             channel: Delivery::Delivered,
             reads_flag: false,
             kept_complete: None,
+            memory_is_young: false,
             appends_fail: 0,
             fail_though_written: false,
         }
@@ -300,7 +303,8 @@ impl Story {
             let (resource, mut look) = self.look_at(&id).unwrap();
             let container = self.by_id(&id).unwrap();
             let happenings = container.kept.clone();
-            look.kept = self.kept_complete.map(|complete| Kept { complete, happenings });
+            let source_started_since = self.kept_complete == Some(false) && self.memory_is_young;
+            look.kept = self.kept_complete.map(|complete| Kept { complete, source_started_since, happenings });
             self.inbox.push(Input::Observed(Observation {
                 resource,
                 incarnation: id,
