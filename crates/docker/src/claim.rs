@@ -25,31 +25,38 @@ pub(crate) enum Claim {
     Ours { _folder: Option<File>, name: Option<UnixListener> },
     /// Another process's, by its number where that can be told.
     Theirs(Option<i32>),
+    /// This process's, under another name that it has for the engine.
+    Twice,
     /// It was not tried yet, or cannot be claimed: the engine tells neither its id nor its folder.
     Nobodys,
 }
 
 impl Claim {
-    /// Claims the engine with this id, whose folder this is if it is on this machine.
-    pub(crate) fn on(engine_id: &str, folder: Option<&Path>) -> Claim {
-        let name = name(engine_id, folder);
+    /// Claims the engine with this [`identity`], whose folder this is if it is on this machine.
+    pub(crate) fn on(identity: &str, folder: Option<&Path>) -> Claim {
+        let name = name(identity);
         let folder = folder.and_then(|folder| File::open(folder.join("containers")).ok());
         let taken = |folder: &File| flock(folder, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK);
         let is_held = folder.as_ref().is_some_and(taken);
-        let address = SocketAddr::from_abstract_name(&name).ok().filter(|_| !engine_id.is_empty());
+        let address = SocketAddr::from_abstract_name(&name).ok().filter(|_| !identity.is_empty());
         let holder = || holder(&name).filter(|(_, uid)| *uid == 0 || *uid == geteuid().as_raw());
         if is_held {
-            return Claim::Theirs(holder().map(|(pid, _)| pid));
+            return Claim::held_by(holder().map(|(pid, _)| pid));
         }
         match address.as_ref().map(UnixListener::bind_addr) {
             Some(Ok(name)) => Claim::ours(folder, Some(name)),
             Some(Err(error)) if error.kind() == std::io::ErrorKind::AddrInUse => match holder() {
-                Some((pid, _)) => Claim::Theirs(Some(pid)),
+                Some((pid, _)) => Claim::held_by(Some(pid)),
                 None => Claim::ours(folder, None),
             },
             Some(Err(_)) | None if folder.is_some() => Claim::ours(folder, None),
             Some(Err(_)) | None => Claim::Nobodys,
         }
+    }
+
+    fn held_by(pid: Option<i32>) -> Claim {
+        let own = rustix::process::getpid().as_raw_nonzero().get();
+        if pid == Some(own) { Claim::Twice } else { Claim::Theirs(pid) }
     }
 
     fn ours(folder: Option<File>, name: Option<UnixListener>) -> Claim {
@@ -59,11 +66,11 @@ impl Claim {
     }
 
     /// Claims it, unless it is ours already: then those who asked whose it is make room for the next.
-    pub(crate) fn refresh(&mut self, engine_id: &str, folder: Option<&Path>) {
+    pub(crate) fn refresh(&mut self, identity: &str, folder: Option<&Path>) {
         match self {
             Claim::Ours { name: Some(name), .. } => while name.accept().is_ok() {},
             Claim::Ours { name: None, .. } => {}
-            Claim::Theirs(_) | Claim::Nobodys => *self = Claim::on(engine_id, folder),
+            Claim::Theirs(_) | Claim::Twice | Claim::Nobodys => *self = Claim::on(identity, folder),
         }
     }
 
@@ -73,14 +80,19 @@ impl Claim {
             Claim::Ours { .. } | Claim::Nobodys => None,
             Claim::Theirs(Some(pid)) => Some(format!("another healer (pid {pid})")),
             Claim::Theirs(None) => Some("another healer".to_owned()),
+            Claim::Twice => Some("this healer, under the engine's other name,".to_owned()),
         }
     }
 }
 
-/// Engines of one machine may share an id, which their packages keep in `/etc/docker`: their folders are two.
-fn name(engine_id: &str, folder: Option<&Path>) -> String {
-    let folder = folder.unwrap_or(Path::new("")).as_os_str().as_encoded_bytes();
-    let digest = Sha256::new().chain_update(engine_id).chain_update([0]).chain_update(folder).finalize();
+/// Which engine it is, whichever way it is reached; empty if it does not tell its id. Engines of one machine may share that,
+/// since their packages keep it in `/etc/docker`: their folders are two. So may clones of a machine: their names are two.
+pub(crate) fn identity(id: &str, host: &str, folder: &str) -> String {
+    if id.is_empty() { String::new() } else { [id, host, folder].join("\0") }
+}
+
+fn name(identity: &str) -> String {
+    let digest = Sha256::digest(identity);
     let short: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     format!("healer/engine/{short}")
 }
@@ -107,20 +119,27 @@ mod tests {
         let id = own("id");
         let first = Claim::on(&id, None);
         assert_eq!(first.other(), None);
-        let second = Claim::on(&id, None).other().unwrap();
-        assert_eq!(second, format!("another healer (pid {})", std::process::id()));
+        assert!(matches!(Claim::on(&id, None), Claim::Twice), "here it is the same process");
         assert_eq!(Claim::on(&own("other"), None).other(), None);
         drop(first);
         assert!(matches!(Claim::on(&id, None), Claim::Ours { .. }));
     }
 
     #[test]
-    fn two_engines_with_one_id_are_two() {
-        let [first, second] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    fn engines_that_share_an_id_are_told_apart_by_their_machines_names_and_by_their_folders() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("containers")).unwrap();
         let id = own("shared");
-        let one = Claim::on(&id, Some(first.path()));
-        assert_eq!((one.other(), Claim::on(&id, Some(second.path())).other()), (None, None));
-        assert!(Claim::on(&id, Some(first.path())).other().is_some());
+        let engine = |host: &str, root: &str| identity(&id, host, root);
+        let one = Claim::on(&engine("vm", "/var/lib/docker"), Some(folder.path()));
+        assert_eq!(one.other(), None);
+        assert_eq!(Claim::on(&engine("vm", "/data/docker"), None).other(), None);
+        assert_eq!(Claim::on(&engine("clone", "/var/lib/docker"), None).other(), None);
+        // However it is reached a second time, by its socket or over TCP.
+        for folder in [Some(folder.path()), None] {
+            assert!(matches!(Claim::on(&engine("vm", "/var/lib/docker"), folder), Claim::Twice), "{folder:?}");
+        }
+        assert_eq!(identity("", "vm", "/var/lib/docker"), "");
     }
 
     #[test]

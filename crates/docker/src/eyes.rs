@@ -203,15 +203,23 @@ where
         if !self.host.claim() {
             return;
         }
-        let says = self.host.another_healer().map(|other| {
-            format!("{other} heals what runs on {}: this one only watches it until that one ends", self.host.endpoint())
-        });
+        let (name, endpoint) = (self.host.name(), self.host.endpoint());
+        let says = match self.host.another_healer() {
+            Some(_) if self.host.is_named_twice() => Some(format!(
+                "the engine at {endpoint} has two names in docker.hosts: healer acts on it under the other one, and only \
+                 watches it as `{name}`: take one of them out"
+            )),
+            Some(other) => {
+                Some(format!("{other} heals what runs on {endpoint}: this one only watches it until that one ends"))
+            }
+            None => None,
+        };
         match &says {
             Some(says) => tracing::warn!("{says}"),
-            None => tracing::info!(host = self.host.name(), "no other healer heals here any more"),
+            None => tracing::info!(host = name, "no other healer heals here any more"),
         }
         // A full sink breaks the connection at its next input anyway.
-        let _ = self.push(Input::Warned { about: format!("who heals on {}", self.host.name()), says });
+        let _ = self.push(Input::Warned { about: format!("who heals on {name}"), says });
     }
 
     /// Says what must not be lost, again and again until it is taken.
@@ -224,6 +232,8 @@ where
 
     /// Says why the engine cannot be watched, if that was not said already.
     async fn unreachable(&self, said: &mut Told, because: String, down: bool) {
+        // Where others pass on what is said, it is they who are not there.
+        let down = down && self.host.is_here();
         if down && said.answered {
             // The outage begins now, and not with the connection that was told last: in between somebody may have
             // stopped things.

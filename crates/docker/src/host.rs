@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::activation::{self, Unit};
-use crate::claim::Claim;
+use crate::claim::{self, Claim};
 use crate::compose::{Files, Said};
 use crate::definition::{self, Around, Labels};
 use crate::endpoint::Endpoint;
@@ -76,6 +76,10 @@ struct Session {
     prefix: String,
     /// The engine's own id; empty where it may not be asked.
     engine_id: String,
+    /// By which it is claimed; empty where it may not be asked.
+    identity: String,
+    /// Whether it runs on this machine, as far as that can be told.
+    here: bool,
     /// The engine's folder, if it is on this machine.
     root: Option<PathBuf>,
     podman: bool,
@@ -165,14 +169,27 @@ impl Host {
         let Some(claim) = &self.0.claim else { return false };
         let mut claim = claim.lock().unwrap_or_else(PoisonError::into_inner);
         let before = claim.other();
-        let root = self.session().and_then(|session| session.root.clone());
-        claim.refresh(&self.engine_id().unwrap_or_default(), root.as_deref());
+        let session = self.session();
+        let (identity, root) =
+            session.as_ref().map_or(("", None), |session| (session.identity.as_str(), session.root.as_deref()));
+        claim.refresh(identity, root);
         claim.other() != before
     }
 
     /// Who cares for the engine's containers in our place.
     pub(crate) fn another_healer(&self) -> Option<String> {
         self.0.claim.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).other()
+    }
+
+    /// Whether that is this very process, which has the engine under another name too.
+    pub(crate) fn is_named_twice(&self) -> bool {
+        let claim = self.0.claim.as_ref().map(|claim| claim.lock().unwrap_or_else(PoisonError::into_inner));
+        claim.is_some_and(|claim| matches!(*claim, Claim::Twice))
+    }
+
+    /// Whether the engine runs on this machine, as far as could be told at the last connect.
+    pub(crate) fn is_here(&self) -> bool {
+        self.session().map_or(matches!(self.0.endpoint, Endpoint::Unix(_)), |session| session.here)
     }
 
     /// The present connection's number; 0 before the first.
@@ -216,6 +233,8 @@ impl Host {
         let mut session = Session {
             prefix: format!("/v{}.{}", agreed.0, agreed.1),
             engine_id: String::new(),
+            identity: String::new(),
+            here: start::is_here(&self.0.endpoint).await,
             root: None,
             podman,
             own_deployment: None,
@@ -226,10 +245,9 @@ impl Host {
             Ok(info) => {
                 self.set_clock(&info, asked, wall_ns());
                 session.engine_id = escape(info.id.as_deref().unwrap_or_default(), 200);
-                session.root = match self.0.endpoint {
-                    Endpoint::Unix(_) => info.docker_root_dir.map(PathBuf::from),
-                    Endpoint::Tcp(_) => None,
-                };
+                let (name, root) = (info.name.as_deref().unwrap_or_default(), info.docker_root_dir.unwrap_or_default());
+                session.identity = claim::identity(&session.engine_id, name, &root);
+                session.root = (session.here && !root.is_empty()).then(|| PathBuf::from(root));
             }
             Err(Error::Refused { .. } | Error::NotFound | Error::Nonsense(_)) => {}
             Err(
@@ -408,9 +426,9 @@ impl Host {
 
     /// What the project's files say of a container, where they are on this machine.
     fn files_say(&self, inspect: &Inspect) -> Said {
-        match (&self.0.endpoint, &inspect.config.labels) {
-            (Endpoint::Unix(_), Some(labels)) => self.0.files.say(labels),
-            (Endpoint::Unix(_), None) | (Endpoint::Tcp(_), _) => Said::default(),
+        match &inspect.config.labels {
+            Some(labels) if self.is_here() => self.0.files.say(labels),
+            Some(_) | None => Said::default(),
         }
     }
 
@@ -444,7 +462,9 @@ impl Host {
     /// What the socket itself says about that.
     pub(crate) async fn takes_requests(&self) -> bool {
         match &self.0.endpoint {
-            Endpoint::Unix(path) if !own::is_mount_point(path) => tokio::fs::metadata(path).await.is_ok(),
+            Endpoint::Unix(path) if self.is_here() && !own::is_mount_point(path) => {
+                tokio::fs::metadata(path).await.is_ok()
+            }
             Endpoint::Unix(_) | Endpoint::Tcp(_) => {
                 let ping = http::request(&self.0.endpoint, Method::GET, "/_ping", Duration::from_secs(1));
                 ping.await.is_ok_and(|reply| reply.status == 200)

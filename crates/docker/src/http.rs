@@ -12,6 +12,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Method, Request, header};
 use hyper_util::rt::TokioIo;
+use rustix::net::sockopt;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
@@ -25,6 +26,10 @@ use crate::error::Error;
 
 /// How long connecting may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// A connection on which nothing was said for so long is asked so often, and so many times, whether it still is one.
+const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(20);
+const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(5);
+const KEEP_ALIVE_MAX: u32 = 4;
 /// How much of an error's message is read and shown, in bytes.
 const MESSAGE_BYTES_MAX: usize = 400;
 
@@ -78,12 +83,26 @@ async fn connect(endpoint: &Endpoint) -> Result<(SendRequest<Empty<Bytes>>, Driv
     let connected = async {
         match endpoint {
             Endpoint::Unix(path) => shake(UnixStream::connect(path).await).await,
-            Endpoint::Tcp(address) => shake(TcpStream::connect(address.as_str()).await).await,
+            Endpoint::Tcp(address) => shake(TcpStream::connect(address.as_str()).await.inspect(keep_alive)).await,
         }
     };
     match timeout(CONNECT_WITHIN, connected).await {
         Ok(result) => result.map_err(|e| unreached(endpoint, &e)),
         Err(_) => Err(Error::Unreachable(format!("no connection to {endpoint} within {} s", CONNECT_WITHIN.as_secs()))),
+    }
+}
+
+/// A machine that lost its power, and a firewall that forgot a connection, end no stream: without questions to the other end
+/// events would be waited for for ever. Where that cannot be set, a listing still finds out who does not answer at all.
+fn keep_alive(stream: &TcpStream) {
+    let set = || -> rustix::io::Result<()> {
+        sockopt::set_socket_keepalive(stream, true)?;
+        sockopt::set_tcp_keepidle(stream, KEEP_ALIVE_AFTER)?;
+        sockopt::set_tcp_keepintvl(stream, KEEP_ALIVE_EVERY)?;
+        sockopt::set_tcp_keepcnt(stream, KEEP_ALIVE_MAX)
+    };
+    if let Err(error) = set() {
+        tracing::debug!(%error, "a connection cannot be kept alive");
     }
 }
 
@@ -289,6 +308,16 @@ mod tests {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let refused = ask(Endpoint::Tcp(free.to_string())).await;
         assert!(refused.starts_with("connection refused by tcp://127.0.0.1:"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn a_connection_over_tcp_finds_out_by_itself_that_the_other_end_is_gone() {
+        let there = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(there.local_addr().unwrap()).await.unwrap();
+        assert!(!sockopt::socket_keepalive(&stream).unwrap());
+        keep_alive(&stream);
+        assert!(sockopt::socket_keepalive(&stream).unwrap());
+        assert_eq!(sockopt::tcp_keepidle(&stream).unwrap(), KEEP_ALIVE_AFTER);
     }
 
     #[test]

@@ -10,17 +10,23 @@ use model::fact::{Fact, Happening, Incarnation, Kept, Observation, Run, SourceTi
 use crate::happening::{Traits, happening};
 use crate::wire::Event;
 
+/// The ring holds 256; of a few a word may not be understood.
+const SURELY_NOT_FULL: usize = 200;
+
 /// The happenings that the ring holds, by container, and how far back it reaches.
 #[derive(Debug, Default)]
 pub(crate) struct Ring {
     oldest: Option<SourceTime>,
+    /// It was read, and has room for more: it holds all that happened since the engine's start.
+    whole: bool,
     of: HashMap<Incarnation, Vec<Happening>>,
 }
 
 impl Ring {
     /// Takes the ring's events, oldest first.
     pub(crate) fn new(events: &[Event], of: impl Fn(&Incarnation) -> Traits) -> Ring {
-        let mut ring = Ring { oldest: events.iter().map(Event::at).min(), ..Ring::default() };
+        let oldest = events.iter().map(Event::at).min();
+        let mut ring = Ring { oldest, whole: events.len() < SURELY_NOT_FULL, ..Ring::default() };
         for event in events.iter().filter(|event| event.kind == "container") {
             let id = Incarnation(event.actor.id.as_str().into());
             if let Some(happening) = happening(event, of(&id)) {
@@ -41,7 +47,7 @@ impl Ring {
         let happenings: Vec<Happening> = of.filter(|h| (started..=looked).contains(&h.at)).cloned().collect();
         let reaches_back = self.oldest.is_some_and(|oldest| oldest <= started)
             || happenings.iter().any(|happening| happening.what == What::Started);
-        Kept { complete: reaches_back, happenings }
+        Kept { complete: reaches_back, source_started_since: self.whole && !reaches_back, happenings }
     }
 
     /// Adds to a look at what is down what happened since its last start. Gives when that was.
@@ -73,6 +79,25 @@ mod tests {
             SourceTime(30),
         );
         (kept.complete, kept.happenings.iter().map(|h| h.at.0).collect())
+    }
+
+    #[test]
+    fn a_memory_with_room_that_does_not_know_a_start_is_that_of_an_engine_which_was_started_since() {
+        let c = |action, at| event("container", "b", action, at);
+        let of = |events: &[Event]| {
+            Ring::new(events, |_| Traits::default()).since_start(
+                &Incarnation("a".into()),
+                SourceTime(10),
+                SourceTime(30),
+            )
+        };
+        assert!(of(&[]).source_started_since && of(&[c("start", 15)]).source_started_since);
+        assert!(!of(&[c("start", 5)]).source_started_since, "it is older than that start");
+        let full: Vec<Event> = (0..256).map(|at| c("exec_start", 11 + at % 15)).collect();
+        assert!(!of(&full).source_started_since, "it may have forgotten");
+        assert!(
+            !Ring::default().since_start(&Incarnation("a".into()), SourceTime(10), SourceTime(30)).source_started_since
+        );
     }
 
     #[test]

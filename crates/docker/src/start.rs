@@ -1,5 +1,5 @@
 //! Which start of the engine, and which boot of its host, one is connected to: read from the process that listens on the
-//! socket. A remote engine, and one behind a process that is not its own (a proxy, socket activation), tells less.
+//! socket. A remote engine, and one behind a process that is not its own (`ssh -L`, a proxy, socket activation), tells less.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -21,6 +21,8 @@ const INIT: i32 = 1;
 const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 /// `starttime` counts these in a second, on every Linux (USER_HZ).
 const TICKS_PER_S: u64 = 100;
+/// What engines' processes are called, and who listens for them.
+const ENGINES: [&str; 4] = ["dockerd", "podman", "balena-engine", "systemd"];
 /// `starttime` is the 22nd field of `/proc/PID/stat`, and the 20th after the name in brackets (proc(5)).
 const STARTTIME: usize = 19;
 
@@ -31,12 +33,29 @@ pub(crate) async fn of(endpoint: &Endpoint, engine: Option<String>, contained: b
     let machine = read(MACHINE_ID).map(|id| id.trim().to_owned()).filter(|id| !id.is_empty() && !contained);
     let boot = read(BOOT_ID).map(|id| id.trim().to_owned());
     let listener = listener(path).await.filter(|pid| *pid > INIT);
+    if listener.is_some_and(passes_on) {
+        return EngineStart { engine, ..EngineStart::default() };
+    }
     let Some(pid) = listener.or_else(by_pidfile) else {
         return EngineStart { engine, machine, boot, ..EngineStart::default() };
     };
     let ticks = started(pid);
     let at = ticks.and_then(|ticks| wall_of(ticks, &read("/proc/uptime")?));
     EngineStart { engine, machine, boot, process: ticks.map(|ticks| format!("{pid}@{ticks}")), at }
+}
+
+/// Whether the engine at `endpoint` runs on this machine, as far as can be told: whoever listens on its socket is an engine,
+/// or cannot be seen. What `ssh -L` forwards, and what a proxy does, may be anywhere.
+pub(crate) async fn is_here(endpoint: &Endpoint) -> bool {
+    let Endpoint::Unix(path) = endpoint else { return false };
+    !listener(path).await.filter(|pid| *pid > INIT).is_some_and(passes_on)
+}
+
+/// Whether a process that listens in an engine's place is none. This very process is no other's way.
+fn passes_on(pid: i32) -> bool {
+    let is_engine = |name: String| ENGINES.iter().any(|engine| name.trim().starts_with(engine));
+    u32::try_from(pid) != Ok(std::process::id())
+        && read(format!("/proc/{pid}/comm")).is_some_and(|name| !is_engine(name))
 }
 
 /// The process that listens on a socket; `None` where it is in another process namespace.
@@ -96,7 +115,18 @@ mod tests {
     #[tokio::test]
     async fn a_remote_engine_tells_nothing_of_its_start() {
         let remote = Endpoint::parse("tcp://192.0.2.1:2375").unwrap();
-        assert_eq!(of(&remote, None, true).await, EngineStart::default());
+        assert_eq!((of(&remote, None, true).await, is_here(&remote).await), (EngineStart::default(), false));
+    }
+
+    #[test]
+    fn who_is_no_engine_passes_on_what_is_said() {
+        assert!(!passes_on(i32::try_from(std::process::id()).unwrap()), "nobody passes on to themselves");
+        let mut ssh = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let passes = passes_on(i32::try_from(ssh.id()).unwrap());
+        ssh.kill().unwrap();
+        ssh.wait().unwrap();
+        assert!(passes);
+        assert!(!passes_on(i32::MAX), "who cannot be seen is not judged");
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub(crate) struct Component {
 pub(crate) struct Info {
     #[serde(rename = "ID")]
     pub(crate) id: Option<String>,
+    pub(crate) name: Option<String>,
     pub(crate) docker_root_dir: Option<String>,
     pub(crate) system_time: Option<String>,
 }

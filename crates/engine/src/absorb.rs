@@ -320,10 +320,8 @@ impl Engine {
         let vanished = self.world.report(source, state, self.now);
         let begins = match state {
             SourceState::Opened { start, .. } => self.recovery_begins(source, start, was_down),
-            SourceState::Unreachable { .. }
-            | SourceState::Closing
-            | SourceState::Lost { .. }
-            | SourceState::Listed { .. } => None,
+            SourceState::Listed { .. } => self.recovery_by_memory(source),
+            SourceState::Unreachable { .. } | SourceState::Closing | SourceState::Lost { .. } => None,
         };
         for (resource, incarnation) in vanished {
             self.gone(&resource, &incarnation);

@@ -14,7 +14,8 @@ use crate::{Engine, PendingReply, intent};
 impl Engine {
     /// The deployment without containers that a person's words mean.
     pub(crate) fn folder_meant_by(&self, words: &str) -> Option<Folder> {
-        self.world.without_containers().find(|folder| folder.deployment == words).cloned()
+        let is_called = |folder: &&Folder| folder.deployment == words || whole_name(folder) == words;
+        self.world.without_containers().find(is_called).cloned()
     }
 
     /// Carries a command about a deployment out that has no containers.
@@ -98,6 +99,11 @@ impl Engine {
             self.reply(id, true, vec![told]);
         }
     }
+}
+
+/// A deployment's name with its host, as [`ResourceId::whole_deployment`] has it.
+pub(crate) fn whole_name(folder: &Folder) -> String {
+    format!("docker:{}/{}", folder.host, folder.deployment)
 }
 
 fn line(text: String, failed: bool) -> ReplyLine {

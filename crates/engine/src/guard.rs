@@ -320,7 +320,7 @@ impl Engine {
         match reason {
             Hold::Busy { resource } => !self.is_leased(resource, Some(&incident.id)),
             Hold::Halted { by } => !self.state.incidents.get(&by.number).is_some_and(|by| by.halted),
-            Hold::Concurrency { .. } => self.has_a_free_hand(),
+            Hold::Concurrency { .. } => self.has_a_free_hand(incident.resource.host()),
             Hold::Recovering | Hold::WaitsFor { .. } => self.may_be_started(&incident.resource),
             Hold::NotSeen
             | Hold::Clearing
@@ -345,9 +345,12 @@ impl Engine {
         }
     }
 
-    /// Whether one more remediation may act.
-    fn has_a_free_hand(&self) -> bool {
-        let under_way = self.state.acts.values().filter(|act| matches!(act.permit.behalf, Behalf::Incident(_))).count();
+    /// Whether one more remediation may act on a host: an engine that has stopped answering keeps those on others from
+    /// nothing.
+    fn has_a_free_hand(&self, host: &str) -> bool {
+        let counts =
+            |permit: &Permit| matches!(permit.behalf, Behalf::Incident(_)) && permit.step.resource.host() == host;
+        let under_way = self.state.acts.values().filter(|act| counts(&act.permit)).count();
         under_way < usize::try_from(self.settings.budgets.concurrent.max(1)).unwrap_or(usize::MAX)
     }
 
@@ -456,7 +459,7 @@ impl Engine {
         if let Some(replica) = self.replica_that_is_down(step) {
             return Some(Verdict::Hold(Hold::ReplicaDown { replica }, self.after(ASK_AGAIN_SOON)));
         }
-        let full = !self.has_a_free_hand();
+        let full = !self.has_a_free_hand(step.resource.host());
         full.then(|| Verdict::Hold(Hold::Concurrency { limit: budgets.concurrent }, self.after(ASK_AGAIN_SOON)))
     }
 

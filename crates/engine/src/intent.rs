@@ -411,11 +411,14 @@ impl Watch {
             return self.bodies.get(incarnation).map_or(Word::None, |signals| signals.ended_unasked(exit.at, around));
         }
         let untold = explained_by_events(around) && !around.events_are_lost;
-        let known = around.is_known_unasked(exit.at) && !revised;
+        let by_engine = self.bodies.get(incarnation).is_some_and(|signals| signals.by_engine);
+        // The memory of an engine that has shut down does not reach back to before that: one that could only not be reached
+        // for a moment (a tunnel, a proxy) had asked nobody to end.
+        let lived_on = by_engine && look.kept.as_ref().is_some_and(|kept| kept.complete);
+        let known = around.is_known_unasked(exit.at) && !revised && !lived_on;
         if !(later || revised) || untold || known {
             return Word::None;
         }
-        let by_engine = self.bodies.get(incarnation).is_some_and(|signals| signals.by_engine);
         let verdict = judge_unseen_end(look, by_engine, around);
         match verdict {
             End::AsBefore if revised => Word::Wants(

@@ -219,7 +219,8 @@ impl Engine {
                 "this time nobody did: what stops it (a backup?) may have failed".to_owned(),
                 "it stays stopped until somebody starts it".to_owned(),
             ];
-            let next = vec![format!("healer start {short}"), format!("to keep it down: healer stop {short}")];
+            let name = self.name_of(&resource);
+            let next = vec![format!("healer start {name}"), format!("to keep it down: healer stop {name}")];
             self.notice(resource.host(), Some(&resource), title, story, next);
         }
     }

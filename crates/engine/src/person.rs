@@ -14,7 +14,8 @@ use model::{ResourceId, Tick};
 
 use crate::incident::Incident;
 use crate::life::{self, Turn};
-use crate::{Engine, PendingReply, intent, plan, tell};
+use crate::view::{self, Unclear};
+use crate::{Engine, PendingReply, folders, intent, plan, tell};
 
 /// So long after a person's word an order that may never have been heard is given again.
 const ASKED_AGAIN_WITHIN: Duration = Duration::from_secs(600);
@@ -61,12 +62,14 @@ impl Engine {
     }
 
     /// The resources that a person's words mean, among all that is seen or was spoken of.
-    fn meant_by(&self, words: &str) -> Vec<ResourceId> {
-        let known = self.world.resources().chain(self.state.intents.keys());
-        let mut meant: Vec<ResourceId> = known.filter(|resource| resource.answers_to(words)).cloned().collect();
-        meant.sort();
-        meant.dedup();
-        meant
+    fn meant_by(&self, words: &str) -> Result<Vec<ResourceId>, Unclear> {
+        let meant = view::named(self.world.resources().chain(self.state.intents.keys()), words)?;
+        // Another host may have a directory for a deployment of this name.
+        if let (Some(one), Some(folder)) = (meant.first(), self.folder_meant_by(words)) {
+            let among = vec![one.whole_deployment().to_owned(), folders::whole_name(&folder)];
+            return Err(Unclear::Several { name: words.to_owned(), among });
+        }
+        Ok(meant)
     }
 
     fn not_known(&mut self, id: &CommandId, words: &str) {
@@ -75,7 +78,10 @@ impl Engine {
     }
 
     fn act_on(&mut self, id: &CommandId, who: &str, ask: &Ask, words: &str, wanted: Wanted) {
-        let meant = self.meant_by(words);
+        let meant = match self.meant_by(words) {
+            Ok(meant) => meant,
+            Err(unclear) => return self.reply(id, false, vec![failed(None, &unclear.to_string())]),
+        };
         if meant.is_empty() {
             return match self.folder_meant_by(words) {
                 Some(folder) => self.bring_up(id, who, ask, folder),
@@ -188,7 +194,10 @@ impl Engine {
     }
 
     fn adopt(&mut self, id: &CommandId, who: &str, ask: &Ask, words: &str) {
-        let meant = self.meant_by(words);
+        let meant = match self.meant_by(words) {
+            Ok(meant) => meant,
+            Err(unclear) => return self.reply(id, false, vec![failed(None, &unclear.to_string())]),
+        };
         if meant.is_empty() {
             return self.not_known(id, words);
         }
@@ -321,7 +330,7 @@ impl Engine {
             // What did not stop need not be started.
             self.emit(Event::CommandDequeued { id: command.clone(), resource: resource.clone() });
         }
-        let short = resource.short();
+        let name = self.name_of(&resource);
         let text = match (act.permit.step.action, reached, &act.answer) {
             (Action::Start, true, _) => "started".to_owned(),
             (Action::Recreate, true, _) => "made anew".to_owned(),
@@ -333,9 +342,9 @@ impl Engine {
             (action, false, Some(Answer::Unknown(why))) if self.order_again(command, act) => {
                 format!("{why}, and nothing shows that it was done: {action} is tried again")
             }
-            (Action::Start, false, _) => format!("it was started, and does not run: `healer why {short}`"),
-            (Action::Recreate, false, _) => format!("it was not made anew: `healer why {short}`"),
-            (Action::Stop, false, _) => format!("it was told to stop, and still runs: `healer why {short}`"),
+            (Action::Start, false, _) => format!("it was started, and does not run: `healer why {name}`"),
+            (Action::Recreate, false, _) => format!("it was not made anew: `healer why {name}`"),
+            (Action::Stop, false, _) => format!("it was told to stop, and still runs: `healer why {name}`"),
         };
         self.reply_line(command, ReplyLine { failed: !reached, ..line(Some(&resource), &text) });
     }

@@ -135,6 +135,11 @@ impl Recoveries {
         self.starts.get(source).is_some_and(|before| start.restarted_since(before).is_some())
     }
 
+    /// Whether the engine of a source tells one start of its host from another.
+    pub(crate) fn tells_its_start(&self, source: &str) -> bool {
+        self.starts.get(source).is_some_and(|start| start.boot.is_some() || start.is_known())
+    }
+
     /// When the engine of a source was started last, if it tells that.
     pub(crate) fn engine_started(&self, source: &str) -> Option<SourceTime> {
         self.starts.get(source)?.at
@@ -243,15 +248,39 @@ impl Engine {
     pub(crate) fn recovery_begins(&self, source: &str, start: &EngineStart, was_down: bool) -> Option<Event> {
         let before = self.state.recoveries.starts.get(source)?;
         let told = start.restarted_since(before);
-        // A remote engine does not tell one start from another: that nobody was there must do.
+        // An engine whose process cannot be seen does not tell one start from another: that nobody was there must do.
         let guess = (was_down && !(start.is_known() && before.is_known())).then_some(Restarted::Engine);
-        let restarted = told.or(guess)?;
+        Some(self.recovery_of(source, start, told.or(guess)?))
+    }
+
+    /// A source has listed all: whether its engine, which does not tell its start, was restarted since its stream was lost. The
+    /// memory of a remote engine ends with its process: what ended, and whose start it does not know, went down with it.
+    pub(crate) fn recovery_by_memory(&self, source: &str) -> Option<Event> {
+        let start = self.state.recoveries.starts.get(source).filter(|start| !start.is_known())?;
+        let seen = self.world.source(source).filter(|seen| seen.listed_at == Some(self.now.tick))?;
+        let forgotten = |body: &Body| {
+            let kept = body.look.as_ref().and_then(|look| look.kept.as_ref());
+            kept.is_some_and(|kept| kept.source_started_since)
+        };
+        let went_down = |resource: &&ResourceId| {
+            let wanted = self.state.intents.get(*resource).map(|intent| intent.wanted) == Some(Wanted::Running);
+            let body = self.world.body(resource).map(|(_, body)| body).filter(|body| wanted && body.run == Run::Exited);
+            body.is_some_and(|body| {
+                body.exit.as_ref().is_some_and(|exit| seen.was_lost_about(exit.at)) && forgotten(body)
+            })
+        };
+        let mut here = self.world.resources().filter(|resource| *resource.host() == *source);
+        let restarted = here.any(|resource| went_down(&resource)) && !self.state.recoveries.open.contains_key(source);
+        restarted.then(|| self.recovery_of(source, start, Restarted::Engine))
+    }
+
+    fn recovery_of(&self, source: &str, start: &EngineStart, restarted: Restarted) -> Event {
         let instance = self.settings.instance.as_str().into();
         let id = RecoveryId { instance, number: self.state.recoveries.number + 1 };
         let lately = |then: &&Tick| self.now.tick.since(**then) < EXEMPT_WITHIN;
         let often = self.state.recoveries.began.get(source).map_or(0, |began| began.iter().filter(lately).count());
         let (source, start, exempt) = (source.to_owned(), start.clone(), often < EXEMPT_MAX);
-        Some(Event::RecoveryBegan { id, source, restarted, start, exempt })
+        Event::RecoveryBegan { id, source, restarted, start, exempt }
     }
 
     /// When something must happen to a recovery by itself.
@@ -545,7 +574,7 @@ impl Engine {
             .failed
             .iter()
             .take(NAMES_MAX)
-            .map(|failure| format!("healer why {}", failure.resource.short()))
+            .map(|failure| format!("healer why {}", self.name_of(&failure.resource)))
             .collect();
         next.push("healer status".to_owned());
         Some(Message {

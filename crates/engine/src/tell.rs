@@ -148,14 +148,14 @@ impl Engine {
 
     /// What the reader can do. A crash could also have been a stop that left no trace: every message says so.
     fn next_steps(&self, incident: &Incident) -> Vec<String> {
-        let (id, short) = (&incident.id, incident.resource.short());
+        let (id, name) = (&incident.id, self.name_of(&incident.resource));
         let mut next = match &incident.phase {
             Phase::AwaitingApproval { .. } => vec![format!("healer approve {id}"), format!("healer reject {id}")],
             Phase::Escalated { .. } => {
-                vec![format!("healer why {id}"), format!("healer start {short}"), format!("healer ack {id}")]
+                vec![format!("healer why {id}"), format!("healer start {name}"), format!("healer ack {id}")]
             }
             Phase::Held { reason: Hold::IntentUnknown | Hold::OthersStopped { .. }, .. } => {
-                vec![format!("healer why {id}"), format!("healer start {short}")]
+                vec![format!("healer why {id}"), format!("healer start {name}")]
             }
             Phase::Held { reason: Hold::MountMissing { mount }, .. } => {
                 vec![format!("mount {mount}"), format!("healer why {id}")]
@@ -168,7 +168,7 @@ impl Engine {
             | Phase::RollingBack { .. }
             | Phase::Resolved { .. } => vec![format!("healer why {id}")],
         };
-        next.push(format!("to keep it down: healer stop {short} (a stop of what is already dead leaves no trace)"));
+        next.push(format!("to keep it down: healer stop {name} (a stop of what is already dead leaves no trace)"));
         next
     }
 

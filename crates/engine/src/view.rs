@@ -23,10 +23,14 @@ mod story;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use meant::named;
 pub use meant::{Unclear, meant, told_apart};
 pub use moment::moment;
 pub use story::{is_evidence, lines, lines_of};
 
+/// What a remote engine does not tell, and what follows.
+const UNTOLD_START: &str = "a remote engine does not tell when it was started (best effort): after a restart that healer \
+                            does not see, it starts only what surely nobody stopped";
 /// Of the services that were not touched, so many are named.
 const UNTOUCHED_MAX: usize = 5;
 
@@ -177,7 +181,9 @@ pub fn sources(engine: &Engine) -> Vec<Source> {
                     (n, Some(because)) => format!("{n} containers cannot be looked at; of one: {because}"),
                 },
             };
-            Source { name: name.to_owned(), well: because.is_empty(), because }
+            let tells = source.generation.is_none() || engine.state.recoveries.tells_its_start(name);
+            let untold = if tells { String::new() } else { UNTOLD_START.to_owned() };
+            Source { name: name.to_owned(), well: because.is_empty(), because, untold }
         })
         .collect()
 }
@@ -431,17 +437,17 @@ fn headline(view: &Resource, now: Now) -> String {
 fn not_done(engine: &Engine, id: Option<&ResourceId>, incident: Option<&Incident>, now: Now) -> Vec<String> {
     let mut not = Vec::new();
     let Some(id) = id else { return not };
-    let short = id.short();
+    let (short, name) = (id.short(), engine.name_of(id));
     let wanted = engine.state.intents.get(id).map(|intent| intent.wanted);
     if let Some(refusal) = engine.not_ours(id).filter(|_| engine.world.body(id).is_some()) {
         not.push(format!("anything: {refusal}"));
     } else if wanted == Some(Wanted::Stopped) && engine.is_up(id) {
         not.push(format!("stopping {short}: whoever started it may have meant it. You say which it shall be"));
     } else if wanted == Some(Wanted::Stopped) {
-        not.push(format!("starting {short}: it was stopped on purpose. `healer start {short}` takes that back"));
+        not.push(format!("starting {short}: it was stopped on purpose. `healer start {name}` takes that back"));
     } else if wanted == Some(Wanted::Unknown) {
         not.push(format!(
-            "starting {short}: nobody can tell whether it shall run. `healer start {short}` or `healer adopt {short}` settles it"
+            "starting {short}: nobody can tell whether it shall run. `healer start {name}` or `healer adopt {name}` settles it"
         ));
     } else if incident.is_none_or(|incident| incident.phase.is_over()) && engine.is_done_job(id) && !engine.is_up(id) {
         not.push(format!("running {short} again: it is a job, and it is done"));

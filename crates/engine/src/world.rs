@@ -79,6 +79,8 @@ pub struct Source {
     down: bool,
     /// When its stream was lost.
     lost: Option<Wall>,
+    /// When the stream of the connection before this one was.
+    lost_before: Option<Wall>,
     /// The last time that its API was closed: from the loss of the stream to the first answer, if it could not be
     /// reached in between.
     out: Option<(Wall, Wall)>,
@@ -95,6 +97,12 @@ impl Source {
     #[must_use]
     pub fn is_down(&self) -> bool {
         self.down
+    }
+
+    /// Whether that was not long before the connection before this one was lost, or later: never, of the first one.
+    #[must_use]
+    pub fn was_lost_about(&self, at: SourceTime) -> bool {
+        self.lost_before.is_some_and(|lost| lost.0 - GOES_OUT_WITHIN_MS <= at.0.div_euclid(1_000_000))
     }
 
     /// Whether its API was found closed soon after that moment.
@@ -371,6 +379,7 @@ impl World {
                     last: Some(*generation),
                     last_before: source.last_before,
                     ever_listed: source.ever_listed || source.lists,
+                    lost_before: source.lost,
                     out: source.lost.filter(|_| was_out).map(|lost| (lost, now.wall)).or(source.out),
                     ..Source::default()
                 };
@@ -447,7 +456,7 @@ impl World {
     pub(crate) fn forget_when(&mut self) {
         self.bodies.values_mut().flat_map(BTreeMap::values_mut).for_each(Body::forget_when);
         for source in self.sources.values_mut() {
-            (source.listed, source.out, source.lost) = (false, None, None);
+            (source.listed, source.out, source.lost, source.lost_before) = (false, None, None, None);
         }
     }
 

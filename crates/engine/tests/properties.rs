@@ -141,8 +141,11 @@ fn look(of: u8) -> impl Strategy<Value = Look> {
                 health_output: String::new(),
                 restarts: u32::from(restarts % 6),
                 manually_stopped,
-                kept: kept
-                    .map(|(complete, kept)| Kept { complete, happenings: kept.into_iter().map(happening).collect() }),
+                kept: kept.map(|(complete, kept)| Kept {
+                    complete,
+                    source_started_since: false,
+                    happenings: kept.into_iter().map(happening).collect(),
+                }),
                 definition: definition(of, policy, belongs),
             }
         },

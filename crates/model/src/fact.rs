@@ -155,6 +155,10 @@ pub struct Look {
 pub struct Kept {
     /// Whether nothing since the incarnation's last end or start can have been forgotten.
     pub complete: bool,
+    /// Whether the source itself was surely started anew since the incarnation was: it has forgotten nothing since its own
+    /// start, and does not know the incarnation's.
+    #[serde(default)]
+    pub source_started_since: bool,
     /// Oldest first.
     pub happenings: Vec<Happening>,
 }

@@ -83,10 +83,18 @@ impl ResourceId {
         path.strip_prefix("-/").unwrap_or(path)
     }
 
-    /// Whether a person's words mean this resource: its whole name, its short one, or its deployment.
+    /// Whether a person's words mean this resource: its whole name, its short one, or its deployment, with or without the
+    /// host (`docker:web-1/shop`).
     #[must_use]
     pub fn answers_to(&self, words: &str) -> bool {
-        self.as_str() == words || self.short() == words || (self.deployment() == words && words != NO_DEPLOYMENT)
+        let deployment = || self.deployment() == words || self.whole_deployment() == words;
+        self.as_str() == words || self.short() == words || (self.deployment() != NO_DEPLOYMENT && deployment())
+    }
+
+    /// The deployment that it belongs to, with the host: `docker:web-1/shop`.
+    #[must_use]
+    pub fn whole_deployment(&self) -> &str {
+        self.deployment_prefix().trim_end_matches('/')
     }
 
     /// The beginning of the name that all resources of the same deployment share.
@@ -183,6 +191,19 @@ mod tests {
         assert_eq!(ResourceId::docker("web-1", "shop", "web", 1).short(), "shop/web");
         assert_eq!(ResourceId::lone_container("web-1", "nginx").short(), "nginx");
         assert_eq!(second.as_str().parse(), Ok(second));
+    }
+
+    #[test]
+    fn a_resource_answers_to_its_names_and_to_its_deployments_with_or_without_the_host() {
+        let web = ResourceId::docker("web-1", "shop", "web", 1);
+        for words in ["docker:web-1/shop/web", "shop/web", "shop", "docker:web-1/shop"] {
+            assert!(web.answers_to(words), "{words}");
+        }
+        let lone = ResourceId::lone_container("web-1", "nginx");
+        assert!(lone.answers_to("nginx") && lone.answers_to("docker:web-1/-/nginx"));
+        for words in ["web", "docker:web-2/shop", "docker:web-1/shop/", "docker:web-1", "docker:web-1/-", "-", ""] {
+            assert!(!web.answers_to(words) && !lone.answers_to(words), "{words}");
+        }
     }
 
     #[test]

@@ -320,6 +320,10 @@ impl World<'_> {
         let since = container.kept.iter().filter(|happening| happening.at >= booted);
         let happenings: Vec<Happening> = since.skip(forgets).cloned().collect();
         let begins = happenings.first().is_some_and(|happening| happening.what == What::Started);
-        Kept { complete: begins || (forgets == 0 && container.started.is_some_and(|at| at >= booted)), happenings }
+        Kept {
+            source_started_since: false,
+            complete: begins || (forgets == 0 && container.started.is_some_and(|at| at >= booted)),
+            happenings,
+        }
     }
 }

@@ -117,6 +117,8 @@ pub struct Source {
     pub well: bool,
     /// What it says of itself; empty when all is well.
     pub because: String,
+    /// What cannot be told of it though all is well, and what follows; empty where nothing is missing.
+    pub untold: String,
 }
 
 /// A host or engine that came back, and what was brought back after it.

@@ -150,6 +150,7 @@ impl Told {
         self.source(SourceState::opened(generation));
         let happening = |it: &It| what(it).map(|what| Happening { at: source(self.started + 1), what });
         let kept = kept.map(|(complete, kept)| Kept {
+            source_started_since: false,
             complete: *complete,
             happenings: kept.iter().filter_map(happening).collect(),
         });

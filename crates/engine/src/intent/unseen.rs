@@ -51,6 +51,8 @@ pub(super) fn judge_unseen_end(look: &Look, by_engine: bool, around: &Around<'_>
         // this is asked last.
         None if exit.code == 255 => End::AsBefore,
         None if by_engine && around.source.went_out_after(exit.at) => End::AsBefore,
+        // A remote engine tells of its end by that alone.
+        None if by_engine && look.kept.as_ref().is_some_and(|kept| kept.source_started_since) => End::AsBefore,
         Some(true) => {
             End::Unknown("it ended while healer could not see, stopped or signalled through the engine".to_owned())
         }

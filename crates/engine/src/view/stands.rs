@@ -72,6 +72,12 @@ pub(super) fn stands(
         (true, _) if body.run == Run::Paused => (Standing::Held, "paused".to_owned()),
         (true, _) => (Standing::Well, "running".to_owned()),
         (false, Some((Wanted::Stopped, intent))) => (Standing::Stopped, intent.because.clone()),
+        // That it ended well says nothing where it may have been stopped: so ends what goes down with its host.
+        (false, Some((Wanted::Unknown, intent)))
+            if intent.by == Author::Evidence && !engine.world.is_awaited_job(id) =>
+        {
+            (Standing::Unknown, intent.because.clone())
+        }
         (false, _) if engine.is_done_job(id) => (Standing::Done, "a job that is done: it ended with 0".to_owned()),
         (false, Some((Wanted::Running, _))) => (Standing::Held, "down; being looked at".to_owned()),
         (false, Some((Wanted::Unknown, intent))) => (Standing::Unknown, intent.because.clone()),
@@ -155,17 +161,17 @@ pub(super) fn remedy(
         (Standing::Held, Some(Incident { phase: Phase::Held { reason: Hold::MountMissing { mount }, .. }, .. })) => {
             Some(format!("mount {mount}"))
         }
-        (Standing::NeedsYou, _) => Some(format!("healer start {}   (once it is mended)", id.short())),
+        (Standing::NeedsYou, _) => Some(format!("healer start {}   (once it is mended)", engine.name_of(id))),
         // What is not there cannot be started.
         (Standing::Unknown, _) if engine.world.body(id).is_none() => None,
         (Standing::Unknown, _) => {
-            Some(format!("healer start {0}   (or, to leave it down: healer adopt {0})", id.short()))
+            Some(format!("healer start {0}   (or, to leave it down: healer adopt {0})", engine.name_of(id)))
         }
         (Standing::Watched, _) if engine.not_ours(id) == Some(Refusal::NotAdopted) => {
-            Some(format!("healer adopt {}", id.short()))
+            Some(format!("healer adopt {}", engine.name_of(id)))
         }
         (Standing::Held, None) if runs_against_its_stop(engine, id, now) => {
-            Some(format!("healer stop {0}   (or, to let it run: healer start {0})", id.short()))
+            Some(format!("healer stop {0}   (or, to let it run: healer start {0})", engine.name_of(id)))
         }
         (
             Standing::Healing

@@ -11,6 +11,7 @@ use model::fact::{
     SourceTime, What,
 };
 use model::input::{Effect, Input, Report, SourceState};
+use model::recovery::EngineStart;
 use model::settings::Settings;
 use model::view::Standing;
 use model::{Now, ResourceId, Tick, Wall};
@@ -457,4 +458,31 @@ fn what_was_removed_says_when_and_names_its_last_incident() {
     let gone = seen.journal.iter().rfind(|entry| matches!(entry.event, Event::ResourceGone { .. })).unwrap();
     let expect = format!("shop/web was removed at {}; its last incident: {incident}.", moment(gone.at.wall));
     assert_eq!(why_of(&seen, ms).headline, expect);
+}
+
+#[test]
+fn a_source_says_what_its_engine_does_not_tell_of_its_start() {
+    let mut seen = Seen::running();
+    assert!(sources(&seen.engine)[0].untold.contains("best effort"));
+    let start = EngineStart { boot: Some("b".to_owned()), process: Some("1@2".to_owned()), ..EngineStart::default() };
+    let opened = SourceState::Opened { generation: Generation(2), start };
+    seen.takes(1_000, Input::Source(Report { source: "h".to_owned(), state: opened }));
+    assert_eq!(sources(&seen.engine)[0].untold, "");
+}
+
+#[test]
+fn what_may_have_gone_down_with_its_host_is_no_job_though_it_ended_well() {
+    let mut seen = Seen::running();
+    let source = |state| Input::Source(Report { source: "h".to_owned(), state });
+    seen.takes(60_000, source(SourceState::Lost { generation: Generation(1), because: String::new() }));
+    seen.takes(90_000, source(SourceState::opened(Generation(2))));
+    let Input::Observed(mut seen_down) = looked(90_000, Run::Exited, 0, ended(70_000, 0)) else {
+        unreachable!("it is a look")
+    };
+    let Fact::Looked(look) = &mut seen_down.fact else { unreachable!("it is a look") };
+    look.manually_stopped = None;
+    seen.takes(90_000, Input::Observed(Observation { generation: Generation(2), ..seen_down }));
+    let shown = seen.shown(90_000);
+    assert_eq!(shown.standing, Standing::Unknown, "{shown:?}");
+    assert!(shown.remedy.is_some_and(|remedy| remedy.starts_with("healer start shop/web ")));
 }

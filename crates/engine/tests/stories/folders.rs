@@ -9,7 +9,7 @@ use model::view::Standing;
 
 use crate::story::{HOST, Story, named};
 
-fn folder(deployment: &str) -> Folder {
+pub(crate) fn folder(deployment: &str) -> Folder {
     Folder {
         host: HOST.to_owned(),
         deployment: deployment.to_owned(),

@@ -34,7 +34,7 @@ use model::recovery::EngineStart;
 use model::settings::Settings;
 use model::{Now, ResourceId, Tick, Wall};
 
-/// The one host of all stories.
+/// The host of all stories, and of most the only one.
 pub(crate) const HOST: &str = "h";
 /// When each story begins.
 const BEGIN: Now = Now { wall: Wall(1_795_446_000_000), tick: Tick(5_000_000) };
@@ -145,14 +145,20 @@ pub(crate) struct Story {
     pub(crate) reads_flag: bool,
     /// Whether a listing comes with the engine's kept events, and whether those are complete.
     pub(crate) kept_complete: Option<bool>,
+    /// Whether those begin with a start of the engine that is younger than all containers.
+    memory_is_young: bool,
     /// So many appends fail from here on.
     pub(crate) appends_fail: u32,
     /// … though what they were to write was written.
     pub(crate) fail_though_written: bool,
 }
 
-/// A service named `shop/web`, its second replica `shop/web/2`, or, outside of any deployment, `nginx`.
+/// A service named `shop/web`, its second replica `shop/web/2`, or, outside of any deployment, `nginx`; on another host
+/// `docker:far/shop/web`.
 pub(crate) fn named(name: &str) -> ResourceId {
+    if name.starts_with("docker:") {
+        return name.parse().unwrap();
+    }
     match name.split('/').collect::<Vec<_>>()[..] {
         [deployment, service] => ResourceId::docker(HOST, deployment, service, 1),
         [deployment, service, number] => ResourceId::docker(HOST, deployment, service, number.parse().unwrap()),
@@ -223,6 +229,7 @@ impl Story {
             channel: Delivery::Delivered,
             reads_flag: false,
             kept_complete: None,
+            memory_is_young: false,
             appends_fail: 0,
             fail_though_written: false,
         }
@@ -280,9 +287,18 @@ impl Story {
     pub(crate) fn connects(&mut self) -> &mut Story {
         self.generation += 1;
         self.connected = true;
-        let (generation, start) = (Generation(self.generation), self.start.clone());
-        self.source(SourceState::Opened { generation, start });
+        let generation = Generation(self.generation);
+        for host in self.hosts() {
+            // Of its start this one alone tells.
+            let start = if host == HOST { self.start.clone() } else { EngineStart::default() };
+            self.source_of(&host, SourceState::Opened { generation, start });
+        }
         self.relists()
+    }
+
+    fn hosts(&self) -> BTreeSet<String> {
+        let others = self.containers.iter().map(|container| container.resource.host().to_owned());
+        others.chain([HOST.to_owned()]).collect()
     }
 
     /// All is looked at and listed through the present connection.
@@ -293,7 +309,8 @@ impl Story {
             let (resource, mut look) = self.look_at(&id).unwrap();
             let container = self.by_id(&id).unwrap();
             let happenings = container.kept.clone();
-            look.kept = self.kept_complete.map(|complete| Kept { complete, happenings });
+            let source_started_since = self.kept_complete == Some(false) && self.memory_is_young;
+            look.kept = self.kept_complete.map(|complete| Kept { complete, source_started_since, happenings });
             self.inbox.push(Input::Observed(Observation {
                 resource,
                 incarnation: id,
@@ -301,8 +318,12 @@ impl Story {
                 fact: Fact::Looked(Box::new(look)),
             }));
         }
-        let present = self.containers.iter().map(|c| (c.resource.clone(), c.id.clone())).collect();
-        self.source(SourceState::Listed { generation, present })
+        for host in self.hosts() {
+            let here = self.containers.iter().filter(|container| *container.resource.host() == host);
+            let present = here.map(|c| (c.resource.clone(), c.id.clone())).collect();
+            self.source_of(&host, SourceState::Listed { generation, present });
+        }
+        self
     }
 
     pub(crate) fn stream_breaks(&mut self) -> &mut Story {
@@ -319,8 +340,17 @@ impl Story {
         self.source(SourceState::Closing)
     }
 
+    /// Its address answers nobody, and may be that of a tunnel or a proxy.
+    pub(crate) fn out_of_reach(&mut self) -> &mut Story {
+        self.source(SourceState::Unreachable { because: "connection refused".to_owned(), down: false })
+    }
+
     fn source(&mut self, state: SourceState) -> &mut Story {
-        self.inbox.push(Input::Source(Report { source: HOST.to_owned(), state }));
+        self.source_of(HOST, state)
+    }
+
+    fn source_of(&mut self, host: &str, state: SourceState) -> &mut Story {
+        self.inbox.push(Input::Source(Report { source: host.to_owned(), state }));
         self
     }
 

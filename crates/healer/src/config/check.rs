@@ -135,7 +135,7 @@ impl Checker<'_> {
             Shape::Named(item) => return self.named(node, item, path),
             Shape::Typed { kinds, later } => return self.typed(node, place, kinds, later, path),
             Shape::Text | Shape::Name | Shape::Path | Shape::Flag | Shape::Whole(..) | Shape::Duration(..) => {}
-            Shape::Limit | Shape::Address | Shape::Url(_) | Shape::OneOf(_) | Shape::Words(_) => {}
+            Shape::Limit | Shape::Address | Shape::Engine | Shape::Url(_) | Shape::OneOf(_) | Shape::Words(_) => {}
         }
         if let Value::Text(text) = &node.value {
             match value::interpolated(text, self.variable) {
@@ -235,7 +235,7 @@ fn retyped(text: String, shape: &Shape) -> Value {
         Shape::Whole(..) => text.parse().ok().map(Value::Whole),
         Shape::Flag => text.parse().ok().map(Value::Flag),
         Shape::Text | Shape::Name | Shape::Path | Shape::Duration(..) | Shape::Limit | Shape::Address => None,
-        Shape::Url(_) | Shape::OneOf(_) | Shape::Words(_) => None,
+        Shape::Engine | Shape::Url(_) | Shape::OneOf(_) | Shape::Words(_) => None,
         Shape::Section(_) | Shape::List(_) | Shape::Named(_) => None,
         Shape::Typed { .. } | Shape::Later | Shape::LaterNarrowing => None,
     };
@@ -247,7 +247,7 @@ fn scalar(found: &Value, shape: &Shape) -> Result<(), String> {
     match (shape, found) {
         (Shape::Flag, Value::Flag(_)) => Ok(()),
         (Shape::Whole(from, to), Value::Whole(number)) if (from..=to).contains(&number) => Ok(()),
-        (Shape::Text | Shape::Words(_) | Shape::Path, Value::Text(text))
+        (Shape::Text | Shape::Words(_) | Shape::Path | Shape::Engine, Value::Text(text))
             if !text.is_empty() && !text.contains(char::is_control) =>
         {
             Ok(())
@@ -353,8 +353,8 @@ mod tests {
             ("docker: {relist: 1s}", "docker.relist: expected a duration from 5s to 1h, found `1s`"),
             ("docker: {hosts: {name: a}}", "docker.hosts: expected a list, found a section with keys"),
             (
-                "docker: {hosts: [{url: \"ssh://x\"}]}",
-                "docker.hosts[0].url: expected a URL that begins with unix:// or tcp:// or http://, found `ssh://x`",
+                "docker: {hosts: [{url: 3}]}",
+                "docker.hosts[0].url: expected an address such as unix:///var/run/docker.sock or tcp://host:2375, found the number 3",
             ),
             (
                 "docker: 3",

@@ -213,13 +213,20 @@ impl<'a> Reader<'a> {
             // Also what the first engine is called in the list, though it bears the host's name: two with one name in
             // the list are a mistake whatever comes of it.
             let mut earlier = list.items()[..at].iter().filter_map(|other| text(other, "name"));
+            let url = text(item, "url");
+            let is_same = |other: &&DockerHost| is_same_engine(other.url.as_deref(), url.as_deref());
             if at > 0 && (name == host || earlier.any(|other| other == name)) {
                 let says = format!("the name `{name}` is given twice (the first engine bears the host's name)");
                 self.findings.errors.push(Finding::at(&item.place, &path, says));
+            } else if let Some(DockerHost { name, .. }) = hosts.iter().find(is_same) {
+                let says = format!("is at the same address as `{name}`: an engine has one name, take one of them out");
+                self.findings.errors.push(Finding::at(&item.place, &path, says));
             }
-            let url = text(item, "url");
             let shown = url.as_deref().map_or_else(|| "as the docker command finds it".to_owned(), value::url_shown);
-            self.note(&path, format!("{name} at {shown}"), from(item));
+            let remote = url.as_deref().is_some_and(|url| matches!(Endpoint::parse(url), Ok(Endpoint::Tcp(_))));
+            let aside =
+                if remote { " (remote: it does not tell when it was started, restarts are best effort)" } else { "" };
+            self.note(&path, format!("{name} at {shown}{aside}"), from(item));
             hosts.push(DockerHost { name, url });
         }
         hosts
@@ -552,6 +559,15 @@ fn exclusion_written(entry: &Exclusion) -> String {
 }
 
 /// A mode as it is written in the configuration.
+/// Whether two engines of the list are surely one. That one is reached in two ways is told by the engine alone.
+fn is_same_engine(one: Option<&str>, other: Option<&str>) -> bool {
+    match (one.map(Endpoint::parse), other.map(Endpoint::parse)) {
+        (None, None) => true,
+        (Some(Ok(one)), Some(Ok(other))) => one == other,
+        (Some(_) | None, Some(_) | None) => false,
+    }
+}
+
 fn mode_written(mode: Mode) -> &'static str {
     match mode {
         Mode::Observe => MODES[0],

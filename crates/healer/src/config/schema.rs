@@ -37,6 +37,8 @@ pub(crate) enum Shape {
     Limit,
     /// An IP address with a port.
     Address,
+    /// Where an engine is: `docker` knows what it can be, and the remedy for what it cannot.
+    Engine,
     /// A URL of one of these schemes.
     Url(&'static [&'static str]),
     /// One of these words.
@@ -150,7 +152,7 @@ static DOCKER: &[Key] = &[
 
 static DOCKER_HOST: &[Key] = &[
     key("name", Shape::Name, "what the engine is called; the first one bears the host's name"),
-    key("url", Shape::Url(&["unix", "tcp", "http"]), "where its API is; default: as the docker command finds it"),
+    key("url", Shape::Engine, "where its API is; default: as the docker command finds it"),
 ];
 
 static HOST: &[Key] = &[
@@ -185,7 +187,7 @@ static ISSUE_TYPES: Words =
     Words { is: "issue type", known: || CATALOGUE.iter().map(|cause| cause.issue_type).collect() };
 
 static BUDGETS: &[Key] = &[
-    key("concurrent", Shape::Whole(1, 1_000), "remediations at the same time"),
+    key("concurrent", Shape::Whole(1, 1_000), "remediations at the same time on one engine"),
     key("per_resource", Shape::Limit, "attempts on one resource"),
     key("per_deployment", Shape::Limit, "actions in one deployment"),
     key("per_host", Shape::Limit, "actions on one host"),
@@ -234,6 +236,7 @@ impl Shape {
             Shape::Duration(..) => "a duration such as 30s, 5m or 1h30m".to_owned(),
             Shape::Limit => "a limit such as 3/30m: at most 3 within 30 minutes".to_owned(),
             Shape::Address => "an IP address with a port, such as 127.0.0.1:4325".to_owned(),
+            Shape::Engine => "an address such as unix:///var/run/docker.sock or tcp://host:2375".to_owned(),
             Shape::Url(_) => "a URL".to_owned(),
             Shape::OneOf(words) => format!("one of {}", words.join(", ")),
             Shape::Section(keys) => {
@@ -270,7 +273,7 @@ pub(crate) fn every_key() -> Vec<(String, &'static Key)> {
                 }
             }
             Shape::Text | Shape::Name | Shape::Path | Shape::Flag | Shape::Whole(..) | Shape::Duration(..) => {}
-            Shape::Limit | Shape::Address | Shape::Url(_) | Shape::OneOf(_) | Shape::Words(_) => {}
+            Shape::Limit | Shape::Address | Shape::Engine | Shape::Url(_) | Shape::OneOf(_) | Shape::Words(_) => {}
             Shape::Later | Shape::LaterNarrowing => {}
         }
     }

@@ -361,6 +361,38 @@ fn what_healer_could_not_run_with_is_told_with_its_line_and_key() {
 }
 
 #[test]
+fn an_address_that_healer_cannot_speak_to_is_told_with_the_remedy_and_without_its_password() {
+    for (url, remedy) in [
+        ("ssh://ada:hunter2@box", "forward its socket with `ssh -L`"),
+        ("https://box:2376", "a TLS tunnel serves on loopback"),
+        ("tcp://box:2376", "a TLS tunnel serves on loopback"),
+        ("npipe:////./pipe/docker_engine", "expected unix:///path or tcp://host:port"),
+    ] {
+        let errors = Given::file(&format!("docker: {{hosts: [{{url: \"{url}\"}}]}}\n")).errors();
+        let [error] = errors.as_slice() else { panic!("{url}: {errors:?}") };
+        assert!(error.starts_with("healer.yaml:1:24: docker.hosts[0].url: `"), "{error}");
+        assert!(error.contains(remedy) && !error.contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
+fn an_engine_has_one_name() {
+    let at = |first: &str, second: &str| {
+        let text = format!("docker:\n  hosts:\n    - {{{first}}}\n    - {{name: b{second}}}\n");
+        Given::file(&text).errors()
+    };
+    let tcp = |address: &str| format!("url: \"{address}\"");
+    let twice = [
+        "healer.yaml:4:7: docker.hosts[1]: is at the same address as `box-7`: an engine has one name, take one of them out",
+    ];
+    assert_eq!(at(&tcp("tcp://h:1"), &format!(", {}", tcp("http://h:1/"))), twice);
+    assert_eq!(at("name: a", ""), twice);
+    for other in [", url: \"tcp://h:2\"", ""] {
+        assert_eq!(at(&tcp("tcp://h:1"), other), [] as [&str; 0], "{other}");
+    }
+}
+
+#[test]
 fn an_engine_named_twice_is_told_beside_an_address_that_is_none() {
     let named = |first: &str, url: &str| {
         let text = format!(
@@ -376,12 +408,12 @@ fn an_engine_named_twice_is_told_beside_an_address_that_is_none() {
         "healer.yaml:6:7: docker.hosts[3]: has no `name`",
         "healer.yaml:6:13: docker.hosts[3].url: `tcp://h` names no host and port",
     ];
-    let bad = "healer.yaml:3:22: docker.hosts[0].url: expected a URL";
+    let bad = "healer.yaml:3:22: docker.hosts[0].url: `bad` is not supported: expected unix:///path or tcp://host:port";
     for (first, url, expect) in [
         ("a", "bad", vec![bad, twice]),
         ("a", "unix:///s", vec![twice]),
         ("b", "bad", vec![bad]),
-        ("b", "unix:///s", vec![]),
+        ("b", "unix:///t", vec![]),
     ] {
         let expect: Vec<&str> = expect.into_iter().chain(always).collect();
         let errors = named(first, url);

@@ -87,6 +87,7 @@ fn status(config: &Config, because: &str) -> Arc<dyn Fn() -> Status + Send + Syn
         name: name.clone(),
         well: false,
         because: "not watched before there is room for the journal".to_owned(),
+        untold: String::new(),
     };
     let sources: Vec<Source> = config.docker_hosts.iter().map(|engine| unwatched(&engine.name)).collect();
     let (instance, warnings) = (config.settings.instance.clone(), vec![because.to_owned()]);

@@ -41,7 +41,11 @@ pub(crate) fn deployment(
             let them = if untold == 1 { "is" } else { "are" };
             format!("{} more {them} not well: `healer why SERVICE` tells its story", counted(untold, "service"))
         }
-        ([], [first, ..]) => format!("`healer why {}` tells the story of one of them.", first.short),
+        ([], [first, ..]) => {
+            // Who had to say on which host says so again.
+            let one = if name == first.id.whole_deployment() { first.id.as_str() } else { &first.short };
+            format!("`healer why {one}` tells the story of one of them.")
+        }
         (_, _) => return out,
     };
     out.push_str(&format!("\n{}", page.paragraph(style::QUIET, &hint)));

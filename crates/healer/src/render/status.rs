@@ -238,6 +238,9 @@ fn banners(status: &Status, page: &Page) -> String {
         let because = if source.because.is_empty() { "not seen in full yet" } else { &source.because };
         out.push_str(&page.paragraph(style::BAD, &format!("docker engine {}: {because}", source.name)));
     }
+    for source in status.sources.iter().filter(|source| source.well && !source.untold.is_empty()) {
+        out.push_str(&page.paragraph(style::QUIET, &format!("docker engine {}: {}", source.name, source.untold)));
+    }
     for recovery in &status.recoveries {
         let failed = recovery.outcome.as_ref().map(|outcome| !outcome.failed.is_empty());
         let (style, when) = match failed {

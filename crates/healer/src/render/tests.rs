@@ -37,7 +37,12 @@ fn empty() -> Status {
         mode: Mode::Auto,
         frozen: None,
         warnings: Vec::new(),
-        sources: vec![model::view::Source { name: "web-1".into(), well: true, because: String::new() }],
+        sources: vec![model::view::Source {
+            name: "web-1".into(),
+            well: true,
+            because: String::new(),
+            untold: String::new(),
+        }],
         recoveries: Vec::new(),
         deployments: Vec::new(),
         next: Vec::new(),
@@ -189,9 +194,18 @@ fn a_freeze_says_who_and_how_it_ends() {
 #[test]
 fn a_source_that_cannot_be_reached_says_what_to_do() {
     let because = "permission denied on /var/run/docker.sock: add this user to the group `docker`, then start healer anew; it goes on trying";
-    let source = model::view::Source { name: "web-1".into(), well: false, because: because.into() };
+    let source =
+        model::view::Source { name: "web-1".into(), well: false, because: because.into(), untold: String::new() };
     let status_ = Status { sources: vec![source], ..empty() };
     assert_snapshot!(status(&status_, false, &page(80)));
+}
+
+#[test]
+fn what_a_remote_engine_does_not_tell_is_said_while_all_is_well() {
+    let untold = "a remote engine does not tell when it was started";
+    let far = model::view::Source { name: "far".into(), well: true, because: String::new(), untold: untold.into() };
+    let shown = status(&Status { sources: vec![far], ..all_well() }, false, &page(100));
+    assert!(shown.contains(&format!("docker engine far: {untold}")), "{shown}");
 }
 
 #[test]

@@ -43,6 +43,12 @@ fn what_run_refuses_check_refuses_with_the_same_words() {
         (format!("{engine}{hook}"), 3, "channels.hook.secret_file"),
         ("docker: {hosts: [{url: \"http://x:99999\"}]}\n".to_owned(), 1, "docker.hosts[0].url"),
         ("docker: {hosts: [{url: \"tcp://h\"}]}\n".to_owned(), 1, "docker.hosts[0].url"),
+        ("docker: {hosts: [{url: \"ssh://h\"}]}\n".to_owned(), 1, "forward its socket with `ssh -L`"),
+        (
+            "docker: {hosts: [{url: \"tcp://h:1\"}, {name: b, url: \"tcp://h:1\"}]}\n".to_owned(),
+            1,
+            "is at the same address",
+        ),
     ] {
         for words in ["check", "run"] {
             let out = check(&[words], &text);

@@ -29,8 +29,17 @@ pub(crate) struct Container {
 impl Engine {
     /// `None` where the tests were given no engine.
     pub(crate) fn given(folder: &Path) -> Option<Engine> {
-        let url = std::env::var("HEALER_TEST_DOCKER_HOST").ok()?;
-        Some(Engine { url, client: folder.join("client") })
+        Some(Engine::at(std::env::var("HEALER_TEST_DOCKER_HOST").ok()?, folder))
+    }
+
+    pub(crate) fn at(url: String, folder: &Path) -> Engine {
+        Engine { url, client: folder.join("client") }
+    }
+
+    /// The folder that everything of a private engine is in.
+    pub(crate) fn home(&self) -> PathBuf {
+        let socket = Path::new(self.url.trim_start_matches("unix://"));
+        socket.parent().expect("a socket lies in a folder").to_owned()
     }
 
     /// A command that speaks to this engine, whatever the environment says.

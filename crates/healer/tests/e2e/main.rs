@@ -12,6 +12,8 @@ mod commands;
 mod configuration;
 mod daemon;
 mod docker;
+mod engines;
+mod far;
 mod folders;
 mod heals;
 mod hook;

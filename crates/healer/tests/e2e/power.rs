@@ -14,23 +14,39 @@ const DOWN_WITHIN: Duration = Duration::from_secs(60);
 /// One that crashed puts its house in order first.
 const UP_WITHIN: Duration = Duration::from_secs(90);
 
-/// The engine's process, and how it was started. Whatever happens, it runs when this is dropped.
+/// The engine's process, and how it was started. Whatever happens, the tests' engine runs when this is dropped.
 pub(crate) struct Power {
     engine: Engine,
     folder: PathBuf,
+    /// What puts it into its network namespace.
+    net: Vec<String>,
     line: Vec<String>,
+    is_the_tests: bool,
 }
 
 impl Power {
     /// The engine is running.
     pub(crate) fn of(engine: &Engine) -> Power {
-        let socket = PathBuf::from(engine.url.trim_start_matches("unix://"));
-        let folder = socket.parent().expect("a socket lies in a folder").to_owned();
-        let mut power = Power { engine: engine.clone(), folder, line: Vec::new() };
+        let holder = std::env::var("HEALER_TEST_NETNS_PID").expect("whoever gives an engine gives this too");
+        let net = ["nsenter", "--target", &holder, "--net"].map(str::to_owned).into();
+        let (engine, folder) = (engine.clone(), engine.home());
+        let mut power = Power { engine, folder, net, line: Vec::new(), is_the_tests: true };
         let line = fs::read(format!("/proc/{}/cmdline", power.pid())).expect("the engine runs");
         let words = line.split(|byte| *byte == 0).filter(|word| !word.is_empty());
         power.line = words.map(|word| String::from_utf8_lossy(word).into_owned()).collect();
         power
+    }
+
+    /// Another engine, which does not run yet: as the tests' own, in its folder and in a network namespace of its own.
+    pub(crate) fn of_another(engine: &Engine, tests: &Engine) -> Power {
+        let (own, other) = (tests.home(), engine.home());
+        let moved = |word: &String| word.replace(&*own.to_string_lossy(), &other.to_string_lossy());
+        let mut line: Vec<String> = Power::of(tests).line.iter().map(moved).collect();
+        // It brings a containerd of its own.
+        let at = line.iter().position(|word| word == "--containerd").expect("the tests' engine has one");
+        line.drain(at..at + 2);
+        let net = ["unshare", "--net", "sh", "-c", "ip link set lo up; exec \"$@\"", "sh"].map(str::to_owned).into();
+        Power { engine: engine.clone(), folder: other, net, line, is_the_tests: false }
     }
 
     fn pid(&self) -> u32 {
@@ -43,6 +59,15 @@ impl Power {
         let pid = self.pid();
         signal("TERM", &[pid]);
         wait_for("the engine ends", DOWN_WITHIN, || is_gone(pid).then_some(()));
+    }
+
+    /// Ends it for good, if it runs, with all that is in its folder.
+    pub(crate) fn remove(&self) {
+        if self.answers() {
+            self.engine.clear();
+            self.stop();
+        }
+        remove(&self.folder);
     }
 
     /// The engine is killed, and what it runs goes on.
@@ -70,15 +95,20 @@ impl Power {
         signal("KILL", &doomed);
         wait_for("all of it is gone", DOWN_WITHIN, || doomed.iter().all(|pid| is_gone(*pid)).then_some(()));
         self.forget_pid();
+        if !self.is_the_tests {
+            // What lies in `/run` is gone after a boot, and so is what its own containerd left there.
+            remove(&self.folder.join("exec"));
+        }
     }
 
-    /// The processes that hold this engine's containers.
+    /// The processes that hold this engine's containers, and its containerd where that is its own.
     fn shims(&self) -> Vec<u32> {
         let ours = self.folder.to_string_lossy().into_owned();
         let is_ours = |pid: &u32| {
             let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             let line = String::from_utf8_lossy(&line).into_owned();
-            line.contains("containerd-shim") && line.contains(&ours)
+            let holds = line.contains("containerd-shim") || (!self.is_the_tests && line.starts_with("containerd"));
+            holds && line.contains(&ours)
         };
         let pids = fs::read_dir("/proc").expect("this is Linux").flatten();
         pids.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_ours).collect()
@@ -86,12 +116,11 @@ impl Power {
 
     /// Starts it again, as it was started, and waits until it answers: when it did, in seconds since the epoch.
     pub(crate) fn start(&self) -> f64 {
-        let holder = std::env::var("HEALER_TEST_NETNS_PID").expect("whoever gives an engine gives this too");
         let log = File::options().create(true).append(true).open(self.folder.join("dockerd.log"));
         let log = log.expect("the engine's folder can be written");
         // It outlives this test, which is not its only one.
         let mut command = as_root("setsid");
-        command.args(["--fork", "nsenter", "--target", &holder, "--net"]).args(&self.line).stdin(Stdio::null());
+        command.arg("--fork").args(&self.net).args(&self.line).stdin(Stdio::null());
         command.stdout(log.try_clone().expect("a file can be shared")).stderr(log);
         assert!(command.status().expect("setsid can be run").success());
         wait_for("the engine answers again", UP_WITHIN, || self.answers().then_some(()));
@@ -106,10 +135,17 @@ impl Power {
 
 impl Drop for Power {
     fn drop(&mut self) {
-        if until(Duration::from_secs(2), || self.answers().then_some(())).is_none() {
+        if self.is_the_tests && until(Duration::from_secs(2), || self.answers().then_some(())).is_none() {
             self.start();
         }
     }
+}
+
+/// Removes what no process needs any more, with what is mounted there.
+pub(crate) fn remove(folder: &Path) {
+    let script = "cut -d ' ' -f 5 /proc/self/mountinfo | grep \"^$0/\" | sort -r | xargs -r umount -l; \
+                  rm -rf --one-file-system \"$0\"";
+    succeed(as_root("sh").args(["-c", script]).arg(folder));
 }
 
 fn is_gone(pid: u32) -> bool {

@@ -83,13 +83,7 @@ impl Rig {
 
     /// Writes a Compose file for a project, in a folder of its own.
     pub(crate) fn write_project(&self, project: &str, services: &[Service]) {
-        let folder = self.project_folder(project);
-        fs::create_dir_all(folder.join("t")).expect("the folder is ours");
-        let mut text = "version: \"2.4\"\nservices:\n".to_owned();
-        for service in services {
-            text.push_str(&service.yaml());
-        }
-        fs::write(folder.join("docker-compose.yml"), text).expect("the folder is ours");
+        write_project(&self.project_folder(project), services);
     }
 
     pub(crate) fn project_folder(&self, project: &str) -> PathBuf {
@@ -271,6 +265,16 @@ impl Service {
         }
         text
     }
+}
+
+/// Writes a Compose file into a project's folder.
+pub(crate) fn write_project(folder: &Path, services: &[Service]) {
+    fs::create_dir_all(folder.join("t")).expect("the folder is ours");
+    let mut text = "version: \"2.4\"\nservices:\n".to_owned();
+    for service in services {
+        text.push_str(&service.yaml());
+    }
+    fs::write(folder.join("docker-compose.yml"), text).expect("the folder is ours");
 }
 
 /// Tells a service of the project in this folder something.

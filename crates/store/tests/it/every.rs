@@ -236,7 +236,7 @@ fn look() -> Look {
         health_output: hostile(),
         restarts: u32::MAX,
         manually_stopped: None,
-        kept: Some(Kept { complete: true, happenings: story::case().happenings }),
+        kept: Some(Kept { complete: true, source_started_since: false, happenings: story::case().happenings }),
         definition: Arc::new(definition()),
     }
 }

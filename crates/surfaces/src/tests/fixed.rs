@@ -155,7 +155,12 @@ impl Fixed {
             mode: Mode::Auto,
             frozen: Some(Frozen { by: "ann".to_owned(), at: now(), because: "deploy".to_owned() }),
             warnings: vec!["look here".to_owned()],
-            sources: vec![Source { name: "local".to_owned(), well: true, because: String::new() }],
+            sources: vec![Source {
+                name: "local".to_owned(),
+                well: true,
+                because: String::new(),
+                untold: String::new(),
+            }],
             recoveries: vec![recovery()],
             deployments: vec![
                 deployment("shop", "web-1", Standing::NeedsYou, vec![down, web]),

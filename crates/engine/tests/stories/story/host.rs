@@ -53,6 +53,13 @@ impl Story {
         self.engine_is_new(true).policies_start()
     }
 
+    /// A remote engine is started anew: of what happened before it remembers nothing.
+    pub(crate) fn remembers_nothing(&mut self) -> &mut Story {
+        self.containers.iter_mut().for_each(|container| container.kept.clear());
+        (self.kept_complete, self.memory_is_young) = (Some(false), true);
+        self
+    }
+
     /// It is another machine, made of a copy of this one's disks.
     pub(crate) fn is_a_clone(&mut self) -> &mut Story {
         self.start.engine = Some("engine-of-the-clone".to_owned());
