@@ -109,6 +109,10 @@ impl Engine {
         if let Some(at) = braked {
             self.brake(&seen.resource, at);
         }
+        if let Some(begins) = self.recovery_by_memory(seen) {
+            self.emit(begins);
+            self.live.all = true;
+        }
     }
 
     /// The end of this body that is known to be nobody's wish.
@@ -274,8 +278,10 @@ impl Engine {
         let vanished = self.world.report(source, state, self.now);
         let begins = match state {
             SourceState::Opened { start, .. } => self.recovery_begins(source, start, was_down),
-            SourceState::Listed { .. } => self.recovery_by_memory(source),
-            SourceState::Unreachable { .. } | SourceState::Closing | SourceState::Lost { .. } => None,
+            SourceState::Unreachable { .. }
+            | SourceState::Closing
+            | SourceState::Lost { .. }
+            | SourceState::Listed { .. } => None,
         };
         for (resource, incarnation) in vanished {
             self.gone(&resource, &incarnation);
