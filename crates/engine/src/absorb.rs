@@ -118,6 +118,10 @@ impl Engine {
         if let Some(at) = braked {
             self.brake(&seen.resource, at);
         }
+        if let Some(begins) = self.recovery_by_memory(seen) {
+            self.emit(begins);
+            self.live.all = true;
+        }
     }
 
     /// The first body of a resource that is heard of while healer has that made anew is the one that was made.
@@ -320,8 +324,10 @@ impl Engine {
         let vanished = self.world.report(source, state, self.now);
         let begins = match state {
             SourceState::Opened { start, .. } => self.recovery_begins(source, start, was_down),
-            SourceState::Listed { .. } => self.recovery_by_memory(source),
-            SourceState::Unreachable { .. } | SourceState::Closing | SourceState::Lost { .. } => None,
+            SourceState::Unreachable { .. }
+            | SourceState::Closing
+            | SourceState::Lost { .. }
+            | SourceState::Listed { .. } => None,
         };
         for (resource, incarnation) in vanished {
             self.gone(&resource, &incarnation);

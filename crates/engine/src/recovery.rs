@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use model::action::{Behalf, Permit, PermitId};
 use model::event::Event;
-use model::fact::{Health, Run, SourceTime};
+use model::fact::{Fact, Health, Observation, Run, SourceTime};
 use model::incident::{Escalation, Phase, Verification};
 use model::intent::Wanted;
 use model::message::{About, Kind, Message, MessageId, Severity};
@@ -253,25 +253,18 @@ impl Engine {
         Some(self.recovery_of(source, start, told.or(guess)?))
     }
 
-    /// A source has listed all: whether its engine, which does not tell its start, was restarted since its stream was lost. The
-    /// memory of a remote engine ends with its process: what ended, and whose start it does not know, went down with it.
-    pub(crate) fn recovery_by_memory(&self, source: &str) -> Option<Event> {
-        let start = self.state.recoveries.starts.get(source).filter(|start| !start.is_known())?;
-        let seen = self.world.source(source).filter(|seen| seen.listed_at == Some(self.now.tick))?;
-        let forgotten = |body: &Body| {
-            let kept = body.look.as_ref().and_then(|look| look.kept.as_ref());
-            kept.is_some_and(|kept| kept.source_started_since)
-        };
-        let went_down = |resource: &&ResourceId| {
-            let wanted = self.state.intents.get(*resource).map(|intent| intent.wanted) == Some(Wanted::Running);
-            let body = self.world.body(resource).map(|(_, body)| body).filter(|body| wanted && body.run == Run::Exited);
-            body.is_some_and(|body| {
-                body.exit.as_ref().is_some_and(|exit| seen.was_lost_about(exit.at)) && forgotten(body)
-            })
-        };
-        let mut here = self.world.resources().filter(|resource| *resource.host() == *source);
-        let restarted = here.any(|resource| went_down(&resource)) && !self.state.recoveries.open.contains_key(source);
-        restarted.then(|| self.recovery_of(source, start, Restarted::Engine))
+    /// Whether a look tells that its engine, which does not tell its start, was restarted since its stream was lost. The memory
+    /// of a remote engine ends with its process: what ended, and whose start it does not know, went down with it.
+    pub(crate) fn recovery_by_memory(&self, seen: &Observation) -> Option<Event> {
+        let Observation { resource, fact: Fact::Looked(look), .. } = seen else { return None };
+        let exit = look.exit.as_ref().filter(|_| look.kept.as_ref().is_some_and(|kept| kept.source_started_since))?;
+        let recoveries = &self.state.recoveries;
+        let start = recoveries.starts.get(resource.host()).filter(|start| !start.is_known())?;
+        let source = self.world.source(resource.host()).filter(|source| source.was_lost_about(exit.at))?;
+        let wanted = self.state.intents.get(resource).is_some_and(|intent| intent.wanted == Wanted::Running);
+        let began = recoveries.began.get(resource.host()).and_then(VecDeque::back);
+        let is_news = wanted && look.run == Run::Exited && began.is_none_or(|began| *began < source.opened_at);
+        is_news.then(|| self.recovery_of(resource.host(), start, Restarted::Engine))
     }
 
     fn recovery_of(&self, source: &str, start: &EngineStart, restarted: Restarted) -> Event {

@@ -88,6 +88,7 @@ fn a_remote_engine_that_restarted_is_recovered_in_one_go_and_told_once() {
     // In order, before healer's eyes; the connection may be waited for by an engine that is just starting. Or its power went.
     for (closes, code, out_of_reach) in [(true, 0, true), (true, 0, false), (false, 255, true), (false, 255, false)] {
         let (mut story, names) = remote();
+        story.lists_in_two_batches = out_of_reach;
         if closes {
             story.engine_closes();
             names.iter().for_each(|name| {

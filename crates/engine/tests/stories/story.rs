@@ -147,6 +147,8 @@ pub(crate) struct Story {
     pub(crate) kept_complete: Option<bool>,
     /// Whether those begin with a start of the engine that is younger than all containers.
     memory_is_young: bool,
+    /// Whether a listing is a batch of its own, after that of the looks.
+    pub(crate) lists_in_two_batches: bool,
     /// So many appends fail from here on.
     pub(crate) appends_fail: u32,
     /// … though what they were to write was written.
@@ -230,6 +232,7 @@ impl Story {
             reads_flag: false,
             kept_complete: None,
             memory_is_young: false,
+            lists_in_two_batches: false,
             appends_fail: 0,
             fail_though_written: false,
         }
@@ -317,6 +320,9 @@ impl Story {
                 generation,
                 fact: Fact::Looked(Box::new(look)),
             }));
+        }
+        if self.lists_in_two_batches {
+            self.turn();
         }
         for host in self.hosts() {
             let here = self.containers.iter().filter(|container| *container.resource.host() == host);
