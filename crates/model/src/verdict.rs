@@ -173,6 +173,9 @@ pub enum Refusal {
         action: Action,
         /// How often.
         times: u32,
+        /// What the last one came to.
+        #[serde(default)]
+        because: String,
     },
     /// The resource's own budget is spent.
     BudgetSpent {
@@ -289,9 +292,10 @@ impl fmt::Display for Refusal {
             Refusal::StoppedOnPurpose => f.write_str("it was stopped on purpose"),
             Refusal::RemovedAtEnd => f.write_str("the engine removes it when it ends"),
             Refusal::Absent => f.write_str("it is not there"),
-            Refusal::DidNotHelpHere { action, times } => {
+            Refusal::DidNotHelpHere { action, times, because } => {
                 let times = if *times == 1 { "once".to_owned() } else { format!("{times} times") };
-                write!(f, "{action} has failed to help here {times}")
+                let because = if because.is_empty() { String::new() } else { format!(": {because}") };
+                write!(f, "{action} has failed to help here {times}{because}")
             }
             Refusal::BudgetSpent { attempts, limit } => {
                 let many = if *attempts == 1 { "attempt" } else { "attempts" };

@@ -53,8 +53,10 @@ impl Compose {
             return Ok(found);
         }
         Err(format!(
-            "its files in {} were edited since it was made: Compose would make something else of it",
-            found.project.folder.display()
+            "its files in {} were edited since it was made, and Compose would make something else of it: if that is meant, \
+             `docker compose up -d --no-deps --force-recreate {}` there",
+            found.project.folder.display(),
+            escape(service, NAME_BYTES_MAX),
         ))
     }
 }
