@@ -17,7 +17,8 @@ use evidence::escape;
 use model::fact::{Condition, Dependency};
 use serde::Deserialize;
 
-pub use driver::Compose;
+pub(crate) use anew::Unchanged;
+pub(crate) use driver::Compose;
 pub use folders::{Stamps, folder_stamps, folders};
 use variables::{Variables, filled};
 

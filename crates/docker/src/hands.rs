@@ -4,13 +4,15 @@
 use model::ResourceId;
 use model::action::{Action, Answer, Permit};
 use model::fact::{Fact, Incarnation, Observation};
+use model::folder::Folder;
 use model::incident::Excerpt;
 use tokio::time::{Instant, timeout_at};
 
-use crate::compose::Compose;
+use crate::compose::{Compose, Unchanged};
 use crate::error::Error;
 use crate::host::{ANSWER_WITHIN, Host};
 use crate::log;
+use crate::wire::Summary;
 
 /// Hands on one engine. Cheap to clone.
 #[derive(Clone)]
@@ -71,21 +73,9 @@ impl Hands {
 
     /// Has Compose make a container anew, if that makes nothing else of it. What forbids it is a failure: it stays so.
     async fn make_anew(&self, id: &Incarnation, deadline: Instant, still: impl Fn() -> Result<(), String>) -> Answer {
-        let asked = async {
-            let inspect = self.host.inspect(id).await.map_err(|e| e.to_string())?;
-            let (image, labels) = (inspect.config.image.unwrap_or_default(), inspect.config.labels.unwrap_or_default());
-            let network = inspect.host_config.network_mode.unwrap_or_default();
-            let unchanged = Compose::new(self.host.endpoint()).unchanged(&labels, &network).await?;
-            // An image that moved since is another one, whatever the file says.
-            let present = self.host.image_id(&image).await.map_err(|e| e.to_string())?;
-            if present.is_none() || present != inspect.image {
-                return Err("its image's name means another image by now, or none".to_owned());
-            }
-            Ok(unchanged)
-        };
-        let unchanged = match timeout_at(deadline, asked).await {
+        let unchanged = match timeout_at(deadline, self.unchanged(id)).await {
             Ok(Ok(unchanged)) => unchanged,
-            Ok(Err(why)) => return Answer::Failed(why),
+            Ok(Err(answer)) => return answer,
             Err(_) => return Answer::Withheld("Compose did not tell in time what it would make".to_owned()),
         };
         if let Err(why) = still() {
@@ -93,8 +83,50 @@ impl Hands {
         }
         match unchanged.make_anew(deadline.saturating_duration_since(Instant::now())).await {
             Ok(()) => Answer::Done,
-            Err(why) => Answer::Failed(why),
+            // Nothing else was done: all is asked again, and then nothing is in its way.
+            Err(not) if not.in_the_way => {
+                Answer::Withheld("what a Compose that was cut short had left behind was in the way".to_owned())
+            }
+            Err(not) => Answer::Failed(not.why),
         }
+    }
+
+    async fn unchanged(&self, id: &Incarnation) -> Result<Unchanged, Answer> {
+        let unasked = |e: Error| Answer::Withheld(format!("the engine could not be asked about it: {e}"));
+        let inspect = self.host.inspect(id).await.map_err(unasked)?;
+        let (image, labels) = (inspect.config.image.unwrap_or_default(), inspect.config.labels.unwrap_or_default());
+        let network = inspect.host_config.network_mode.unwrap_or_default();
+        let unchanged =
+            Compose::new(self.host.endpoint()).unchanged(&labels, &network).await.map_err(Answer::Failed)?;
+        // An image that moved since is another one, whatever the file says.
+        let present = self.host.image_id(&image).await.map_err(unasked)?;
+        if present.is_none() || present != inspect.image {
+            return Err(Answer::Failed("its image's name means another image by now, or none".to_owned()));
+        }
+        Ok(unchanged)
+    }
+
+    /// Has Compose make and start what a folder describes, if there are still no containers of it.
+    ///
+    /// # Errors
+    /// In words, with the remedy or with what Compose said.
+    pub async fn bring_up(&self, folder: &Folder, still: impl Fn() -> Result<(), String>) -> Result<(), String> {
+        if !self.host.is_here() {
+            return Err(format!("{} is on this machine, and the engine {} is not", folder.path, self.host.name()));
+        }
+        if let Some(owner) = self.host.owner() {
+            return Err(format!("the containers of {} are {owner}'s to care for", self.host.name()));
+        }
+        let compose = Compose::new(self.host.endpoint()).minding(self.host.mounts());
+        let still = || async {
+            let containers = self.host.list(ANSWER_WITHIN).await.map_err(|e| e.to_string())?;
+            let is_of = |summary: &Summary| summary.project() == Some(folder.deployment.as_str());
+            if containers.named.iter().any(is_of) {
+                return Err(format!("{} has containers by now", folder.deployment));
+            }
+            still()
+        };
+        compose.up(folder, still).await
     }
 
     /// Looks at every body of a resource: a look at each that is there, that it is gone of each that is not, and why of each

@@ -148,7 +148,7 @@ impl Host {
     /// What the engine's machine shall have mounted, where that is this one and can be seen.
     #[must_use]
     pub fn mounts(&self) -> Option<&Mounts> {
-        self.0.mounts.as_ref()
+        self.0.mounts.as_ref().filter(|_| self.is_here())
     }
 
     /// The engine's own id, by which a lock can be keyed; `None` before the first connection, or where it is not told.
@@ -185,6 +185,13 @@ impl Host {
     pub(crate) fn is_named_twice(&self) -> bool {
         let claim = self.0.claim.as_ref().map(|claim| claim.lock().unwrap_or_else(PoisonError::into_inner));
         claim.is_some_and(|claim| matches!(*claim, Claim::Twice))
+    }
+
+    /// Who cares for all of this engine's containers in our place. A `podman stop` has no event but the `die` that a kill by
+    /// the host has (seen on 4.3.1), and no note either: so healer only watches Podman.
+    pub(crate) fn owner(&self) -> Option<String> {
+        let podman = self.session().is_some_and(|session| session.podman);
+        podman.then(|| "Podman".to_owned()).or_else(|| self.another_healer())
     }
 
     /// Whether the engine runs on this machine, as far as could be told at the last connect.
@@ -376,7 +383,6 @@ impl Host {
         let at = self.after_last_event(id);
         let inspect = self.inspect(id).await?;
         let manually_stopped = self.manually_stopped(&inspect).await;
-        let podman = self.session().is_some_and(|session| session.podman);
         let files = self.files_say(&inspect);
         let mut registry = self.registry();
         let around = Around {
@@ -388,9 +394,7 @@ impl Host {
             network_body: definition::network_parent(&inspect).map(|parent| Incarnation(parent.into())),
             healers_own: self.healers_own(&inspect),
             files,
-            // A `podman stop` has no event but the `die` that a kill by the host has (seen on 4.3.1), and no note either: so
-            // healer only watches it.
-            owner: podman.then(|| "Podman".to_owned()).or_else(|| self.another_healer()),
+            owner: self.owner(),
         };
         let looked = registry.looked(&self.0.name, &inspect, definition::definition(&inspect, around));
         Ok(Seen {

@@ -33,7 +33,7 @@ mod registry;
 mod start;
 mod wire;
 
-pub use compose::{Compose, Stamps, folder_stamps, folders};
+pub use compose::{Stamps, folder_stamps, folders};
 pub use endpoint::Endpoint;
 pub use error::Error;
 pub use eyes::{Eyes, Overflow};

@@ -44,6 +44,11 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
+    /// Its Compose project, if it has one.
+    pub(crate) fn project(&self) -> Option<&str> {
+        self.labels.get(crate::definition::PROJECT).map(String::as_str)
+    }
+
     /// Reads one element of the list; `None` if it does not say which container it is. Whatever else cannot be read is
     /// left out: the look that follows knows better.
     pub(crate) fn read(element: &Value) -> Option<Summary> {

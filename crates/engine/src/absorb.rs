@@ -13,6 +13,7 @@ use model::intent::{Author, Intent, Wanted};
 
 use crate::intent::{self, Around, Word};
 use crate::state::Act;
+use crate::world::Body;
 use crate::{Engine, Found, Shown, detect, world};
 
 /// Acts that are settled are remembered this far back, for answers that come late.
@@ -111,6 +112,7 @@ impl Engine {
             start_is_news: change.start_is_news,
             end_unasked: self.end_unasked(&seen.resource, &seen.incarnation),
             stop_began: self.stop_began(&seen.resource, &seen.incarnation),
+            replaced_is_gone: self.replaced_is_gone(&seen.resource, body),
             foreign_is_ours: self.faults.foreign_stop_taken_for_ours,
         };
         let (word, braked) = (self.watch.read(seen, &around), body.braked());
@@ -154,6 +156,11 @@ impl Engine {
         self.state.ends.get(resource).filter(|(of, _)| of == incarnation).map(|(_, at)| *at)
     }
 
+    fn replaced_is_gone(&self, resource: &ResourceId, body: &Body) -> bool {
+        let replaces = body.definition.as_ref().and_then(|definition| definition.replaces.as_ref());
+        replaces.is_some_and(|old| self.world.body_of(resource, old).is_none())
+    }
+
     fn stop_began(&self, resource: &ResourceId, incarnation: &Incarnation) -> Option<SourceTime> {
         self.state.stops.get(resource).filter(|stop| stop.incarnation == *incarnation).map(|stop| stop.at)
     }
@@ -176,6 +183,7 @@ impl Engine {
             start_is_news: false,
             end_unasked: self.end_unasked(resource, incarnation),
             stop_began: self.stop_began(resource, incarnation),
+            replaced_is_gone: self.replaced_is_gone(resource, body),
             foreign_is_ours: self.faults.foreign_stop_taken_for_ours,
         };
         let (incarnation, generation) = (incarnation.clone(), body.generation);
@@ -456,6 +464,7 @@ impl Engine {
             start_is_news: false,
             end_unasked: self.end_unasked(resource, incarnation),
             stop_began: self.stop_began(resource, incarnation),
+            replaced_is_gone: self.replaced_is_gone(resource, body),
             foreign_is_ours: self.faults.foreign_stop_taken_for_ours,
         };
         let (incarnation, generation) = (incarnation.clone(), body.generation);

@@ -3,6 +3,7 @@
 
 use model::command::{Ask, CommandId, Reply, ReplyLine};
 use model::event::Event;
+use model::fact::SourceTime;
 use model::folder::{BringUp, Folder};
 use model::input::Effect;
 use model::intent::{Author, Wanted};
@@ -25,13 +26,18 @@ impl Engine {
         }
         self.take(id, who, ask);
         self.live.replies.insert(id.clone(), PendingReply::default());
-        let order = Box::new(BringUp { command: id.clone(), who: who.to_owned(), folder });
+        let order = Box::new(BringUp { command: id.clone(), who: who.to_owned(), at: self.now.wall, folder });
         self.emit(Event::BringUpOrdered { order: order.clone() });
         self.effects.push(Effect::BringUp(order));
     }
 
     fn may_bring_up(&self, ask: &Ask, folder: &Folder) -> Result<(), String> {
         let name = &folder.deployment;
+        let is_same = |other: &Folder| (&other.host, &other.deployment) == (&folder.host, name);
+        if let Some(order) = self.state.bring_ups.values().find(|order| is_same(&order.folder)) {
+            let who = &order.who;
+            return Err(format!("{who} is having {name} brought up: anything else is done once it has containers"));
+        }
         if !matches!(ask, Ask::Start(_)) {
             return Err(format!("{name} has no containers: `healer start {name}` makes them"));
         }
@@ -47,10 +53,6 @@ impl Engine {
         }
         if let Some(frozen) = &self.state.frozen {
             return Err(format!("refused: frozen by {}: `healer thaw` ends that", frozen.by));
-        }
-        let is_same = |other: &Folder| (&other.host, &other.deployment) == (&folder.host, name);
-        if let Some(order) = self.state.bring_ups.values().find(|order| is_same(&order.folder)) {
-            return Err(format!("{} is having it brought up already", order.who));
         }
         Ok(())
     }
@@ -75,19 +77,25 @@ impl Engine {
         }
     }
 
-    /// Compose has ended. Whatever runs of the deployment runs at the word of who asked.
+    /// Compose has ended. What runs of the deployment, and that nobody has spoken against since, runs at the word of who
+    /// asked for it, and as of then.
     pub(crate) fn brought_up(&mut self, id: &CommandId, result: &Result<(), String>) {
-        let Some(BringUp { folder, who, .. }) = self.state.bring_ups.get(id).cloned() else { return };
+        let Some(BringUp { folder, who, at, .. }) = self.state.bring_ups.get(id).cloned() else { return };
         let Folder { host, deployment, .. } = folder;
         let failed = result.as_ref().err().cloned();
         let event = Event::BroughtUp { id: id.clone(), host: host.clone(), deployment: deployment.clone(), failed };
         self.emit(event);
         let is_of = |resource: &&ResourceId| resource.host() == host && resource.deployment() == deployment;
-        let there = self.world.resources().filter(is_of);
-        let up: Vec<ResourceId> = there.filter(|resource| self.is_up(resource)).cloned().collect();
+        let uncontested = |resource: &&ResourceId| {
+            let standing = self.standing(resource);
+            standing.wanted == Wanted::Running && !standing.being_stopped && self.is_up(resource)
+        };
+        let up: Vec<ResourceId> = self.world.resources().filter(is_of).filter(uncontested).cloned().collect();
+        let source_at = SourceTime(at.0.saturating_mul(1_000_000));
         for resource in up {
             let because = format!("{who} said so: `healer start`");
-            let intent = intent::entry(Wanted::Running, Author::Person(who.clone()), because, None, self.now);
+            let by = Author::Person(who.clone());
+            let intent = intent::entry(Wanted::Running, by, because, Some(source_at), self.now);
             self.emit(Event::IntentChanged { resource, intent });
         }
         let told = match result {

@@ -80,6 +80,8 @@ pub(crate) struct Around<'a> {
     pub end_unasked: Option<SourceTime>,
     /// When somebody was last known to ask this body to end while it ran.
     pub stop_began: Option<SourceTime>,
+    /// It was made in the place of another body, and that is no more.
+    pub replaced_is_gone: bool,
     /// A fault that the simulator plants: every signal is taken for our own.
     pub foreign_is_ours: bool,
 }
@@ -373,12 +375,12 @@ impl Watch {
         // What was made since, before our eyes, was made to run.
         if before.wanted != Wanted::Running
             && somebodys_failed_start(look, around)
-            && (around.body.was_made_since(said_at(before)) || was_stopped_for_it(look, before))
+            && (around.body.was_made_since(said_at(before)) || was_stopped_for_it(look, before, around))
         {
             return tried_to_start();
         }
         let made_before = !around.body.was_made_since(said_at(before));
-        if before.wanted == Wanted::Stopped && made_before && was_stopped_for_it(look, before) {
+        if before.wanted == Wanted::Stopped && made_before && was_stopped_for_it(look, before, around) {
             return put_aside(around);
         }
         // An end that its events told is judged by them; one that a look alone shows, by evidence.
@@ -544,14 +546,14 @@ fn put_aside(around: &Around<'_>) -> Word {
 
 /// Whether somebody stopped what ran in order to start this one in its place, which was made before that (Compose v2:
 /// create, stop, remove, rename, start), and has not been started.
-fn was_stopped_for_it(look: &Look, before: &Intent) -> bool {
+fn was_stopped_for_it(look: &Look, before: &Intent, around: &Around<'_>) -> bool {
     let by_deploy = match before.by {
         Author::SomebodyAtTheEngine => before.wanted == Wanted::Stopped,
         Author::Evidence => before.wanted == Wanted::Unknown,
         Author::Person(_) | Author::FirstSight => false,
     };
     let waits = look.run == Run::Created && look.started.is_none();
-    waits && by_deploy && look.definition.replaces.is_some()
+    waits && by_deploy && around.replaced_is_gone
 }
 
 /// Whether a start failed of a body that never ran, and that healer did not start.

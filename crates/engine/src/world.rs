@@ -7,7 +7,9 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
-use model::fact::{Definition, Fact, Generation, Happening, Incarnation, Observation, Run, SourceTime, What, lies_on};
+use model::fact::{
+    Definition, Fact, Generation, Happening, Health, Incarnation, Observation, Run, SourceTime, What, lies_on,
+};
 use model::folder::Folder;
 use model::incident::DeadNetwork;
 use model::input::SourceState;
@@ -315,9 +317,12 @@ impl World {
         let holds = |(_, bodies): &(&ResourceId, &BTreeMap<Incarnation, Body>)| bodies.contains_key(shared);
         let Some((parent, bodies)) = self.bodies.iter().find(holds) else {
             let parent = child.definition.as_ref()?.network_parent.clone();
-            return Some(
-                parent.filter(|parent| self.body(parent).is_some()).map_or(DeadNetwork::Gone, DeadNetwork::MadeAnew),
-            );
+            let Some((parent, body)) = parent.and_then(|parent| Some((parent.clone(), self.body(&parent)?.1))) else {
+                return Some(DeadNetwork::Gone);
+            };
+            // Whoever replaces it may wait for it to be well, and then replace this one too.
+            let may_be_joined = body.run == Run::Running && body.health != Health::Starting;
+            return may_be_joined.then_some(DeadNetwork::MadeAnew(parent));
         };
         let running = bodies.get(shared).filter(|body| body.run == Run::Running && body.is_looked_at())?;
         (child.run == Run::Running && running.started > child.started).then(|| DeadNetwork::StartedAnew(parent.clone()))

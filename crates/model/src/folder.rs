@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::command::CommandId;
+use crate::time::Wall;
 
 /// A directory with a Compose file. Every text is escaped and bounded; the path alone is as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +30,9 @@ pub struct BringUp {
     pub command: CommandId,
     /// Who gave that.
     pub who: String,
+    /// When.
+    #[serde(default)]
+    pub at: Wall,
     /// What shall be brought up.
     pub folder: Folder,
 }

@@ -37,27 +37,34 @@ impl Compose {
         if service.is_empty() || service.starts_with('-') {
             return Err("its labels do not tell which service it is".to_owned());
         }
+        if version.is_empty() {
+            return Err("its labels do not tell which Compose made it".to_owned());
+        }
         let is_v1 = version.starts_with("1.");
-        let program = self.programs().await.into_iter().find(|program| program.is_v1 == is_v1).ok_or_else(|| {
+        let program = self.programs().await.into_iter().find(|program| program.is_v1() == is_v1).ok_or_else(|| {
             format!("it was made by Compose {}, and that generation of it is not here", escape(version, NAME_BYTES_MAX))
         })?;
-        self.check(program, &project).await?;
+        self.check(&program, &project).await?;
         let found = Unchanged { compose: self.clone(), program, project, service: service.to_owned() };
         let hash = of(CONFIG_HASH);
-        if found.hash(None).await? == hash {
-            return Ok(found);
-        }
         // v2 takes its hash once it has put containers in the place of the services that are named.
-        let shares = network_mode.starts_with("container:");
-        if !is_v1 && shares && found.hash(Some(&found.resolved(network_mode).await?)).await? == hash {
-            return Ok(found);
+        let shares = !is_v1 && network_mode.starts_with("container:");
+        let same = found.hash(None).await? == hash
+            || (shares && found.hash(Some(&found.resolved(network_mode).await?)).await? == hash);
+        if !same {
+            return Err(format!(
+                "Compose would make something else of it: its files in {}, a variable of them, or Compose itself ({} then, \
+                 {} now) were changed since; if that is meant, `docker compose up -d --no-deps --force-recreate {}` there",
+                found.project.folder.display(),
+                escape(version, NAME_BYTES_MAX),
+                found.program.version,
+                escape(service, NAME_BYTES_MAX),
+            ));
         }
-        Err(format!(
-            "its files in {} were edited since it was made, and Compose would make something else of it: if that is meant, \
-             `docker compose up -d --no-deps --force-recreate {}` there",
-            found.project.folder.display(),
-            escape(service, NAME_BYTES_MAX),
-        ))
+        if !is_v1 {
+            found.touches_nothing_else().await?;
+        }
+        Ok(found)
     }
 }
 
@@ -66,21 +73,46 @@ impl Unchanged {
     ///
     /// # Errors
     /// What Compose said.
-    pub(crate) async fn make_anew(&self, within: Duration) -> Result<(), String> {
+    pub(crate) async fn make_anew(&self, within: Duration) -> Result<(), NotMade> {
+        let up = self.up();
+        let made = self.compose.run(&self.program, &self.project, &words(&up), within).await;
+        let made = made.map_err(|why| NotMade { why, in_the_way: false })?;
+        // What an `up` that was cut short left behind has the name that v2 gives to the new one; this one took it away.
+        let in_the_way = String::from_utf8_lossy(&made.stderr).contains("The container name ");
+        accepted("Compose could not make it anew", &made).map_err(|why| NotMade { why, in_the_way })
+    }
+
+    fn up(&self) -> Vec<String> {
         let scale = format!("{}=1", self.service);
-        let args = ["up", "-d", "--no-deps", "--no-build", "--force-recreate", "--scale", &scale, &self.service];
-        let mut made = self.compose.run(self.program, &self.project, &args, within).await?;
-        // What an `up` that was cut short left behind has the name that v2 gives to the new one; this run took it away.
-        if !made.status.success() && String::from_utf8_lossy(&made.stderr).contains(" is already in use ") {
-            made = self.compose.run(self.program, &self.project, &args, within).await?;
+        let mut up =
+            ["up", "-d", "--no-deps", "--no-build", "--force-recreate", "--scale", &scale].map(str::to_owned).to_vec();
+        if !self.program.is_v1() {
+            // Else the file may have it fetch another image first, and that is in no hash.
+            up.extend(["--pull", "never"].map(str::to_owned));
         }
-        accepted("Compose could not make it anew", &made)
+        up.push(self.service.clone());
+        up
+    }
+
+    /// v2 replaces networks and volumes, too, whose description was edited: no hash of a service tells of that.
+    async fn touches_nothing_else(&self) -> Result<(), String> {
+        let up = self.up();
+        let args: Vec<&str> = ["--dry-run"].into_iter().chain(words(&up)).collect();
+        let said = self.compose.run(&self.program, &self.project, &args, ANSWER_WITHIN).await?;
+        accepted("Compose does not tell what it would do", &said)?;
+        let text = [&said.stdout, &said.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat();
+        match more_than_containers(&text) {
+            None => Ok(()),
+            Some(more) => {
+                Err(format!("Compose would do more than make this container anew: {}", escape(more, NAME_BYTES_MAX)))
+            }
+        }
     }
 
     /// The hash of what Compose would make, with `more` laid over its files.
     async fn hash(&self, more: Option<&str>) -> Result<String, String> {
         let args = ["config", "--hash", &self.service];
-        let said = self.compose.run_with(self.program, &self.project, more, &args, ANSWER_WITHIN).await?;
+        let said = self.compose.run_with(&self.program, &self.project, more, &args, ANSWER_WITHIN).await?;
         accepted("Compose does not tell what it would make", &said)?;
         let hash = hash_of(&self.service, &String::from_utf8_lossy(&said.stdout)).map(str::to_owned);
         hash.ok_or_else(|| format!("Compose knows no service {} any more", escape(&self.service, NAME_BYTES_MAX)))
@@ -90,12 +122,30 @@ impl Unchanged {
     /// waited for comes with it, since Compose implies that by the service's name alone.
     async fn resolved(&self, network_mode: &str) -> Result<String, String> {
         let args = ["config", "--format", "json", &self.service];
-        let said = self.compose.run(self.program, &self.project, &args, ANSWER_WITHIN).await?;
+        let said = self.compose.run(&self.program, &self.project, &args, ANSWER_WITHIN).await?;
         accepted("Compose does not tell what its files say", &said)?;
         let config: Config = serde_json::from_slice(&said.stdout).map_err(|e| format!("Compose tells no JSON: {e}"))?;
         let told = config.services.get(&self.service).ok_or("Compose tells nothing of it")?;
         resolved(&self.service, told, network_mode)
     }
+}
+
+/// Why nothing was made.
+#[derive(Debug)]
+pub(crate) struct NotMade {
+    pub(crate) why: String,
+    /// What an earlier one had left behind was in the way, and is not any more.
+    pub(crate) in_the_way: bool,
+}
+
+fn words(of: &[String]) -> Vec<&str> {
+    of.iter().map(String::as_str).collect()
+}
+
+/// What a dry run tells of besides containers.
+fn more_than_containers(said: &str) -> Option<&str> {
+    let done = said.lines().filter_map(|line| line.split_once("DRY-RUN MODE - ")).map(|(_, what)| what.trim());
+    done.into_iter().find(|what| !what.starts_with("Container "))
 }
 
 #[derive(Deserialize)]
@@ -130,6 +180,15 @@ mod tests {
         let said = "web-2 cafe\nweb beef\n";
         let hashes = ["web", "web-2", "we"].map(|service| hash_of(service, said));
         assert_eq!(hashes, [Some("beef"), Some("cafe"), None]);
+    }
+
+    #[test]
+    fn a_dry_run_tells_what_is_more_than_a_container() {
+        let only =
+            " DRY-RUN MODE -  Container dry-leech-1  Recreate \n DRY-RUN MODE -  Container dry-leech-1  Recreated \n";
+        assert_eq!(more_than_containers(only), None);
+        let more = " DRY-RUN MODE -  Container dry-leech-1  Stopped \n DRY-RUN MODE -  Network dry_default  Removed \n";
+        assert_eq!(more_than_containers(more), Some("Network dry_default  Removed"));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
+use std::future::Future;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -21,8 +22,8 @@ use crate::definition::{Labels, PROJECT};
 use crate::endpoint::Endpoint;
 use crate::mounts::{Mounts, PATH_BYTES_MAX};
 
-/// The file of variables that it was told of; v2 alone writes it down.
-const ENV_FILE: &str = "com.docker.compose.project.environment_file";
+/// The files of variables that it was told of; v2 alone writes them down.
+const ENV_FILES: &str = "com.docker.compose.project.environment_file";
 const NO_PROGRAM: &str = "neither `docker compose` nor `docker-compose` works here: install Docker's Compose plugin";
 /// A question that Compose answers from files.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(60);
@@ -33,22 +34,30 @@ const LINES_KEPT: usize = 5;
 const SAID_BYTES_MAX: usize = 600;
 /// So begin the lines in which v2 tells how far it has got.
 const PROGRESS: [&str; 4] = ["Container ", "Network ", "Volume ", "Image "];
+const PLUGIN_FOLDERS: [&str; 4] = [
+    "/usr/local/lib/docker/cli-plugins",
+    "/usr/local/libexec/docker/cli-plugins",
+    "/usr/lib/docker/cli-plugins",
+    "/usr/libexec/docker/cli-plugins",
+];
+const VERSION_BYTES_MAX: usize = 40;
 /// What Compose and the docker command need of healer's environment.
 const VARIABLES: [&str; 8] =
     ["PATH", "HOME", "LANG", "LC_ALL", "DOCKER_CONFIG", "XDG_RUNTIME_DIR", "HTTPS_PROXY", "NO_PROXY"];
 
 /// Compose, pointed at one engine.
 #[derive(Debug, Clone)]
-pub struct Compose {
+pub(crate) struct Compose {
     docker_host: OsString,
     mounts: Option<Mounts>,
 }
 
-/// How the program is called, and which generation of it that is: the hashes of two generations cannot be compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A program that is Compose.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Program {
-    is_plugin: bool,
-    pub(super) is_v1: bool,
+    path: PathBuf,
+    /// Such as `2.26.1`.
+    pub(super) version: String,
 }
 
 /// What Compose is to work on.
@@ -58,57 +67,62 @@ pub(super) struct Project {
     pub(super) folder: PathBuf,
     /// Its files; none where Compose is to find them.
     pub(super) files: Vec<PathBuf>,
-    /// The file of variables, where it is not the one that Compose reads by itself.
-    env_file: Option<PathBuf>,
+    /// The files of variables, where they are not the one that Compose reads by itself.
+    env_files: Vec<PathBuf>,
 }
 
 impl Compose {
     /// For the engine at that endpoint.
     #[must_use]
-    pub fn new(endpoint: &Endpoint) -> Compose {
+    pub(crate) fn new(endpoint: &Endpoint) -> Compose {
         Compose { docker_host: endpoint.url(), mounts: None }
     }
 
     /// The same, for an engine whose machine shall have these mounted.
     #[must_use]
-    pub fn minding(self, mounts: Option<&Mounts>) -> Compose {
+    pub(crate) fn minding(self, mounts: Option<&Mounts>) -> Compose {
         Compose { mounts: mounts.cloned(), ..self }
     }
 
     /// Makes and starts all that a folder describes, as `up -d` there would. Refuses where a variable of the file is not
-    /// set, since an empty password would be made of it, and where a mount is missing that a service has files on.
+    /// set, since an empty password would be made of it, and where a mount is missing that a service has files on. `still`
+    /// is asked as the very last thing.
     ///
     /// # Errors
     /// In words, with the remedy or with what Compose said.
-    pub async fn up(&self, folder: &Folder) -> Result<(), String> {
+    pub(crate) async fn up<F>(&self, folder: &Folder, still: impl Fn() -> F) -> Result<(), String>
+    where
+        F: Future<Output = Result<(), String>>,
+    {
         let path = PathBuf::from(&folder.path);
-        let env_file = env_file_to_name(&path).map(PathBuf::from);
-        let project = Project { name: folder.deployment.clone(), folder: path, files: Vec::new(), env_file };
+        let env_files = env_file_to_name(&path).map(PathBuf::from).into_iter().collect();
+        let project = Project { name: folder.deployment.clone(), folder: path, files: Vec::new(), env_files };
         let program = self.programs().await.into_iter().next().ok_or(NO_PROGRAM)?;
-        self.check(program, &project).await?;
+        self.check(&program, &project).await?;
         if let Some(mounts) = &self.mounts
             && mounts.may_lack().await
         {
-            let told = self.run(program, &project, &["config"], ANSWER_WITHIN).await?;
+            let told = self.run(&program, &project, &["config"], ANSWER_WITHIN).await?;
             accepted("the Compose file is not in order", &told)?;
             let paths = host_paths(&String::from_utf8_lossy(&told.stdout))?;
             if let Some(why) = mounts.forbid(paths).await {
                 return Err(why);
             }
         }
-        let up = self.run(program, &project, &["up", "-d"], UP_WITHIN).await?;
+        still().await?;
+        let up = self.run(&program, &project, &["up", "-d"], UP_WITHIN).await?;
         accepted("Compose could not bring it up", &up)
     }
 
     /// The files must be in order, and every variable of them set.
-    pub(super) async fn check(&self, program: Program, project: &Project) -> Result<(), String> {
+    pub(super) async fn check(&self, program: &Program, project: &Project) -> Result<(), String> {
         let checked = self.run(program, project, &["config", "-q"], ANSWER_WITHIN).await?;
         accepted("the Compose file is not in order", &checked)?;
         let unset = unset_variables(&String::from_utf8_lossy(&checked.stderr));
         if unset.is_empty() {
             return Ok(());
         }
-        let env_file = project.env_file.as_deref().unwrap_or(Path::new(".env"));
+        let env_file = project.env_files.last().map_or(Path::new(".env"), PathBuf::as_path);
         Err(format!(
             "{} not set, and Compose would put nothing in its place: set it in {}",
             unset.join(", ") + if unset.len() == 1 { " is" } else { " are" },
@@ -116,15 +130,19 @@ impl Compose {
         ))
     }
 
-    /// What there is of Compose; the plugin first, as in Docker's own manual.
+    /// What there is of Compose; the plugin first, as in Docker's own manual. It is run by itself: as `docker compose` it
+    /// would be a child of the docker command, and outlive that.
     pub(super) async fn programs(&self) -> Vec<Program> {
         let mut programs = Vec::new();
-        for is_plugin in [true, false] {
-            let asked = self.command(is_plugin, Path::new("/"), &["version".into(), "--short".into()]).output();
+        let plugins = plugin_folders().into_iter().map(|folder| folder.join("docker-compose"));
+        for path in plugins.filter(|path| path.is_file()).take(1).chain([PathBuf::from("docker-compose")]) {
+            let asked = self.command(&path, Path::new("/"), &["version".into(), "--short".into()]).output();
             if let Ok(Ok(output)) = tokio::time::timeout(ANSWER_WITHIN, asked).await
                 && output.status.success()
             {
-                programs.push(Program { is_plugin, is_v1: output.stdout.starts_with(b"1.") });
+                let said = String::from_utf8_lossy(&output.stdout);
+                let version = said.trim().trim_start_matches('v');
+                programs.push(Program { path, version: escape(version, VERSION_BYTES_MAX) });
             }
         }
         programs
@@ -132,7 +150,7 @@ impl Compose {
 
     pub(super) async fn run(
         &self,
-        program: Program,
+        program: &Program,
         project: &Project,
         args: &[&str],
         within: Duration,
@@ -143,7 +161,7 @@ impl Compose {
     /// As with one more file, which is given by its text.
     pub(super) async fn run_with(
         &self,
-        program: Program,
+        program: &Program,
         project: &Project,
         more: Option<&str>,
         args: &[&str],
@@ -157,9 +175,9 @@ impl Compose {
         if more.is_some() {
             all.extend(["-f".into(), "-".into()]);
         }
-        all.extend(project.env_file.iter().flat_map(|file| ["--env-file".into(), file.clone().into()]));
+        all.extend(project.env_files.iter().flat_map(|file| ["--env-file".into(), file.clone().into()]));
         all.extend(args.iter().map(OsString::from));
-        let mut command = self.command(program.is_plugin, &project.folder, &all);
+        let mut command = self.command(&program.path, &project.folder, &all);
         match tokio::time::timeout(within, output(&mut command, more)).await {
             Ok(Ok(output)) => Ok(output),
             Ok(Err(error)) => Err(format!("Compose cannot be run in {}: {error}", project.folder.display())),
@@ -167,19 +185,15 @@ impl Compose {
         }
     }
 
-    fn command(&self, is_plugin: bool, folder: &Path, args: &[OsString]) -> Command {
-        let program = if is_plugin { "docker" } else { "docker-compose" };
+    fn command(&self, program: &Path, folder: &Path, args: &[OsString]) -> Command {
         // Where healer is killed outright, its children learn of it from the kernel.
         let mut command = if in_path("setpriv") {
             let mut command = Command::new("setpriv");
-            command.args(["--pdeathsig", "TERM", "--", program]);
+            command.args(["--pdeathsig", "TERM", "--"]).arg(program);
             command
         } else {
             Command::new(program)
         };
-        if is_plugin {
-            command.arg("compose");
-        }
         let kept = VARIABLES.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
         command.args(args).current_dir(folder).env_clear().envs(kept).env("DOCKER_HOST", &self.docker_host);
         command.stdin(Stdio::null()).kill_on_drop(true);
@@ -192,9 +206,10 @@ impl Project {
     pub(super) fn of(labels: &Labels) -> Option<Project> {
         let (name, folder) = (labels.get(PROJECT)?, labels.get(WORKING_DIR)?);
         let (files, folder) = (super::paths(labels), PathBuf::from(folder));
-        let env_file = labels.get(ENV_FILE).filter(|file| !file.is_empty()).map(PathBuf::from);
+        let env_files = labels.get(ENV_FILES).map_or("", String::as_str).split(',').filter(|file| !file.is_empty());
+        let env_files = env_files.map(PathBuf::from).collect();
         let is_whole = folder.is_absolute() && !files.is_empty();
-        is_whole.then_some(Project { name: name.clone(), folder, files, env_file })
+        is_whole.then_some(Project { name: name.clone(), folder, files, env_files })
     }
 }
 
@@ -206,6 +221,21 @@ async fn output(command: &mut Command, given: Option<&str>) -> io::Result<Output
         stdin.write_all(given.as_bytes()).await?;
     }
     child.wait_with_output().await
+}
+
+impl Program {
+    /// The hashes of two generations cannot be compared.
+    pub(super) fn is_v1(&self) -> bool {
+        self.version.starts_with("1.")
+    }
+}
+
+/// Where the docker command looks for its plugins.
+fn plugin_folders() -> Vec<PathBuf> {
+    let env = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let own = env("DOCKER_CONFIG").or_else(|| Some(env("HOME")?.join(".docker")));
+    let own = own.map(|folder| folder.join("cli-plugins"));
+    own.into_iter().chain(PLUGIN_FOLDERS.map(PathBuf::from)).collect()
 }
 
 fn in_path(program: &str) -> bool {
@@ -281,10 +311,14 @@ mod tests {
             pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
         };
         let files = super::super::CONFIG_FILES;
-        let shop = [(PROJECT, "shop"), (WORKING_DIR, "/srv/shop"), (files, "a.yml,/etc/b.yml"), (ENV_FILE, "/srv/e")];
+        let shop =
+            [(PROJECT, "shop"), (WORKING_DIR, "/srv/shop"), (files, "a.yml,/etc/b.yml"), (ENV_FILES, "/srv/e,/srv/f")];
         let project = Project::of(&labels(&shop)).unwrap();
         assert_eq!(project.files, [Path::new("/srv/shop/a.yml"), Path::new("/etc/b.yml")]);
-        assert_eq!((project.name.as_str(), project.env_file.as_deref()), ("shop", Some(Path::new("/srv/e"))));
+        assert_eq!(
+            (project.name.as_str(), project.env_files.last().map(PathBuf::as_path)),
+            ("shop", Some(Path::new("/srv/f")))
+        );
         for untold in [&shop[..2], &shop[1..], &[shop[0], (WORKING_DIR, "srv"), shop[2]]] {
             assert_eq!(Project::of(&labels(untold)), None, "{untold:?}");
         }

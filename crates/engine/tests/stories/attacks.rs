@@ -490,6 +490,12 @@ fn l04_l05_a_recreate_by_compose_v2_makes_the_new_one_before_it_stops_the_old_on
     story.after_minutes(10.0);
     assert_ne!(story.phase("shop/web"), "none", "{story}");
     assert!(!story.told().is_empty(), "{story}");
+    // What an `up` left that was killed before it stopped anything says nothing of a stop days later.
+    let mut story = Story::of(&["shop/web"]);
+    story.after(5.0).made_to_replace("shop/web").after_minutes(60.0);
+    let old = story.first_id_of("shop/web");
+    story.docker_stop_of(&old).after(1.0).relists().after_minutes(10.0);
+    assert_eq!((story.wanted("shop/web"), story.starts("shop/web")), (Some(Wanted::Stopped), 0), "{story}");
     // Whoever tells healer to leave it down is heard.
     let mut story = deploy();
     story.fails_to_start("shop/web", "port is already allocated").after(1.0);

@@ -52,7 +52,7 @@ fn a_directory_alone_is_shown_and_brought_up_at_a_persons_word_and_no_other() {
     assert!(story.to_string().contains("wiki has no containers: `healer start wiki` makes them"), "{story}");
     story.says("ann", start("wiki")).after(1.0).says("bob", start("wiki")).after(1.0);
     assert_eq!(story.bring_ups.len(), 1, "{story}");
-    assert!(story.to_string().contains("ann is having it brought up already"), "{story}");
+    assert!(story.to_string().contains("ann is having wiki brought up"), "{story}");
     story.runs("wiki/app");
     story.relists().after(1.0);
     ends(&mut story, Ok(()));
@@ -129,4 +129,27 @@ fn an_order_that_ended_with_its_process_is_told_and_not_repeated() {
     story.feed(Input::Folders { host: HOST.to_owned(), folders }).connects().after(5.0);
     story.says("ann", start("wiki")).after(1.0);
     assert_eq!(story.bring_ups.len(), 2, "{story}");
+}
+
+#[test]
+fn what_is_stopped_while_compose_is_at_it_stays_stopped() {
+    // By whichever way, and at whichever moment of its stop Compose ends.
+    for by_healer in [false, true] {
+        for ends_after in [0.02, 0.15, 1.0] {
+            let mut story = wiki();
+            story.says("ann", start("wiki")).after(1.0);
+            story.runs("wiki/app").runs("wiki/db").relists().after(5.0);
+            if by_healer {
+                story.says("bob", Ask::Stop("wiki/db".to_owned()));
+            } else {
+                story.docker_stop("wiki/db");
+            }
+            story.after(ends_after);
+            ends(&mut story, Err("web is not healthy".to_owned()));
+            story.after_minutes(10.0);
+            let wanted = ["wiki/app", "wiki/db"].map(|name| story.wanted(name));
+            assert_eq!(wanted, [Some(Wanted::Running), Some(Wanted::Stopped)], "{by_healer} {ends_after}:\n{story}");
+            assert!(!story.is_running("wiki/db"), "{by_healer} {ends_after}:\n{story}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use model::action::Action;
 use model::command::Ask;
+use model::fact::Health;
 use model::incident::Outcome;
 use model::intent::Wanted;
 
@@ -100,6 +101,16 @@ fn what_compose_did_not_make_is_made_anew_by_nobody_but_a_person() {
     story.after(5.0).recreated("vpn/gate", |_| {}).after(0.05).relists().after_minutes(10.0);
     assert_eq!(story.ordered(Action::Recreate, "leech").len(), 0, "{story}");
     assert_eq!(story.phase("leech"), "escalated", "{story}");
+}
+
+#[test]
+fn whoever_replaces_the_one_may_wait_for_it_to_be_well_before_they_replace_the_other() {
+    let mut story = vpn();
+    story.after(5.0).recreated("vpn/gate", |_| {}).has_check("vpn/gate").turns("vpn/gate", Health::Starting);
+    story.after(0.05).relists().after_minutes(5.0);
+    assert_eq!(story.ordered(Action::Recreate, "vpn/leech").len(), 0, "{story}");
+    story.turns("vpn/gate", Health::Healthy).after_minutes(5.0);
+    assert_eq!(story.ordered(Action::Recreate, "vpn/leech").len(), 1, "{story}");
 }
 
 #[test]

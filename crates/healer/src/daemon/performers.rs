@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::Context as _;
-use docker::{Compose, Hands, Host};
+use docker::{Hands, Host};
 use model::ResourceId;
 use model::action::{Answer, Permit, PermitId};
 use model::fact::{Fact, Generation, Incarnation, Observation};
@@ -153,12 +153,10 @@ impl Performers {
         let BringUp { command, folder, .. } = order;
         let engine = self.engines.get(&folder.host).cloned();
         self.tasks.spawn(async move {
-            let result = match (engine, gate.pass_order()) {
-                (Some(engine), Ok(())) => {
-                    Compose::new(engine.host.endpoint()).minding(engine.host.mounts()).up(&folder).await
-                }
-                (None, _) => Err(format!("there is no engine called {}", folder.host)),
-                (_, Err(withdrawn)) => Err(withdrawn.to_string()),
+            let still = || gate.pass_order().map_err(|withdrawn| withdrawn.to_string());
+            let result = match engine {
+                Some(engine) => engine.hands.bring_up(&folder, still).await,
+                None => Err(format!("there is no engine called {}", folder.host)),
             };
             back.tell(Input::BroughtUp { command, result });
         });

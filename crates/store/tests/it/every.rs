@@ -18,7 +18,7 @@ use model::intent::{Author, Intent, Wanted};
 use model::message::{About, MessageId};
 use model::recovery::{self, EngineStart, Failure, RecoveryId, Restarted};
 use model::verdict::{Hold, Limit, Question, Refusal, Within};
-use model::{Now, ResourceId, Tick};
+use model::{Now, ResourceId, Tick, Wall};
 
 use crate::story;
 
@@ -197,7 +197,7 @@ fn of_people() -> Vec<Event> {
         Event::CommandDequeued { id: command.clone(), resource: resource.clone() },
         Event::BodyMade { permit: PermitId(9), resource: resource.clone(), incarnation: Incarnation("cafe".into()) },
         Event::BringUpOrdered {
-            order: Box::new(BringUp { command: command.clone(), who: hostile(), folder: folder() }),
+            order: Box::new(BringUp { command: command.clone(), who: hostile(), at: Wall(1), folder: folder() }),
         },
         Event::BroughtUp { id: command, host: hostile(), deployment: hostile(), failed: Some(hostile()) },
         Event::Frozen { by: hostile(), because: hostile() },

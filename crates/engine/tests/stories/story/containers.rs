@@ -125,17 +125,23 @@ impl Story {
         self
     }
 
-    /// Compose v2 makes a new container, stops and removes the old one, and gives its name to the new one: it has yet to
-    /// start that.
-    pub(crate) fn stopped_for_a_new_one(&mut self, name: &str) -> &mut Story {
-        let old = self.container(name).id.clone();
-        let replaces = Some(old.clone());
+    /// Compose v2 makes a new container in the place of the present one.
+    pub(crate) fn made_to_replace(&mut self, name: &str) -> &mut Story {
+        let replaces = Some(self.container(name).id.clone());
         let definition = Definition { replaces, ..Definition::clone(&self.container(name).definition) };
         self.runs_as(name, |new| *new = definition);
         let new = self.container(name);
         (new.run, new.started) = (Run::Created, None);
         let new = new.id.clone();
         self.event(&new, What::Created);
+        self.is_looked_at(name)
+    }
+
+    /// Then it stops and removes the old one, and gives its name to the new one: it has yet to start that.
+    pub(crate) fn stopped_for_a_new_one(&mut self, name: &str) -> &mut Story {
+        let old = self.container(name).id.clone();
+        self.made_to_replace(name);
+        let new = self.container(name).id.clone();
         self.after(0.02).stops_by_hand(&old);
         self.after(0.3).event(&old, What::Destroyed);
         self.containers.retain(|container| container.id != old);
@@ -277,6 +283,12 @@ impl Story {
     pub(crate) fn docker_stop(&mut self, name: &str) -> &mut Story {
         let id = self.container(name).id.clone();
         self.stops_by_hand(&id);
+        self
+    }
+
+    /// `docker stop` of this very container.
+    pub(crate) fn docker_stop_of(&mut self, id: &Incarnation) -> &mut Story {
+        self.stops_by_hand(id);
         self
     }
 
