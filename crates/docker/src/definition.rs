@@ -186,13 +186,13 @@ fn telling_labels(labels: &Labels) -> BTreeSet<String> {
         .collect()
 }
 
-/// The container whose network namespace is shared, as it was asked for: an id, or a name.
 /// A service of the deployment to which a container belongs.
 pub(crate) fn of_same_project(host: &str, inspect: &Inspect, service: &str) -> Option<ResourceId> {
     let project = inspect.config.labels.as_ref()?.get(PROJECT)?;
     Some(ResourceId::docker(host, project, service, 1))
 }
 
+/// The container whose network namespace is shared, as it was asked for: an id, or a name.
 pub(crate) fn network_parent(inspect: &Inspect) -> Option<&str> {
     inspect.host_config.network_mode.as_deref()?.strip_prefix("container:")
 }

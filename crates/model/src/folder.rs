@@ -14,8 +14,6 @@ pub struct Folder {
     pub deployment: String,
     /// Where it is, absolute.
     pub path: String,
-    /// The services that its file has, by name.
-    pub services: Vec<String>,
     /// The names under which people reach it, as FlatRun's `service.yml` tells them.
     pub domains: Vec<String>,
     /// Why its file cannot be used, if it cannot.

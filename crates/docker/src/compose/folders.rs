@@ -84,17 +84,20 @@ fn read(file: &Path, folder: &Path, host: &str) -> Folder {
     let variables = text_of(&env_file).map(|text| variables::of_env_file(&text)).unwrap_or_default();
     let name = |text: &str| escape(text, NAME_BYTES_MAX);
     let text = text_of(file).ok_or_else(|| "it cannot be read".to_owned());
-    let parsed = text.and_then(|text| Ok((project(&text, &variables, folder), parse(&text, &variables)?.0)));
+    let parsed = text.and_then(|text| {
+        parse(&text, &variables)?;
+        Ok(project(&text, &variables, folder))
+    });
     let path = folder.to_string_lossy().into_owned();
     let flaw = if folder.to_str().is_none() { Some("its path is not UTF-8".to_owned()) } else { None };
-    let (deployment, services, flaw) = match parsed {
-        Ok((deployment, needs)) => (deployment, needs.keys().take(NAMES_MAX).map(|key| name(key)).collect(), flaw),
+    let (deployment, flaw) = match parsed {
+        Ok(deployment) => (deployment, flaw),
         Err(error) => {
             let flaw = escape(&format!("{}: {error}", file.display()), TEXT_BYTES_MAX);
-            (project("", &variables, folder), Vec::new(), Some(flaw))
+            (project("", &variables, folder), Some(flaw))
         }
     };
-    Folder { host: host.to_owned(), deployment: name(&deployment), path, services, domains: domains(folder), flaw }
+    Folder { host: host.to_owned(), deployment: name(&deployment), path, domains: domains(folder), flaw }
 }
 
 #[derive(Deserialize)]
@@ -174,16 +177,14 @@ mod tests {
             ],
         );
         let found = folders(root.path(), "h").unwrap();
-        let told: Vec<_> = found
-            .iter()
-            .map(|f| (f.deployment.as_str(), f.services.join(" "), f.domains.join(" "), f.flaw.is_some()))
-            .collect();
-        let row = |name, services: &str, domains: &str, flaw| (name, services.to_owned(), domains.to_owned(), flaw);
+        let told: Vec<_> =
+            found.iter().map(|f| (f.deployment.as_str(), f.domains.join(" "), f.flaw.is_some())).collect();
+        let row = |name, domains: &str, flaw| (name, domains.to_owned(), flaw);
         let expect = [
-            row("mywiki", "app", "w.example.org b", false),
-            row("shop-live", "db web", "shop.example.org", false),
-            row("broken", "", "", true),
-            row("told", "a", "", false),
+            row("mywiki", "w.example.org b", false),
+            row("shop-live", "shop.example.org", false),
+            row("broken", "", true),
+            row("told", "", false),
         ];
         assert_eq!(told, expect);
         assert_eq!(found[0].path, root.path().join("My Wiki").to_str().unwrap());

@@ -14,7 +14,6 @@ pub(crate) fn folder(deployment: &str) -> Folder {
         host: HOST.to_owned(),
         deployment: deployment.to_owned(),
         path: format!("/srv/deployments/{deployment}"),
-        services: vec!["app".to_owned()],
         domains: Vec::new(),
         flaw: None,
     }

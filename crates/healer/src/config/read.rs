@@ -558,7 +558,6 @@ fn exclusion_written(entry: &Exclusion) -> String {
     }
 }
 
-/// A mode as it is written in the configuration.
 /// Whether two engines of the list are surely one. That one is reached in two ways is told by the engine alone.
 fn is_same_engine(one: Option<&str>, other: Option<&str>) -> bool {
     match (one.map(Endpoint::parse), other.map(Endpoint::parse)) {
@@ -568,6 +567,7 @@ fn is_same_engine(one: Option<&str>, other: Option<&str>) -> bool {
     }
 }
 
+/// A mode as it is written in the configuration.
 fn mode_written(mode: Mode) -> &'static str {
     match mode {
         Mode::Observe => MODES[0],

@@ -174,14 +174,7 @@ fn of_acting() -> Vec<Event> {
 }
 
 fn folder() -> Folder {
-    Folder {
-        host: hostile(),
-        deployment: hostile(),
-        path: hostile(),
-        services: vec![hostile()],
-        domains: vec![hostile()],
-        flaw: Some(hostile()),
-    }
+    Folder { host: hostile(), deployment: hostile(), path: hostile(), domains: vec![hostile()], flaw: Some(hostile()) }
 }
 
 fn of_people() -> Vec<Event> {
