@@ -202,11 +202,12 @@ pub fn word(what: &What) -> Option<String> {
     })
 }
 
-/// Lets a row happen in the simulated engine, with a healer beside it that only observes.
+/// Lets a row happen in the simulated engine (one of 20.10, or a newer one), with a healer beside it that only observes.
 #[must_use]
-pub fn play(row: &Row) -> Seen {
+pub fn play(row: &Row, is_newer: bool) -> Seen {
     let plan = Plan::default();
     let mut world = World::new(1, &plan);
+    world.docker.is_newer = is_newer;
     let key = world.quiet(row);
     let mut told = 0;
     for cause in row.causes {
@@ -230,7 +231,21 @@ pub fn play(row: &Row) -> Seen {
     let leader = world.leader();
     let intent = leader.and_then(|healer| healer.turning.engine().state().intents.get(resource).cloned());
     let gone = container.gone;
-    Seen { says: says.join(" "), then, wanted: intent.filter(|_| !gone).map(|intent| intent.wanted) }
+    let says = in_the_old_order(&says).join(" ");
+    Seen { says, then, wanted: intent.filter(|_| !gone).map(|intent| intent.wanted) }
+}
+
+/// Newer engines say `stop` before `die` (seen on 26.1 and 28.5), 20.10 says it after that: one table tells of both.
+#[must_use]
+pub fn in_the_old_order(told: &[String]) -> Vec<String> {
+    let mut says = told.to_vec();
+    for at in 1..says.len() {
+        let stops = says[..at].iter().rev().take_while(|said| *said == "S").count();
+        if says[at].starts_with('D') {
+            says[at - stops..=at].rotate_right(1);
+        }
+    }
+    says
 }
 
 impl World<'_> {
@@ -297,13 +312,14 @@ mod tests {
     fn the_simulated_engine_shows_every_row() {
         let names: BTreeSet<&str> = ROWS.iter().map(|row| row.name).collect();
         assert_eq!(names.len(), ROWS.len());
-        let wrong: Vec<String> = ROWS
-            .iter()
-            .filter_map(|row| {
-                let seen = play(row);
+        let each = ROWS.iter().flat_map(|row| [(row, false), (row, true)]);
+        let wrong: Vec<String> = each
+            .filter_map(|(row, is_newer)| {
+                let seen = play(row, is_newer);
                 let says = row.says.unwrap_or(&seen.says).to_owned();
                 let expect = Seen { says, then: row.then.to_owned(), wanted: row.wanted };
-                (seen != expect).then(|| format!("{}:\n  expected {expect:?}\n  seen     {seen:?}", row.name))
+                (seen != expect)
+                    .then(|| format!("{}, newer: {is_newer}:\n  expected {expect:?}\n  seen     {seen:?}", row.name))
             })
             .collect();
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -2,7 +2,7 @@
 //! there afterwards, and what healer's ledger makes of it. healer only observes here.
 
 use model::fact::RestartPolicy;
-use sim::table::{Cause, ROWS, Row, Seen};
+use sim::table::{Cause, ROWS, Row, Seen, in_the_old_order};
 
 use crate::docker::kill_from_the_host;
 use crate::power::Power;
@@ -218,18 +218,6 @@ impl<'a> Table<'a> {
             panic!("{}", wrong().join("\n"));
         }
     }
-}
-
-/// Newer engines say `stop` before `die` (seen on 26.1 and 28.5), 20.10 says it after that: one table tells of both.
-fn in_the_old_order(told: &[String]) -> Vec<String> {
-    let mut says = told.to_vec();
-    for at in 1..says.len() {
-        let stops = says[..at].iter().rev().take_while(|said| *said == "S").count();
-        if says[at].starts_with('D') {
-            says[at - stops..=at].rotate_right(1);
-        }
-    }
-    says
 }
 
 /// Whether it befalls all rows at once.
