@@ -553,7 +553,9 @@ fn was_stopped_for_it(look: &Look, before: &Intent, around: &Around<'_>) -> bool
         Author::Person(_) | Author::FirstSight => false,
     };
     let waits = look.run == Run::Created && look.started.is_none();
-    waits && by_deploy && around.replaced_is_gone
+    // Beside what healer replaces, a stop is somebody's.
+    let ours = around.own.is_some_and(|own| own.made);
+    waits && by_deploy && around.replaced_is_gone && !ours
 }
 
 /// Whether a start failed of a body that never ran, and that healer did not start.
