@@ -283,7 +283,8 @@ impl Engine {
         self.observed(seen);
         let Some(act) = self.state.acts.get(&ticket) else { return };
         // What was replaced tells of that only where it was not.
-        let replaced = act.permit.step.action == Action::Recreate && act.answer == Some(Answer::Done);
+        let made = act.answer == Some(Answer::Done) || act.made.is_some();
+        let replaced = act.permit.step.action == Action::Recreate && made;
         if replaced && act.permit.incarnation == seen.incarnation {
             return;
         }

@@ -61,8 +61,10 @@ pub fn folder_stamps(path: &Path) -> io::Result<Stamps> {
     let mut stamps = Stamps::new();
     for folder in fs::read_dir(path)?.flatten().map(|entry| entry.path()) {
         let files = FILES.iter().chain(&[SERVICE_FILE, FLATRUN_ENV_FILE, ENV_FILE]).map(|name| folder.join(name));
-        let changed =
-            |path: PathBuf| Some((fs::metadata(&path).ok()?.modified().ok()?, path)).map(|(at, path)| (path, at));
+        let changed = |path: PathBuf| {
+            let at = fs::metadata(&path).ok()?.modified().ok()?;
+            Some((path, at))
+        };
         stamps.extend([folder.clone()].into_iter().chain(files).filter_map(changed));
     }
     stamps.sort();
