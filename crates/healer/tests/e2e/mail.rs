@@ -1,5 +1,6 @@
 //! A real mail server: Exim, one process a connection as inetd would run it, with a configuration and folders of its own.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
@@ -63,11 +64,17 @@ impl Mail {
         format!("  mail: {{type: email, server: \"{server}\", from: healer@example.org, to: [ops@example.org]}}\n")
     }
 
-    /// The subjects of all mails that were delivered.
+    /// The subjects of all mails that were delivered, as a person sees them: one that healer sent again, since it was killed
+    /// before it could note that the server had taken it, bears the same `Message-ID` and counts once.
     pub(crate) fn subjects(&self) -> Vec<String> {
         let Ok(found) = fs::read_dir(self.folder.path().join("mail/ops/new")) else { return Vec::new() };
         let text = |path: PathBuf| fs::read_to_string(path).expect("a mail can be read");
-        found.flatten().map(|entry| subject(&text(entry.path()))).collect()
+        let mails: BTreeMap<String, String> = found
+            .flatten()
+            .map(|entry| text(entry.path()))
+            .map(|mail| (header(&mail, "Message-ID"), header(&mail, "Subject")))
+            .collect();
+        mails.into_values().collect()
     }
 }
 
@@ -81,10 +88,11 @@ impl Drop for Mail {
     }
 }
 
-/// The subject, folded over several lines or not.
-fn subject(mail: &str) -> String {
-    let mut lines = mail.lines().skip_while(|line| !line.starts_with("Subject: "));
-    let first = lines.next().unwrap_or_default().trim_start_matches("Subject: ").to_owned();
+/// What a header says, folded over several lines or not.
+fn header(mail: &str, name: &str) -> String {
+    let mut lines = mail.lines().skip_while(|line| !line.starts_with(&format!("{name}: ")));
+    let first = lines.next().unwrap_or_else(|| panic!("no {name} in {mail}"));
+    let first = first.trim_start_matches(&format!("{name}: ")).to_owned();
     lines.take_while(|line| line.starts_with([' ', '\t'])).fold(first, |whole, more| whole + more)
 }
 
