@@ -209,6 +209,7 @@ impl World<'_> {
     }
 
     pub(crate) fn deed(&mut self, deed: Deed) {
+        self.trace(|| format!("deed: {deed:?}"));
         match deed {
             Deed::DockerStop(svc) => {
                 if let Some(key) = self.up_or_down(svc) {

@@ -218,6 +218,13 @@ impl World<'_> {
         self.truth_is(svc, word);
     }
 
+    /// A person tried in vain to start what somebody had stopped: it is no more wanted down, and no event tells healer so.
+    pub(crate) fn person_tried_to_start(&mut self, svc: Svc) {
+        if matches!(self.services[svc].truth.word, Word::StoppedAtEngine { .. }) {
+            self.truth_is(svc, Word::Unclear);
+        }
+    }
+
     /// Whether a start of the service at this moment could be the engine's own, for who did not see it come.
     fn could_be_the_engines_start(&self, svc: Svc) -> bool {
         let since_boot_ns = self.moment().wall.0 * 1_000_000 - self.docker.booted.0;

@@ -50,7 +50,7 @@ pub(crate) enum Ev {
     EngineDrains,
     EngineEnds,
     EngineBoots { crashed: bool },
-    EngineOpens,
+    EngineOpens { start: u32 },
 
     Connect { pid: u32 },
     ListLook { pid: u32, generation: u64, key: Key },
@@ -290,7 +290,7 @@ impl<'p> World<'p> {
             Ev::EngineDrains => self.engine_drains(),
             Ev::EngineEnds => self.engine_ends(),
             Ev::EngineBoots { crashed } => self.engine_boots(crashed),
-            Ev::EngineOpens => self.engine_opens(),
+            Ev::EngineOpens { start } => self.engine_opens(start),
             Ev::Connect { pid } => self.connect(pid),
             Ev::ListLook { pid, generation, key } => self.list_look(pid, generation, key),
             Ev::ListEnd { pid, generation } => self.list_end(pid, generation),

@@ -133,10 +133,14 @@ impl World<'_> {
             }
         }
         let takes = if crashed { CLEANUP_MS } else { 500 };
-        self.after(takes, Ev::EngineOpens);
+        self.after(takes, Ev::EngineOpens { start: self.docker.starts });
     }
 
-    pub(crate) fn engine_opens(&mut self) {
+    /// `start`: the engine's start that comes to its end by this, unless the engine has gone down before that.
+    pub(crate) fn engine_opens(&mut self, start: u32) {
+        if !self.docker.up || self.docker.shutting || self.docker.starts != start {
+            return;
+        }
         for key in 0..self.docker.containers.len() {
             let container = &self.docker.containers[key];
             if container.gone || !container.is_started_at_boot() {

@@ -39,6 +39,7 @@ impl World<'_> {
             if callers.contains(&By::Person) {
                 let svc = self.docker.containers[key].svc;
                 self.services[svc].truth.foreign_starts += 1;
+                self.person_tried_to_start(svc);
             }
             for caller in callers {
                 self.tell_caller(caller, Answer::Failed(format!("the engine answered 500: {error}")));
