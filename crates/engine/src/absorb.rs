@@ -12,7 +12,7 @@ use model::input::{Effect, Input, Report, SourceState};
 use model::intent::{Author, Intent, Wanted};
 
 use crate::intent::{self, Around, Word};
-use crate::state::Act;
+use crate::state::{Act, Own};
 use crate::world::Body;
 use crate::{Engine, Found, Shown, detect, world};
 
@@ -116,7 +116,17 @@ impl Engine {
             foreign_is_ours: self.faults.foreign_stop_taken_for_ours,
         };
         let (word, braked) = (self.watch.read(seen, &around), body.braked());
+        // The event of a start tells of it a little after it, and no later than a look that shows it.
+        let shown_at = match &seen.fact {
+            Fact::Happened(Happening { what: What::Started, at }) => Some(*at),
+            Fact::Looked(look) => look.started.map(|_| look.at),
+            Fact::Happened(_) | Fact::ApiOpenAfter(_) | Fact::Gone | Fact::Unlooked(_) => None,
+        };
+        let came = shown_at.filter(|_| around.own.is_some_and(Own::awaits_its_start));
         self.take_word(seen, word);
+        if let Some(at) = came {
+            self.emit(Event::BodyStarted { incarnation: seen.incarnation.clone(), at });
+        }
         if let Some(at) = braked {
             self.brake(&seen.resource, at);
         }
@@ -136,7 +146,9 @@ impl Engine {
             Fact::Happened(_) | Fact::ApiOpenAfter(_) | Fact::Gone | Fact::Unlooked(_) => None,
         };
         let ordered = SourceTime(act.permit.given.wall.0.saturating_mul(1_000_000));
-        let is_new = began >= Some(ordered) && self.world.body_of(&seen.resource, &seen.incarnation).is_none();
+        // After a failed append the same events come again, of a body that is known by then.
+        let known = self.world.body_of(&seen.resource, &seen.incarnation).map(|body| body.known_since);
+        let is_new = began >= Some(ordered) && known.is_none_or(|since| since >= act.permit.given.tick);
         if act.made.is_none() && act.permit.incarnation != seen.incarnation && is_new && !self.faults.made_by_nobody {
             let (resource, incarnation) = (seen.resource.clone(), seen.incarnation.clone());
             self.emit(Event::BodyMade { permit: *permit, resource, incarnation });
@@ -282,10 +294,10 @@ impl Engine {
     fn looked(&mut self, ticket: PermitId, seen: &Observation) {
         self.observed(seen);
         let Some(act) = self.state.acts.get(&ticket) else { return };
-        // What was replaced tells of that only where it was not.
-        let made = act.answer == Some(Answer::Done) || act.made.is_some();
-        let replaced = act.permit.step.action == Action::Recreate && made;
-        if replaced && act.permit.incarnation == seen.incarnation {
+        // What was to be replaced tells of that only while nothing is known to be in its place: that it is gone tells none
+        // of what came after it.
+        let replaced = act.permit.step.action == Action::Recreate && act.permit.incarnation == seen.incarnation;
+        if replaced && (act.answer == Some(Answer::Done) || act.made.is_some() || seen.fact == Fact::Gone) {
             return;
         }
         let shown = match &seen.fact {
@@ -340,6 +352,9 @@ impl Engine {
         };
         for (resource, incarnation) in vanished {
             self.gone(&resource, &incarnation);
+        }
+        if matches!(state, SourceState::Listed { .. }) {
+            self.stop_what_was_called_off(source);
         }
         self.forget_what_went_unseen(report);
         let told = self.state.sources.get(source) == Some(state) || matches!(state, SourceState::Listed { .. });

@@ -12,6 +12,8 @@ use model::{ResourceId, view};
 
 use crate::{Engine, PendingReply, intent};
 
+const ENDED_WITH_HEALER: &str = "healer was ended while Compose was at it; what is there now is left as it is";
+
 impl Engine {
     /// The deployment without containers that a person's words mean.
     pub(crate) fn folder_meant_by(&self, words: &str) -> Option<Folder> {
@@ -26,7 +28,8 @@ impl Engine {
         }
         self.take(id, who, ask);
         self.live.replies.insert(id.clone(), PendingReply::default());
-        let order = Box::new(BringUp { command: id.clone(), who: who.to_owned(), at: self.now.wall, folder });
+        let (who, at) = (who.to_owned(), self.now.wall);
+        let order = Box::new(BringUp { command: id.clone(), who, at, folder, called_off: None });
         self.emit(Event::BringUpOrdered { order: order.clone() });
         self.effects.push(Effect::BringUp(order));
     }
@@ -57,6 +60,24 @@ impl Engine {
         Ok(())
     }
 
+    /// The order to bring up the deployment that a person's words mean.
+    pub(crate) fn bring_up_meant_by(&self, words: &str) -> Option<&BringUp> {
+        let is_called = |folder: &Folder| folder.deployment == words || whole_name(folder) == words;
+        self.state.bring_ups.values().find(|order| is_called(&order.folder))
+    }
+
+    /// Somebody wants stopped what Compose is bringing up: Compose is ended, and then what runs by then is stopped.
+    pub(crate) fn call_off(&mut self, id: &CommandId, who: &str, ask: &Ask, order: &BringUp) {
+        if let Some((_, by)) = &order.called_off {
+            return self.reply(id, false, vec![line(format!("{by} has called it off already"), true)]);
+        }
+        self.take(id, who, ask);
+        self.live.replies.insert(id.clone(), PendingReply::default());
+        let order = order.command.clone();
+        self.emit(Event::BringUpCalledOff { order: order.clone(), id: id.clone(), who: who.to_owned() });
+        self.effects.push(Effect::CallOff(order));
+    }
+
     /// What the last batch ordered is being done.
     pub(crate) fn note_handed_bring_ups(&mut self) {
         self.live.bring_ups_handed = self.state.bring_ups.keys().cloned().collect();
@@ -66,26 +87,57 @@ impl Engine {
     pub(crate) fn owed_bring_ups(&self) -> Vec<Effect> {
         let handed = &self.live.bring_ups_handed;
         let owed = self.state.bring_ups.iter().filter(|(id, _)| !handed.contains(*id));
-        owed.map(|(_, order)| Effect::BringUp(Box::new(order.clone()))).collect()
+        let owed = owed.map(|(_, order)| Effect::BringUp(Box::new(order.clone())));
+        // To call off once more what is called off does no harm.
+        let called_off = self.state.bring_ups.iter().filter(|(_, order)| order.called_off.is_some());
+        owed.chain(called_off.map(|(id, _)| Effect::CallOff(id.clone()))).collect()
     }
 
     /// Compose ended with the process that had it at work.
     pub(crate) fn give_up_bring_ups(&mut self) {
-        let why = "healer was ended while Compose was at it; what is there now is left as it is".to_owned();
-        for id in self.state.bring_ups.keys().cloned().collect::<Vec<_>>() {
-            self.brought_up(&id, &Err(why.clone()));
+        let (left, over): (Vec<_>, Vec<_>) =
+            self.state.bring_ups.values().cloned().partition(|order| order.called_off.is_some());
+        for order in over {
+            self.brought_up(&order.command, &Err(ENDED_WITH_HEALER.to_owned()));
+        }
+        // What is to be stopped is not known yet.
+        self.live.bring_ups_left = left.into_iter().map(|order| order.command).collect();
+    }
+
+    /// All that there is on a host is known: what was called off in an earlier process's life is stopped.
+    pub(crate) fn stop_what_was_called_off(&mut self, host: &str) {
+        let is_here = |id: &&CommandId| self.state.bring_ups.get(*id).is_some_and(|order| order.folder.host == host);
+        let here: Vec<_> = self.live.bring_ups_left.iter().filter(is_here).cloned().collect();
+        for id in here {
+            self.live.bring_ups_left.remove(&id);
+            self.brought_up(&id, &Err(ENDED_WITH_HEALER.to_owned()));
         }
     }
 
     /// Compose has ended. What runs of the deployment, and that nobody has spoken against since, runs at the word of who
     /// asked for it, and as of then.
     pub(crate) fn brought_up(&mut self, id: &CommandId, result: &Result<(), String>) {
-        let Some(BringUp { folder, who, at, .. }) = self.state.bring_ups.get(id).cloned() else { return };
+        let Some(BringUp { folder, who, at, called_off, .. }) = self.state.bring_ups.get(id).cloned() else { return };
         let Folder { host, deployment, .. } = folder;
-        let failed = result.as_ref().err().cloned();
+        let mut failed = result.as_ref().err().cloned();
+        if let Some((_, by)) = &called_off {
+            failed = Some(format!("{by} has called it off"));
+        }
+        let told = match &failed {
+            None => line(format!("{deployment}: its containers are made and started"), false),
+            Some(why) => line(format!("{deployment} was not brought up: {why}"), true),
+        };
         let event = Event::BroughtUp { id: id.clone(), host: host.clone(), deployment: deployment.clone(), failed };
         self.emit(event);
+        if self.live.replies.remove(id).is_some() {
+            self.live.replied.push(Reply { id: id.clone(), taken: true, lines: vec![told.clone()] });
+            self.reply(id, true, vec![told]);
+        }
         let is_of = |resource: &&ResourceId| resource.host() == host && resource.deployment() == deployment;
+        if let Some((stop, by)) = called_off {
+            let made: Vec<ResourceId> = self.world.resources().filter(is_of).cloned().collect();
+            return self.stop_all(&stop, &by, made, &deployment);
+        }
         let uncontested = |resource: &&ResourceId| {
             let standing = self.standing(resource);
             standing.wanted == Wanted::Running && !standing.being_stopped && self.is_up(resource)
@@ -98,14 +150,19 @@ impl Engine {
             let intent = intent::entry(Wanted::Running, by, because, Some(source_at), self.now);
             self.emit(Event::IntentChanged { resource, intent });
         }
-        let told = match result {
-            Ok(()) => line(format!("{deployment}: its containers are made and started"), false),
-            Err(why) => line(format!("{deployment} was not brought up: {why}"), true),
-        };
-        if self.live.replies.remove(id).is_some() {
-            self.live.replied.push(Reply { id: id.clone(), taken: true, lines: vec![told.clone()] });
-            self.reply(id, true, vec![told]);
+    }
+
+    /// Stops what was made of a deployment before it was called off.
+    fn stop_all(&mut self, id: &CommandId, who: &str, made: Vec<ResourceId>, deployment: &str) {
+        let made: Vec<_> = made.into_iter().filter(|resource| self.refused_to_persons(resource).is_none()).collect();
+        let mut pending = self.live.replies.remove(id).unwrap_or_default();
+        if made.is_empty() {
+            let told =
+                line(format!("{deployment} is not brought up: called off before anything of it was made"), false);
+            return self.reply(id, true, vec![told]);
         }
+        pending.lines.push(line(format!("{deployment} is not brought up any further"), false));
+        self.carry_out(id, who, &Ask::Stop(deployment.to_owned()), Wanted::Stopped, made, pending.lines);
     }
 }
 

@@ -91,6 +91,7 @@ impl Engine {
             .or_else(|| self.not_touchable(&step.resource))
             .or_else(|| self.frozen().filter(|_| opens))
             .or_else(|| self.missing_mount(step))
+            .or_else(|| self.being_stopped(&step.resource).filter(|_| step.action != Action::Stop))
             .or_else(|| self.busy(None, step));
         match (no, self.world.body(&step.resource)) {
             (Some(no), _) => no,
@@ -217,15 +218,18 @@ impl Engine {
         if self.faults.intent_not_asked {
             return None;
         }
-        let being_stopped =
-            self.world.body(&step.resource).is_some_and(|(incarnation, _)| self.watch.is_being_stopped(incarnation));
         match self.state.intents.get(&step.resource).map(|intent| intent.wanted) {
             Some(Wanted::Stopped) => Some(Verdict::Refuse(Refusal::StoppedOnPurpose)),
             None | Some(Wanted::Unknown) => Some(Verdict::Hold(Hold::IntentUnknown, self.after(ASK_AGAIN_RARELY))),
-            Some(Wanted::Running) => {
-                being_stopped.then(|| Verdict::Hold(Hold::BeingStopped, self.after(ASK_AGAIN_SOON)))
-            }
+            Some(Wanted::Running) => self.being_stopped(&step.resource),
         }
+    }
+
+    /// Whether somebody is perhaps stopping it at this moment.
+    fn being_stopped(&self, resource: &ResourceId) -> Option<Verdict> {
+        let (incarnation, _) = self.world.body(resource)?;
+        let is_stopped = self.watch.is_being_stopped(incarnation);
+        is_stopped.then(|| Verdict::Hold(Hold::BeingStopped, self.after(ASK_AGAIN_SOON)))
     }
 
     pub(crate) fn frozen(&self) -> Option<Verdict> {

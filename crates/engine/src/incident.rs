@@ -347,7 +347,9 @@ impl Incident {
             | Event::CommandTaken { .. }
             | Event::CommandQueued { .. }
             | Event::CommandDequeued { .. }
+            | Event::BodyStarted { .. }
             | Event::BringUpOrdered { .. }
+            | Event::BringUpCalledOff { .. }
             | Event::BroughtUp { .. }
             | Event::Frozen { .. }
             | Event::Thawed { .. }

@@ -222,8 +222,16 @@ impl Watch {
         incarnation: &Incarnation,
         around: &Around<'_>,
     ) -> Option<(SourceTime, Word)> {
-        let signals =
-            self.bodies.get_mut(incarnation).filter(|signals| signals.foreign.is_none() && !signals.by_engine)?;
+        let is_settled = |signals: &Signals| signals.foreign.is_some() || signals.by_engine;
+        if self.bodies.get(incarnation).is_none_or(is_settled) {
+            return None;
+        }
+        // A signal comes first, and more may be known of it.
+        self.reconsider(incarnation, around);
+        let signals = self.bodies.get_mut(incarnation)?;
+        if let Some(foreign) = signals.foreign {
+            return Some((foreign.at, stopped_if_down(foreign, around)));
+        }
         let at = signals.stops.last().copied().filter(|_| !around.foreign_is_ours && !around.source.closing)?;
         let ours = around.own.map_or(0, |own| signals.stops_at(own, at));
         if signals.stops.len() <= usize_of(ours) {

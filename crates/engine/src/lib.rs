@@ -123,6 +123,8 @@ struct Live {
     wanted: BTreeSet<ResourceId>,
     /// The orders to bring a deployment up that a performer was handed.
     bring_ups_handed: BTreeSet<CommandId>,
+    /// Those that were called off, and ended with the process that had Compose at work.
+    bring_ups_left: BTreeSet<CommandId>,
 }
 
 /// What a look showed of a body that was acted on.
@@ -461,9 +463,12 @@ impl Engine {
     fn decision(&mut self) -> Decision {
         let permit = |effect: &Effect| match effect {
             Effect::Execute(permit) => Some(permit.id),
-            Effect::Look { .. } | Effect::Gather { .. } | Effect::BringUp(_) | Effect::Send(_) | Effect::Answer(_) => {
-                None
-            }
+            Effect::Look { .. }
+            | Effect::Gather { .. }
+            | Effect::BringUp(_)
+            | Effect::CallOff(_)
+            | Effect::Send(_)
+            | Effect::Answer(_) => None,
         };
         self.live.given = self.effects.iter().filter_map(permit).collect();
         self.live.all = false;

@@ -151,10 +151,10 @@ impl Engine {
             let by_hand = intent.wanted == Wanted::Stopped && intent.by == Author::SomebodyAtTheEngine;
             by_hand && intent.source_at.is_some_and(|at| at > since)
         };
-        // One run of a service is stopped for itself.
+        // One run of a service is stopped for itself. What is not known yet may be a service.
         let is_service = |other: &&ResourceId| {
             let body = self.world.body(other).and_then(|(_, body)| body.definition.as_deref());
-            body.is_some_and(|definition| definition.belongs == Belongs::ComposeService)
+            body.is_none_or(|definition| definition.belongs == Belongs::ComposeService)
         };
         let mut siblings = self.siblings(resource).filter(is_service);
         siblings.find(|other| self.state.intents.get(*other).is_some_and(stopped)).cloned()

@@ -78,6 +78,10 @@ impl Engine {
     }
 
     fn act_on(&mut self, id: &CommandId, who: &str, ask: &Ask, words: &str, wanted: Wanted) {
+        let order = self.bring_up_meant_by(words).filter(|_| wanted == Wanted::Stopped);
+        if let Some(order) = order.cloned() {
+            return self.call_off(id, who, ask, &order);
+        }
         let meant = match self.meant_by(words) {
             Ok(meant) => meant,
             Err(unclear) => return self.reply(id, false, vec![failed(None, &unclear.to_string())]),
@@ -117,6 +121,19 @@ impl Engine {
         if allowed.is_empty() {
             return self.reply(id, true, lines);
         }
+        self.carry_out(id, who, ask, wanted, allowed, lines);
+    }
+
+    /// Does what a person wants of these, and answers once all of it is done.
+    pub(crate) fn carry_out(
+        &mut self,
+        id: &CommandId,
+        who: &str,
+        ask: &Ask,
+        wanted: Wanted,
+        allowed: Vec<ResourceId>,
+        lines: Vec<ReplyLine>,
+    ) {
         for resource in &allowed {
             let because = format!("{who} said so: `healer {}`", verb(ask));
             let intent = intent::entry(wanted, Author::Person(who.to_owned()), because, None, self.now);

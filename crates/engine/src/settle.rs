@@ -27,6 +27,9 @@ const WITHHELD_AGAIN: Duration = Duration::from_secs(5);
 /// What may still be stopping is looked at again after this long. The engine says `stop` at most so long after the end.
 const STOPPING_AGAIN: Duration = Duration::from_secs(1);
 
+/// What was asked of the engine last, before healer ended, is carried out within this time.
+const MADE_LATE: Duration = Duration::from_secs(5);
+
 /// A healthcheck may go without a verdict for so long before nobody waits for it any more.
 const STARTS_WITHIN: Duration = Duration::from_secs(600);
 
@@ -114,7 +117,8 @@ impl Engine {
     fn settlement(&mut self, id: PermitId, act: &Act) -> Option<Shown> {
         let now = self.now.tick;
         if let Some(shown) = self.live.shown.remove(&id) {
-            if self.may_still_stop(act) && self.stop_goes_on(act, &shown) {
+            let goes_on = self.may_still_stop(act) && self.stop_goes_on(act, &shown);
+            if goes_on || self.may_still_be_made(act) {
                 let until = now.after(STOPPING_AGAIN);
                 self.live.looks_again.insert(id, until);
                 self.emit(Event::LookRepeated { permit: id, id: act.permit.behalf.incident().cloned(), until });
@@ -155,6 +159,14 @@ impl Engine {
         act.permit.step.action == Action::Stop
             && matches!(act.answer, Some(Answer::Unknown(_)))
             && self.now.tick < act.permit.until
+    }
+
+    /// Whether what was cut short may yet be made anew: the engine carries out what it was asked last.
+    fn may_still_be_made(&self, act: &Act) -> bool {
+        act.permit.step.action == Action::Recreate
+            && act.made.is_none()
+            && matches!(act.answer, Some(Answer::Unknown(_)))
+            && act.answered.is_some_and(|answered| self.now.tick.since(answered) < MADE_LATE)
     }
 
     /// Whether what a look shows is no end of such a stop yet: that the service still runs tells nothing before its time is

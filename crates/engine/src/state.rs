@@ -320,6 +320,11 @@ impl State {
                     act.made = Some(incarnation.clone());
                 }
             }
+            Event::BodyStarted { incarnation, at } => {
+                if let Some(own) = self.own.get_mut(incarnation) {
+                    own.has_come(*at);
+                }
+            }
             Event::CommandTaken { id, .. } => {
                 self.commands.push_back(id.clone());
                 if self.commands.len() > COMMANDS_KEPT_MAX {
@@ -337,6 +342,11 @@ impl State {
             }
             Event::BringUpOrdered { order } => {
                 self.bring_ups.insert(order.command.clone(), (**order).clone());
+            }
+            Event::BringUpCalledOff { order, id, who } => {
+                if let Some(order) = self.bring_ups.get_mut(order) {
+                    order.called_off = Some((id.clone(), who.clone()));
+                }
             }
             Event::BroughtUp { id, .. } => {
                 self.bring_ups.remove(id);

@@ -493,10 +493,15 @@ impl World {
         if is_for_good(&seen.fact) {
             return self.forget(seen);
         }
+        let lists_all = source.is_some_and(|source| source.listed && source.generation == Some(seen.generation));
         let bodies = self.bodies.entry(seen.resource.clone()).or_default();
         // What could not be looked at was not seen, through whatever connection.
         let generation = if matches!(seen.fact, Fact::Unlooked(_)) { Generation(0) } else { seen.generation };
+        let is_new = !bodies.contains_key(&seen.incarnation);
         let body = bodies.entry(seen.incarnation.clone()).or_insert_with(|| Body::unseen(generation, now));
+        if is_new && lists_all {
+            body.hear_all(generation);
+        }
         if let Fact::Unlooked(because) = &seen.fact {
             body.unlooked = Some(because.clone());
             return Change::default();

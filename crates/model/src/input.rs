@@ -175,6 +175,8 @@ pub enum Effect {
     Execute(Box<Permit>),
     /// Make and start what a directory describes.
     BringUp(Box<BringUp>),
+    /// End what was begun at that command's word, if it is not over yet.
+    CallOff(CommandId),
     /// Send it.
     Send(Box<Parcel>),
     /// Answer a person.

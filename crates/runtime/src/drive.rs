@@ -41,6 +41,7 @@ impl<P: Perform> Perform for Driver<P> {
             | Effect::Gather { .. }
             | Effect::Execute(_)
             | Effect::BringUp(_)
+            | Effect::CallOff(_)
             | Effect::Send(_)) => {
                 self.inner.perform(effect);
             }

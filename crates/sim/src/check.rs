@@ -378,7 +378,9 @@ impl World<'_> {
             | Event::Acknowledged { .. }
             | Event::CommandQueued { .. }
             | Event::CommandDequeued { .. }
+            | Event::BodyStarted { .. }
             | Event::BringUpOrdered { .. }
+            | Event::BringUpCalledOff { .. }
             | Event::BroughtUp { .. }
             | Event::Frozen { .. }
             | Event::Thawed { .. }

@@ -310,7 +310,7 @@ impl World<'_> {
                 Effect::Gather { incident, incarnation, .. } => self.gather(pid, incident, incarnation),
                 Effect::Execute(permit) => self.begin_act(pid, permit),
                 // Nobody in these worlds keeps deployments in directories.
-                Effect::BringUp(_) => {}
+                Effect::BringUp(_) | Effect::CallOff(_) => {}
                 Effect::Send(parcel) => self.send(pid, parcel),
                 Effect::Answer(reply) => self.replied(&reply),
             }

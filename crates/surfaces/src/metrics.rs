@@ -170,7 +170,9 @@ impl Counters {
             | Event::Acknowledged { .. }
             | Event::CommandQueued { .. }
             | Event::CommandDequeued { .. }
+            | Event::BodyStarted { .. }
             | Event::BringUpOrdered { .. }
+            | Event::BringUpCalledOff { .. }
             | Event::BroughtUp { .. }
             | Event::Frozen { .. }
             | Event::Thawed { .. }

@@ -106,6 +106,17 @@ impl Own {
         }
     }
 
+    /// What an order of ours has made has started: every start that comes later is another.
+    pub(super) fn has_come(&mut self, at: SourceTime) {
+        self.starts_come = (self.starts, Some(at));
+    }
+
+    /// Whether it is to be written down that it has started: an order of ours made it, and its start was not heard of yet.
+    #[must_use]
+    pub(crate) fn awaits_its_start(&self) -> bool {
+        self.made && self.starts_come.0 == 0
+    }
+
     /// An order that was surely not carried out explains nothing.
     pub(super) fn take_back(&mut self, action: Action, answer: &Answer) {
         let surely_not = match answer {

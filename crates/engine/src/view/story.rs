@@ -257,7 +257,9 @@ fn words<'e>(entry: &'e Entry, before: &mut Before<'e>) -> Option<(Tone, String)
         Event::Diagnosed { id, diagnosis, .. } => return before.cause(id, diagnosis),
         Event::Planned { .. } | Event::DiagnosisBegan { .. } | Event::CommandQueued { .. } => return None,
         Event::CommandDequeued { .. } | Event::LookRepeated { .. } | Event::PersonActed { .. } => return None,
-        Event::BringUpOrdered { .. } => return None, // The command tells it.
+        Event::BodyStarted { .. } => return None, // Its look tells it.
+        // The commands tell it.
+        Event::BringUpOrdered { .. } | Event::BringUpCalledOff { .. } => return None,
         Event::BroughtUp { deployment, failed: None, .. } => {
             (Good, format!("{deployment}: its containers are made and started"))
         }

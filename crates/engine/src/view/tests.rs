@@ -256,9 +256,12 @@ fn an_incident_that_asks_nothing_takes_neither_yes_nor_no() {
         let effects = seen.asks(ms, ask.clone());
         let replies = effects.iter().filter_map(|effect| match effect {
             Effect::Answer(reply) => Some(reply),
-            Effect::Look { .. } | Effect::Gather { .. } | Effect::Execute(_) | Effect::BringUp(_) | Effect::Send(_) => {
-                None
-            }
+            Effect::Look { .. }
+            | Effect::Gather { .. }
+            | Effect::Execute(_)
+            | Effect::BringUp(_)
+            | Effect::CallOff(_)
+            | Effect::Send(_) => None,
         });
         let replies: Vec<_> = replies.collect();
         assert!(!replies[0].taken && replies[0].lines[0].failed, "{ask:?}: {replies:?}");

@@ -19,7 +19,7 @@ const RESTARTS_MAX: usize = 20;
 #[derive(Debug, Clone)]
 pub struct Body {
     /// When it was first heard of.
-    pub(super) known_since: Tick,
+    pub(crate) known_since: Tick,
     /// Through which connection it was last seen.
     pub generation: Generation,
     /// What it does, as of the last fact.
@@ -32,8 +32,9 @@ pub struct Body {
     pub started: Option<SourceTime>,
     /// The last whole look.
     pub look: Option<Look>,
-    /// Through which connection it was taken.
-    pub(super) looked_in: Option<Generation>,
+    /// Through which connection it was last looked at, and when: what happens to it from then on is heard through that.
+    /// What was made since that connection's listing is heard from its beginning.
+    heard_since: Option<(Generation, SourceTime)>,
     /// What it is made of; known from the first look on.
     pub definition: Option<Arc<Definition>>,
     /// What happened since its last start, oldest first.
@@ -73,7 +74,7 @@ impl Body {
             exit: None,
             started: None,
             look: None,
-            looked_in: None,
+            heard_since: None,
             definition: None,
             happenings: Vec::new(),
             watched_since: None,
@@ -90,10 +91,15 @@ impl Body {
         }
     }
 
+    /// It was made after all that was there had been listed through this connection: all of it is heard.
+    pub(super) fn hear_all(&mut self, generation: Generation) {
+        self.heard_since = Some((generation, SourceTime(0)));
+    }
+
     /// The clock was set back: what was seen of it before does not tell whether what is seen from here on is later.
     pub(super) fn forget_when(&mut self) {
         self.generation = Generation(0);
-        (self.look, self.looked_in, self.look_at_end) = (None, None, None);
+        (self.look, self.heard_since, self.look_at_end) = (None, None, None);
         (self.watched_since, self.end_seen) = (None, false);
         self.happenings.clear();
     }
@@ -185,12 +191,14 @@ impl Body {
             // It ended without an event that we saw (or the event is still on its way).
             self.end_seen = false;
         }
-        // Found down before, through this connection, it was started and has ended since: its events are on their way.
-        let last = self.look.as_ref().filter(|_| self.looked_in == Some(generation)).map(|last| last.at);
-        if !runs && last.is_some() && look.exit.as_ref().is_some_and(|exit| Some(exit.at) > last) {
+        // Down before, as far as was heard through this connection, it was started and has ended since: its events are on
+        // their way.
+        let since = self.heard_since.filter(|(through, _)| *through == generation).map(|(_, at)| at);
+        let started_since = look.started.is_some() && since.is_some();
+        if !runs && started_since && look.exit.as_ref().is_some_and(|exit| Some(exit.at) > since) {
             self.watched_since = Some(generation);
         }
-        self.looked_in = Some(generation);
+        self.heard_since = Some((generation, look.at));
         if look.started > self.started && !self.happenings.is_empty() {
             self.happenings.retain(|happening| Some(happening.at) >= look.started);
         }

@@ -194,3 +194,19 @@ fn a_stop_that_crosses_healers_own_while_nobody_listens_is_a_stop() {
     assert_ne!(story.wanted("shop/web"), Some(Wanted::Running), "{story}");
     assert!(!story.is_running("shop/web"), "{story}");
 }
+
+#[test]
+fn whose_stop_was_there_before_that_of_a_persons_restart_has_the_last_word() {
+    // healer's own stop is slow to reach the engine, and finds it stopped: in the order of either engine.
+    for ends_after in [0.05, 0.3] {
+        let mut story = Story::of(&["shop/web"]);
+        story.hands_work = false;
+        story.after(5.0).says("ann", Ask::Restart("shop/web".to_owned())).after(2.0);
+        story.docker_stop("shop/web").after(ends_after);
+        story.answer(Answer::AlreadySo);
+        story.hands_work = true;
+        story.after(120.0);
+        assert_eq!(story.wanted("shop/web"), Some(Wanted::Stopped), "{ends_after}:\n{story}");
+        assert_eq!(story.starts("shop/web"), 0, "{ends_after}:\n{story}");
+    }
+}

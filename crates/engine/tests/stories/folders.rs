@@ -152,3 +152,55 @@ fn what_is_stopped_while_compose_is_at_it_stays_stopped() {
         }
     }
 }
+
+#[test]
+fn a_stop_of_what_compose_brings_up_ends_that_and_stops_what_is_there_by_then() {
+    for made in [&[][..], &["wiki/app"], &["wiki/app", "wiki/db"]] {
+        let mut story = wiki();
+        story.says("ann", start("wiki")).after(1.0);
+        for name in made {
+            story.runs(name);
+        }
+        story.relists().after(5.0);
+        story.says("bob", Ask::Stop("wiki".to_owned())).says("bob", Ask::Stop("wiki".to_owned())).after(0.1);
+        assert_eq!(story.call_offs, [story.bring_ups[0].command.clone()], "{made:?}:\n{story}");
+        assert!(story.to_string().contains("bob has called it off already"), "{made:?}:\n{story}");
+        // What Compose was at just then is made all the same.
+        story.runs("wiki/late").relists().after(0.1);
+        ends(&mut story, Err("called off".to_owned()));
+        assert!(story.to_string().contains("wiki was not brought up: bob has called it off"), "{made:?}:\n{story}");
+        story.after_minutes(10.0);
+        for name in made.iter().chain(&["wiki/late"]) {
+            assert_eq!(
+                (story.wanted(name), story.is_running(name)),
+                (Some(Wanted::Stopped), false),
+                "{name}:\n{story}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_was_called_off_stays_so_when_healer_ends_or_its_journal_fails_meanwhile() {
+    let mut story = wiki();
+    story.says("ann", start("wiki")).after(1.0);
+    story.runs("wiki/app").relists().after(5.0);
+    (story.appends_fail, story.fail_though_written) = (1, true);
+    story.says("bob", Ask::Stop("wiki".to_owned())).after(0.1);
+    assert!(!story.call_offs.is_empty(), "{story}");
+    story.is_killed().runs("wiki/db").process_starts().connects().after_minutes(10.0);
+    for name in ["wiki/app", "wiki/db"] {
+        assert_eq!((story.wanted(name), story.is_running(name)), (Some(Wanted::Stopped), false), "{name}:\n{story}");
+    }
+    assert_eq!((story.count("brought_up"), story.bring_ups.len()), (1, 1), "{story}");
+}
+
+#[test]
+fn nothing_made_is_nothing_stopped() {
+    let mut story = wiki();
+    story.says("ann", start("wiki")).after(1.0).says("bob", Ask::Stop("wiki".to_owned())).after(0.1);
+    ends(&mut story, Err("called off".to_owned()));
+    assert!(story.to_string().contains("wiki is not brought up: called off before anything of it was made"), "{story}");
+    story.says("ann", start("wiki")).after(1.0);
+    assert_eq!(story.bring_ups.len(), 2, "it may be asked for again:\n{story}");
+}

@@ -132,6 +132,8 @@ pub(crate) struct Story {
     acts: Vec<(u64, ResourceId, Action)>,
     /// The deployments that were to be brought up.
     pub(crate) bring_ups: Vec<BringUp>,
+    /// The orders that were to be ended.
+    pub(crate) call_offs: Vec<CommandId>,
     messages: Vec<Message>,
     /// Whether hands do what they are told.
     pub(crate) hands_work: bool,
@@ -224,6 +226,7 @@ impl Story {
             orders: Vec::new(),
             acts: Vec::new(),
             bring_ups: Vec::new(),
+            call_offs: Vec::new(),
             messages: Vec::new(),
             hands_work: true,
             looks_work: true,
@@ -540,6 +543,10 @@ impl Story {
                 Effect::BringUp(order) => {
                     self.say(&order.folder.deployment, "→ bring up");
                     self.bring_ups.push(*order);
+                }
+                Effect::CallOff(order) => {
+                    self.say("-", "→ end the bring-up");
+                    self.call_offs.push(order);
                 }
                 Effect::Send(parcel) => {
                     let text = format!("→ {}: message {}, try {}", parcel.channel, parcel.message.id.0, parcel.attempt);

@@ -2,12 +2,13 @@
 //! into the inbox.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use anyhow::Context as _;
 use docker::{Hands, Host};
 use model::ResourceId;
 use model::action::{Answer, Permit, PermitId};
+use model::command::CommandId;
 use model::fact::{Fact, Generation, Incarnation, Observation};
 use model::folder::BringUp;
 use model::incident::IncidentId;
@@ -15,7 +16,7 @@ use model::input::{Effect, Input};
 use model::message::{Delivery, Parcel, Receipt};
 use notify::Channel;
 use runtime::{Clock, Gate, Handle, Perform};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use crate::config::Config;
 
@@ -33,6 +34,8 @@ pub(crate) struct Performers {
     gate: Gate,
     clock: Clock,
     engines: BTreeMap<String, Engine>,
+    /// What Compose is at, by the command that asked for it, and how to end it.
+    bring_ups: Arc<Mutex<BTreeMap<CommandId, oneshot::Sender<()>>>>,
     channels: Channels,
     sends: Arc<Semaphore>,
 }
@@ -102,6 +105,7 @@ impl Performers {
                 .iter()
                 .filter_map(|(name, host)| Some((name.clone(), engine(host.as_ref().ok()?))))
                 .collect(),
+            bring_ups: Arc::default(),
             channels,
             sends: Arc::new(Semaphore::new(SENDS_MAX)),
         }
@@ -152,14 +156,30 @@ impl Performers {
         let (back, gate) = (self.back.clone(), self.gate.clone());
         let BringUp { command, folder, .. } = order;
         let engine = self.engines.get(&folder.host).cloned();
+        let (call_off, called_off) = oneshot::channel();
+        let under_way = Arc::clone(&self.bring_ups);
+        under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(command.clone(), call_off);
         self.tasks.spawn(async move {
             let still = || gate.pass_order().map_err(|withdrawn| withdrawn.to_string());
             let result = match engine {
-                Some(engine) => engine.hands.bring_up(&folder, still).await,
+                // What is dropped takes its Compose with it.
+                Some(engine) => tokio::select! {
+                    result = engine.hands.bring_up(&folder, still) => result,
+                    Ok(()) = called_off => Err("called off".to_owned()),
+                },
                 None => Err(format!("there is no engine called {}", folder.host)),
             };
+            under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&command);
             back.tell(Input::BroughtUp { command, result });
         });
+    }
+
+    /// Ends a bring-up that is under way; of one that is over, its end is told already.
+    fn call_off(&self, command: &CommandId) {
+        let under_way = self.bring_ups.lock().unwrap_or_else(PoisonError::into_inner).remove(command);
+        if let Some(under_way) = under_way {
+            let _ = under_way.send(());
+        }
     }
 
     fn send(&self, parcel: Box<Parcel>) {
@@ -188,6 +208,7 @@ impl Perform for Performers {
             Effect::Gather { incident, resource, incarnation } => self.gather(incident, &resource, incarnation),
             Effect::Execute(permit) => self.execute(permit),
             Effect::BringUp(order) => self.bring_up(*order),
+            Effect::CallOff(command) => self.call_off(&command),
             Effect::Send(parcel) => self.send(parcel),
             // The loop's driver gives replies to whoever waits for them.
             Effect::Answer(_) => {}

@@ -1,9 +1,11 @@
 //! Deployments by directory: known before they have containers, and brought up by Compose at a person's word.
 
 use std::fs;
+use std::process::Command;
+use std::thread;
 
 use model::intent::Author;
-use model::view::Deployment;
+use model::view::{Deployment, Standing};
 
 use crate::rig::{Rig, SOON, Service, wait_for};
 
@@ -90,4 +92,32 @@ fn what_would_not_be_what_its_owner_meant_is_not_brought_up() {
     fs::write(rig.project_folder("srv/unset").join(".env"), "DB_PASSWORD=x\n").expect("the folder is ours");
     assert!(rig.healer.run(&["start", "unset"]).status.success());
     assert_eq!(rig.engine.container("unset", "app").map(|one| one.status).as_deref(), Some("running"));
+}
+
+#[test]
+fn a_stop_while_compose_brings_it_up_ends_that_and_nothing_more_is_started() {
+    let Some(mut rig) = rig("dirsoff") else { return };
+    let never_well = "healthcheck: {test: [CMD, test, -f, /never], interval: 300ms, timeout: 2s, retries: 1000}";
+    let waits = "depends_on: {db: {condition: service_healthy}}";
+    rig.write_project("srv/wiki", &[Service::web("db").with(never_well), Service::web("app").with(waits)]);
+    rig.start_healer(&["canary"]);
+    shown(&rig, "wiki", |wiki| wiki.resources.is_empty());
+    thread::scope(|scope| {
+        let start = scope.spawn(|| rig.healer.run(&["start", "wiki"]));
+        shown(&rig, "wiki", |wiki| wiki.resources.iter().any(|one| one.short == "wiki/db"));
+        let stop = rig.healer.run(&["stop", "wiki"]);
+        assert!(stop.status.success(), "{stop:?}");
+        let start = start.join().expect("it was run");
+        let said = String::from_utf8_lossy(&start.stdout);
+        assert!(!start.status.success() && said.contains("has called it off"), "{start:?}");
+    });
+    shown(&rig, "wiki", |wiki| wiki.standing == Standing::Stopped);
+    rig.prove_it_is_awake("canary");
+    let running = |service| rig.engine.container("wiki", service).is_some_and(|one| one.status == "running");
+    assert!(!running("db") && !running("app"));
+    let compose_is_at_it = || {
+        let told = Command::new("pgrep").args(["-f", "docker-compose -p wiki"]).output();
+        told.expect("pgrep is there").status.success()
+    };
+    assert!(!compose_is_at_it(), "Compose was ended");
 }

@@ -267,7 +267,11 @@ impl World<'_> {
                     self.broken("no effect of an uncommitted decision", says);
                 }
             }
-            Effect::Look { .. } | Effect::Gather { .. } | Effect::BringUp(_) | Effect::Answer(_) => {}
+            Effect::Look { .. }
+            | Effect::Gather { .. }
+            | Effect::BringUp(_)
+            | Effect::CallOff(_)
+            | Effect::Answer(_) => {}
         }
     }
 

@@ -189,9 +189,17 @@ fn of_people() -> Vec<Event> {
         Event::CommandQueued { id: command.clone(), who: hostile(), steps: vec![story::step(&resource)] },
         Event::CommandDequeued { id: command.clone(), resource: resource.clone() },
         Event::BodyMade { permit: PermitId(9), resource: resource.clone(), incarnation: Incarnation("cafe".into()) },
+        Event::BodyStarted { incarnation: Incarnation("cafe".into()), at: SourceTime(i64::MAX) },
         Event::BringUpOrdered {
-            order: Box::new(BringUp { command: command.clone(), who: hostile(), at: Wall(1), folder: folder() }),
+            order: Box::new(BringUp {
+                command: command.clone(),
+                who: hostile(),
+                at: Wall(1),
+                folder: folder(),
+                called_off: None,
+            }),
         },
+        Event::BringUpCalledOff { order: command.clone(), id: CommandId("c2".into()), who: hostile() },
         Event::BroughtUp { id: command, host: hostile(), deployment: hostile(), failed: Some(hostile()) },
         Event::Frozen { by: hostile(), because: hostile() },
         Event::Thawed { by: hostile() },
