@@ -36,7 +36,7 @@ impl Engine {
                 self.world.set_missing_mounts(host, missing);
                 self.live.all = true;
             }
-            Input::BroughtUp { command, result } => self.brought_up(command, result),
+            Input::BroughtUp { command, result } => self.compose_ended(command, result),
             Input::Configured(settings) => {
                 self.settings = settings.clone();
                 self.live.all = true;
@@ -354,7 +354,7 @@ impl Engine {
             self.gone(&resource, &incarnation);
         }
         if matches!(state, SourceState::Listed { .. }) {
-            self.stop_what_was_called_off(source);
+            self.settle_what_was_called_off(source);
         }
         self.forget_what_went_unseen(report);
         let told = self.state.sources.get(source) == Some(state) || matches!(state, SourceState::Listed { .. });

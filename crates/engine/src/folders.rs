@@ -1,6 +1,8 @@
 //! Deployments that are known by their directory. One without containers is brought up at a person's word alone: who
 //! removed its containers wants none (facts/intent.md, S15), and a directory that was only just written wants nothing yet.
 
+use std::time::Duration;
+
 use model::command::{Ask, CommandId, Reply, ReplyLine};
 use model::event::Event;
 use model::fact::SourceTime;
@@ -8,10 +10,12 @@ use model::folder::{BringUp, Folder};
 use model::input::Effect;
 use model::intent::{Author, Wanted};
 use model::settings::{Exclusion, matches};
-use model::{ResourceId, view};
+use model::{ResourceId, Tick, view};
 
 use crate::{Engine, PendingReply, intent};
 
+/// The engine carries out what Compose asked last, also when that has ended, within this time.
+const DONE_LATE: Duration = Duration::from_secs(3);
 const ENDED_WITH_HEALER: &str = "healer was ended while Compose was at it; what is there now is left as it is";
 
 impl Engine {
@@ -104,19 +108,39 @@ impl Engine {
         self.live.bring_ups_left = left.into_iter().map(|order| order.command).collect();
     }
 
-    /// All that there is on a host is known: what was called off in an earlier process's life is stopped.
-    pub(crate) fn stop_what_was_called_off(&mut self, host: &str) {
+    /// All that there is on a host is known, also of what was called off in an earlier process's life.
+    pub(crate) fn settle_what_was_called_off(&mut self, host: &str) {
         let is_here = |id: &&CommandId| self.state.bring_ups.get(*id).is_some_and(|order| order.folder.host == host);
         let here: Vec<_> = self.live.bring_ups_left.iter().filter(is_here).cloned().collect();
         for id in here {
             self.live.bring_ups_left.remove(&id);
-            self.brought_up(&id, &Err(ENDED_WITH_HEALER.to_owned()));
+            self.live.bring_ups_settle.insert(id, self.after(DONE_LATE));
         }
     }
 
-    /// Compose has ended. What runs of the deployment, and that nobody has spoken against since, runs at the word of who
+    /// Stops what was made of what was called off, once all has happened that Compose had asked for.
+    pub(crate) fn stop_what_was_called_off(&mut self) {
+        // Forgotten once it is written down that it is over, and not before: an append may fail.
+        self.live.bring_ups_settle.retain(|id, _| self.state.bring_ups.contains_key(id));
+        let due = |(_, at): &(&CommandId, &Tick)| **at <= self.now.tick;
+        let due: Vec<_> = self.live.bring_ups_settle.iter().filter(due).map(|(id, _)| id.clone()).collect();
+        for id in due {
+            self.brought_up(&id, &Ok(()));
+        }
+    }
+
+    /// Compose has ended, or was ended.
+    pub(crate) fn compose_ended(&mut self, id: &CommandId, result: &Result<(), String>) {
+        if self.state.bring_ups.get(id).is_some_and(|order| order.called_off.is_some()) {
+            self.live.bring_ups_settle.insert(id.clone(), self.after(DONE_LATE));
+        } else {
+            self.brought_up(id, result);
+        }
+    }
+
+    /// A bring-up is over. What runs of the deployment, and that nobody has spoken against since, runs at the word of who
     /// asked for it, and as of then.
-    pub(crate) fn brought_up(&mut self, id: &CommandId, result: &Result<(), String>) {
+    fn brought_up(&mut self, id: &CommandId, result: &Result<(), String>) {
         let Some(BringUp { folder, who, at, called_off, .. }) = self.state.bring_ups.get(id).cloned() else { return };
         let Folder { host, deployment, .. } = folder;
         let mut failed = result.as_ref().err().cloned();

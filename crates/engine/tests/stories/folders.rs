@@ -165,9 +165,9 @@ fn a_stop_of_what_compose_brings_up_ends_that_and_stops_what_is_there_by_then() 
         story.says("bob", Ask::Stop("wiki".to_owned())).says("bob", Ask::Stop("wiki".to_owned())).after(0.1);
         assert_eq!(story.call_offs, [story.bring_ups[0].command.clone()], "{made:?}:\n{story}");
         assert!(story.to_string().contains("bob has called it off already"), "{made:?}:\n{story}");
-        // What Compose was at just then is made all the same.
-        story.runs("wiki/late").relists().after(0.1);
         ends(&mut story, Err("called off".to_owned()));
+        // What the engine was at just then is done all the same.
+        story.after(0.5).runs("wiki/late").relists().after(5.0);
         assert!(story.to_string().contains("wiki was not brought up: bob has called it off"), "{made:?}:\n{story}");
         story.after_minutes(10.0);
         for name in made.iter().chain(&["wiki/late"]) {
@@ -196,10 +196,28 @@ fn what_was_called_off_stays_so_when_healer_ends_or_its_journal_fails_meanwhile(
 }
 
 #[test]
+fn what_was_called_off_is_stopped_also_where_that_cannot_be_written_down_at_first() {
+    for written in [false, true] {
+        let mut story = wiki();
+        story.says("ann", start("wiki")).after(1.0);
+        story.runs("wiki/app").relists().after(5.0);
+        story.says("bob", Ask::Stop("wiki".to_owned())).after(0.1);
+        ends(&mut story, Err("called off".to_owned()));
+        story.after(2.0);
+        (story.appends_fail, story.fail_though_written) = (1, written);
+        story.after_minutes(10.0);
+        let stopped = (story.wanted("wiki/app"), story.is_running("wiki/app"));
+        assert_eq!(stopped, (Some(Wanted::Stopped), false), "written: {written}\n{story}");
+        assert_eq!(story.count("brought_up"), 1, "written: {written}\n{story}");
+    }
+}
+
+#[test]
 fn nothing_made_is_nothing_stopped() {
     let mut story = wiki();
     story.says("ann", start("wiki")).after(1.0).says("bob", Ask::Stop("wiki".to_owned())).after(0.1);
     ends(&mut story, Err("called off".to_owned()));
+    story.after(5.0);
     assert!(story.to_string().contains("wiki is not brought up: called off before anything of it was made"), "{story}");
     story.says("ann", start("wiki")).after(1.0);
     assert_eq!(story.bring_ups.len(), 2, "it may be asked for again:\n{story}");
