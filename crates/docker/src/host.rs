@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use evidence::escape;
 use hyper::Method;
 use model::ResourceId;
+use model::complaint::StartError;
 use model::fact::{Fact, Generation, Incarnation, Look, Observation, SourceTime};
 use model::recovery::EngineStart;
 use serde::Deserialize;
@@ -23,7 +24,7 @@ use crate::happening::ACTIONS;
 use crate::http::{self, Reply, encoded};
 use crate::mounts::Mounts;
 use crate::own::{self, Own};
-use crate::registry::Registry;
+use crate::registry::{Looked, Registry};
 use crate::start;
 use crate::wire::{self, Event, Info, Inspect, Summary, Version};
 
@@ -40,6 +41,7 @@ pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 const FIRST_ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// An engine's clock and ours may drift apart by so much before it is no drift.
 const CLOCKS_DIFFER_BY: Duration = Duration::from_secs(5);
+const NAME_BYTES_MAX: usize = 60;
 const INSPECT_BYTES_MAX: usize = 8 * 1024 * 1024;
 const LIST_BYTES_MAX: usize = 64 * 1024 * 1024;
 const RING_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -384,25 +386,44 @@ impl Host {
         let inspect = self.inspect(id).await?;
         let manually_stopped = self.manually_stopped(&inspect).await;
         let files = self.files_say(&inspect);
+        let looked = self.looked(&inspect, files);
+        let mut look = crate::look::look(&inspect, looked.definition, manually_stopped, at);
+        if let Some(StartError::PortTaken { port, by }) = look.exit.as_mut().and_then(|exit| exit.start_error.as_mut())
+        {
+            *by = self.holder(*port).await;
+        }
+        Ok(Seen { resource: looked.resource, incarnation: id.clone(), look, moved_from: looked.moved_from })
+    }
+
+    /// What the registry knows of a container by now.
+    fn looked(&self, inspect: &Inspect, files: Said) -> Looked {
         let mut registry = self.registry();
         let around = Around {
-            network_parent: definition::network_parent(&inspect).and_then(|parent| {
+            network_parent: definition::network_parent(inspect).and_then(|parent| {
                 // The engine still tells the id of one that is no more; the files, whose place it had.
-                let told = || definition::of_same_project(&self.0.name, &inspect, files.told.network_of.as_deref()?);
+                let told = || definition::of_same_project(&self.0.name, inspect, files.told.network_of.as_deref()?);
                 registry.resolve(parent).or_else(told)
             }),
-            network_body: definition::network_parent(&inspect).map(|parent| Incarnation(parent.into())),
-            healers_own: self.healers_own(&inspect),
+            network_body: definition::network_parent(inspect).map(|parent| Incarnation(parent.into())),
+            healers_own: self.healers_own(inspect),
             files,
             owner: self.owner(),
         };
-        let looked = registry.looked(&self.0.name, &inspect, definition::definition(&inspect, around));
-        Ok(Seen {
-            resource: looked.resource,
-            incarnation: id.clone(),
-            look: crate::look::look(&inspect, looked.definition, manually_stopped, at),
-            moved_from: looked.moved_from,
-        })
+        registry.looked(&self.0.name, inspect, definition::definition(inspect, around))
+    }
+
+    /// Who holds a port of the engine's host at present, if that can be told.
+    async fn holder(&self, port: u16) -> Option<String> {
+        let prefix = &self.agreed().await.ok()?.prefix;
+        let filters = format!("{{\"publish\":[\"{port}\"],\"status\":[\"running\"]}}");
+        let path = format!("{prefix}/containers/json?filters={}", encoded(&filters));
+        let published: Vec<serde_json::Value> = self.ask(&path, LIST_BYTES_MAX, ANSWER_WITHIN).await.ok()?;
+        let container = published.iter().filter_map(Summary::read).find_map(|summary| summary.names.into_iter().next());
+        if let Some(name) = container {
+            return Some(format!("the container {}", escape(name.trim_start_matches('/'), NAME_BYTES_MAX)));
+        }
+        let engine = start::process(self.endpoint()).await.filter(|_| self.is_here())?;
+        tokio::task::spawn_blocking(move || crate::holder::process(engine, port)).await.ok()?
     }
 
     /// Now, and later than the newest event that was read: unless that came before the clock was set back.

@@ -22,6 +22,7 @@ mod error;
 mod eyes;
 mod hands;
 mod happening;
+mod holder;
 mod host;
 mod http;
 mod kept;
@@ -31,6 +32,7 @@ mod mounts;
 mod own;
 mod registry;
 mod start;
+mod start_error;
 mod wire;
 
 pub use compose::{Stamps, folder_stamps, folders};

@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use evidence::{escape, redact};
+use model::complaint::StartError;
 use model::fact::{Definition, Exit, Health, Look, Run, SourceTime};
 
-use crate::wire::{self, Inspect, State};
+use crate::start_error::start_error;
+use crate::wire::{self, Inspect, Probe, State};
 
+/// A shell's word for a command that is not there.
+const NOT_FOUND: i64 = 127;
 const OUTPUT_BYTES_MAX: usize = 300;
 const ERROR_BYTES_MAX: usize = 500;
 
@@ -27,6 +31,7 @@ pub(crate) fn look(
         exit: exit(inspect, run),
         health,
         health_output: health_output(state, health),
+        check_lacks: failed_probe(state, health).and_then(check_lacks),
         restarts: inspect.restart_count.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
         manually_stopped,
         kept: None,
@@ -77,7 +82,8 @@ fn exit(inspect: &Inspect, run: Run) -> Option<Exit> {
         None if !error.is_empty() || (run == Run::Created && code != 0) => wire::time(inspect.created.as_deref())?,
         None => return None,
     };
-    Some(Exit { at, code, oom: state.oom_killed.unwrap_or(false), error })
+    let start_error = start_error(&error);
+    Some(Exit { at, code, oom: state.oom_killed.unwrap_or(false), error, start_error })
 }
 
 fn health(state: &State) -> Health {
@@ -90,13 +96,28 @@ fn health(state: &State) -> Health {
 }
 
 fn health_output(state: &State, health: Health) -> String {
-    if health != Health::Unhealthy {
-        return String::new();
-    }
-    let failed =
-        state.health.iter().flat_map(|h| h.log.iter().flatten()).rev().find(|probe| probe.exit_code != Some(0));
-    let output = failed.and_then(|probe| probe.output.as_deref()).unwrap_or_default();
+    let output = failed_probe(state, health).and_then(|probe| probe.output.as_deref()).unwrap_or_default();
     escape(&redact(output.trim()), OUTPUT_BYTES_MAX)
+}
+
+/// The last run of a healthcheck that failed, of one that is unhealthy.
+fn failed_probe(state: &State, health: Health) -> Option<&Probe> {
+    let probes = state.health.iter().filter(|_| health == Health::Unhealthy).flat_map(|h| h.log.iter().flatten());
+    probes.rev().find(|probe| probe.exit_code != Some(0))
+}
+
+/// The command that a check could not run: the engine says so, or the shell that the check is run by.
+fn check_lacks(probe: &Probe) -> Option<String> {
+    let output = probe.output.as_deref()?.trim();
+    let by_engine = match start_error(output) {
+        Some(StartError::CommandNotFound { command } | StartError::NotExecutable { command }) => Some(command),
+        Some(_) | None => None,
+    };
+    let by_shell = || {
+        let said = output.strip_suffix(": not found").or_else(|| output.strip_suffix(": command not found"))?;
+        said.rsplit([' ', ':']).next().filter(|_| probe.exit_code == Some(NOT_FOUND)).map(str::to_owned)
+    };
+    by_engine.or_else(by_shell).map(|command| escape(&redact(&command), OUTPUT_BYTES_MAX))
 }
 
 #[cfg(test)]

@@ -44,6 +44,12 @@ pub(crate) async fn of(endpoint: &Endpoint, engine: Option<String>, contained: b
     EngineStart { engine, machine, boot, process: ticks.map(|ticks| format!("{pid}@{ticks}")), at }
 }
 
+/// The process of the engine at `endpoint`, where it is on this machine and can be told.
+pub(crate) async fn process(endpoint: &Endpoint) -> Option<i32> {
+    let Endpoint::Unix(path) = endpoint else { return None };
+    listener(path).await.filter(|pid| *pid > INIT && !passes_on(*pid)).or_else(by_pidfile)
+}
+
 /// Whether the engine at `endpoint` runs on this machine, as far as can be told: whoever listens on its socket is an engine,
 /// or cannot be seen. What `ssh -L` forwards, and what a proxy does, may be anywhere.
 pub(crate) async fn is_here(endpoint: &Endpoint) -> bool {

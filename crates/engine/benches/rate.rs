@@ -228,7 +228,7 @@ impl Host {
         let when = self.source_now();
         let service = &mut self.services[at];
         service.run = Run::Exited;
-        service.exit = Some(Exit { at: when, code: 3, oom: false, error: String::new() });
+        service.exit = Some(Exit { at: when, code: 3, oom: false, error: String::new(), start_error: None });
         self.event(at, What::Died { code: 3 })
     }
 
@@ -260,6 +260,7 @@ impl Host {
             exit: service.exit.clone(),
             health: service.health,
             health_output: String::new(),
+            check_lacks: None,
             restarts: 0,
             manually_stopped: None,
             kept: None,
@@ -336,7 +337,8 @@ impl Host {
                 self.due.push(look);
             }
             Effect::Gather { incident, incarnation, .. } => {
-                let line = Line { text: "error: no such table: carts".to_owned(), times: 3, telling: true };
+                let line =
+                    Line { text: "error: no such table: carts".to_owned(), times: 3, telling: true, complaint: None };
                 let log = Ok(Excerpt { lines: vec![line], read_lines: 100, cut: false });
                 self.due.push(Input::Gathered { incident, incarnation, log });
             }

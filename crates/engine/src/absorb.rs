@@ -36,7 +36,7 @@ impl Engine {
                 self.world.set_missing_mounts(host, missing);
                 self.live.all = true;
             }
-            Input::BroughtUp { command, result } => self.compose_ended(command, result),
+            Input::BroughtUp { command, result } => self.brought_up(command, result),
             Input::Configured(settings) => {
                 self.settings = settings.clone();
                 self.live.all = true;
@@ -237,6 +237,11 @@ impl Engine {
                 let guess = self.faults.first_sight_guessed && by == Author::FirstSight;
                 let wanted = if guess { Wanted::Running } else { wanted };
                 let started = wanted == Wanted::Running && by == Author::SomebodyAtTheEngine;
+                let start = self.world.body_of(&seen.resource, &seen.incarnation).and_then(|body| body.started);
+                let start = start.filter(|_| wanted == Wanted::Running);
+                if let Some((order, who)) = start.and_then(|start| self.stopped_meanwhile(&seen.resource, start)) {
+                    return self.stop_what_was_made(&seen.resource, order, who);
+                }
                 let source_at = match &seen.fact {
                     Fact::Happened(happening) => Some(happening.at),
                     Fact::ApiOpenAfter(at) => Some(*at),
@@ -352,9 +357,6 @@ impl Engine {
         };
         for (resource, incarnation) in vanished {
             self.gone(&resource, &incarnation);
-        }
-        if matches!(state, SourceState::Listed { .. }) {
-            self.settle_what_was_called_off(source);
         }
         self.forget_what_went_unseen(report);
         let told = self.state.sources.get(source) == Some(state) || matches!(state, SourceState::Listed { .. });
@@ -516,6 +518,7 @@ impl Engine {
                     text: format!("(the log could not be read: {because})"),
                     times: 1,
                     telling: false,
+                    complaint: None,
                 }],
                 ..Excerpt::default()
             },

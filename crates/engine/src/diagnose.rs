@@ -5,6 +5,7 @@
 
 mod cannot_start;
 mod cannot_tell;
+mod check_broken;
 mod clean_exit;
 mod crash;
 mod dead_network;
@@ -14,7 +15,10 @@ mod killed_by_host;
 mod never_started;
 mod oom_main;
 mod restarted;
+pub(crate) mod said;
+mod start;
 mod unhealthy;
+mod wrong_architecture;
 
 use model::fact::{Look, Run, SourceTime, What};
 use model::incident::{Case, Confidence, Diagnosis, EvidenceId, Mend};
@@ -49,13 +53,41 @@ pub const CATALOGUE: &[Cause] = &[
     // However it ended: no start helps while that is so.
     dead_network::CAUSE,
     oom_main::CAUSE,
+    start::port_taken::CAUSE,
+    start::mount_missing::CAUSE,
+    start::mount_mismatch::CAUSE,
+    start::network_missing::CAUSE,
+    start::network_parent_down::CAUSE,
+    start::command_missing::CAUSE,
+    start::not_executable::CAUSE,
+    start::user_unknown::CAUSE,
+    start::device_missing::CAUSE,
+    start::engines_disk_full::CAUSE,
+    wrong_architecture::CAUSE,
     cannot_start::CAUSE,
     never_started::CAUSE,
     interrupted_restart::CAUSE,
     restarted::CAUSE,
     clean_exit::CAUSE,
     killed_by_host::CAUSE,
+    said::variable_missing::CAUSE,
+    said::config_invalid::CAUSE,
+    said::not_let_in::CAUSE,
+    said::data_of_another_version::CAUSE,
+    said::migration_failed::CAUSE,
+    said::module_missing::CAUSE,
+    said::permission_denied::CAUSE,
+    said::read_only::CAUSE,
+    said::disk_full::CAUSE,
+    said::too_many_files::CAUSE,
+    said::file_missing::CAUSE,
+    said::address_in_use::CAUSE,
+    said::memory_used_up::CAUSE,
+    said::certificate_refused::CAUSE,
+    said::name_unknown::CAUSE,
+    said::connection_refused::CAUSE,
     crash::CAUSE,
+    check_broken::CAUSE,
     unhealthy::CAUSE,
     engine_stopped::CAUSE,
     cannot_tell::CAUSE,
@@ -184,9 +216,10 @@ pub(crate) mod cases {
             at: SourceTime(100),
             run,
             started: Some(SourceTime(1)),
-            exit: Some(Exit { at: SourceTime(9), code, oom: false, error: String::new() }),
+            exit: Some(Exit { at: SourceTime(9), code, oom: false, error: String::new(), start_error: None }),
             health: Health::Unchecked,
             health_output: String::new(),
+            check_lacks: None,
             restarts: 0,
             manually_stopped: None,
             kept: None,

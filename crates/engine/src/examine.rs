@@ -10,6 +10,7 @@ use model::input::Effect;
 use model::intent::Wanted;
 
 use crate::Engine;
+use crate::diagnose::said::{self, RAN_WELL};
 use crate::diagnose::{diagnose, exit_code, last_death, look_at_end};
 use crate::incident::Incident;
 use crate::world::Body;
@@ -77,10 +78,17 @@ impl Engine {
         if !body.is_up() && !body.end_seen && body.watched_since.is_some() && body.watched_since == present {
             return false;
         }
+        if self.awaits_its_words(incident, body) {
+            return false;
+        }
         // An end whose events are still on their way is not judged by a look alone.
         let untold = body.run == Run::Exited && !body.end_seen && body.watched_since.is_some();
         if self.is_looked_at(&incident.resource) && !untold {
             return true;
+        }
+        // A check that fails may be broken itself: its words tell, and a restart would be in vain.
+        if body.is_up() {
+            return false;
         }
         // The fast path: an end whose whole story the stream told, of a service that the engine will not start itself.
         let own_policy = body.definition.as_ref().is_none_or(|d| d.restart_policy != RestartPolicy::No);
@@ -89,6 +97,15 @@ impl Engine {
         }
         let case = self.case_of(&incident.resource, Some(incident.id.number));
         case.is_some_and(|case| diagnose(&case, Vec::new()).confidence >= Confidence::Likely)
+    }
+
+    /// Whether it ended by an error of its own soon after its start, and its log was not read yet: what cannot do its work
+    /// mostly says why, and the same start may be in vain.
+    fn awaits_its_words(&self, incident: &Incident, body: &Body) -> bool {
+        let Some(exit) = &body.exit else { return false };
+        let at_its_start = body.started.is_some_and(|started| exit.at.since(started) < RAN_WELL);
+        let by_itself = said::is_by_itself(exit.code) && exit.error.is_empty();
+        !body.is_up() && at_its_start && by_itself && !self.live.logs.contains_key(&incident.id.number)
     }
 
     /// The facts of a resource, as the rules want them.

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use model::action::{Action, Pair};
 use model::command::{Ask, CommandId, Reply, ReplyLine};
 use model::event::Event;
 use model::fact::SourceTime;
@@ -10,12 +11,14 @@ use model::folder::{BringUp, Folder};
 use model::input::Effect;
 use model::intent::{Author, Wanted};
 use model::settings::{Exclusion, matches};
-use model::{ResourceId, Tick, view};
+use model::verdict::Refusal;
+use model::{ResourceId, Wall, view};
 
-use crate::{Engine, PendingReply, intent};
+use crate::intent::said_at;
+use crate::{Engine, PendingReply, intent, plan};
 
 /// The engine carries out what Compose asked last, also when that has ended, within this time.
-const DONE_LATE: Duration = Duration::from_secs(3);
+const DONE_LATE: Duration = Duration::from_secs(60);
 const ENDED_WITH_HEALER: &str = "healer was ended while Compose was at it; what is there now is left as it is";
 
 impl Engine {
@@ -33,7 +36,7 @@ impl Engine {
         self.take(id, who, ask);
         self.live.replies.insert(id.clone(), PendingReply::default());
         let (who, at) = (who.to_owned(), self.now.wall);
-        let order = Box::new(BringUp { command: id.clone(), who, at, folder, called_off: None });
+        let order = Box::new(BringUp { command: id.clone(), who, at, folder });
         self.emit(Event::BringUpOrdered { order: order.clone() });
         self.effects.push(Effect::BringUp(order));
     }
@@ -64,22 +67,61 @@ impl Engine {
         Ok(())
     }
 
-    /// The order to bring up the deployment that a person's words mean.
+    /// The order to bring up the deployment that a person's words mean, unless it was called off.
     pub(crate) fn bring_up_meant_by(&self, words: &str) -> Option<&BringUp> {
         let is_called = |folder: &Folder| folder.deployment == words || whole_name(folder) == words;
-        self.state.bring_ups.values().find(|order| is_called(&order.folder))
+        let is_on = |order: &&BringUp| {
+            let of = self.state.orders.get(&whole_name(&order.folder));
+            of.is_none_or(|of| of.called_off.is_none())
+        };
+        self.state.bring_ups.values().filter(is_on).find(|order| is_called(&order.folder))
     }
 
-    /// Somebody wants stopped what Compose is bringing up: Compose is ended, and then what runs by then is stopped.
-    pub(crate) fn call_off(&mut self, id: &CommandId, who: &str, ask: &Ask, order: &BringUp) {
-        if let Some((_, by)) = &order.called_off {
-            return self.reply(id, false, vec![line(format!("{by} has called it off already"), true)]);
-        }
+    /// Somebody wants stopped what Compose is bringing up: Compose is ended, and what there is of it by now is stopped like
+    /// anything else. What the engine makes of it later is stopped when it is seen to start.
+    pub(crate) fn call_off(&mut self, id: &CommandId, who: &str, ask: &Ask, order: &BringUp, made: Vec<ResourceId>) {
         self.take(id, who, ask);
-        self.live.replies.insert(id.clone(), PendingReply::default());
-        let order = order.command.clone();
-        self.emit(Event::BringUpCalledOff { order: order.clone(), id: id.clone(), who: who.to_owned() });
-        self.effects.push(Effect::CallOff(order));
+        let (command, name) = (order.command.clone(), &order.folder.deployment);
+        self.emit(Event::BringUpCalledOff { order: command.clone(), id: id.clone(), who: who.to_owned() });
+        self.effects.push(Effect::CallOff(command));
+        let untouchable = |resource: &&ResourceId| matches!(self.not_ours(resource), Some(Refusal::Excluded { .. }));
+        let made: Vec<_> = made.iter().filter(|resource| !untouchable(resource)).cloned().collect();
+        let told = line(format!("{name} is not brought up any further"), false);
+        if made.is_empty() {
+            return self.reply(id, true, vec![told]);
+        }
+        self.carry_out(id, who, ask, Wanted::Stopped, made, vec![told]);
+    }
+
+    /// Whose wish that a resource be stopped a start by Compose goes against, which an order of ours had begun before that
+    /// wish; and the order. What Compose asked last the engine carries out although that was ended.
+    pub(crate) fn stopped_meanwhile(&self, resource: &ResourceId, start: SourceTime) -> Option<(CommandId, String)> {
+        let order = self.state.orders.get(resource.whole_deployment())?;
+        let source = |wall: Wall| SourceTime(wall.0.saturating_mul(1_000_000));
+        let over = order.called_off.as_ref().map(|(_, at)| *at).or(order.ended);
+        let late = over.is_some_and(|over| start > source(over) && start.since(source(over)) > DONE_LATE);
+        if start < source(order.at) || late {
+            return None;
+        }
+        let word = self.state.intents.get(resource).filter(|word| said_at(word) > source(order.at));
+        let who = match word.map(|word| (&word.by, word.wanted)) {
+            Some((Author::Person(who), Wanted::Stopped)) => who.clone(),
+            Some((Author::Person(_), Wanted::Running | Wanted::Unknown)) => return None,
+            Some((Author::SomebodyAtTheEngine | Author::FirstSight | Author::Evidence, _)) | None => {
+                order.called_off.as_ref()?.0.clone()
+            }
+        };
+        Some((order.command.clone(), who))
+    }
+
+    /// Compose started it for an order of ours, and somebody wants it stopped by now.
+    pub(crate) fn stop_what_was_made(&mut self, resource: &ResourceId, order: CommandId, who: String) {
+        let because = format!("{who} said so: `healer stop`, while Compose was bringing it up");
+        let intent = intent::entry(Wanted::Stopped, Author::Person(who.clone()), because, None, self.now);
+        self.emit(Event::IntentChanged { resource: resource.clone(), intent });
+        let definition = self.world.body(resource).and_then(|(_, body)| body.definition.clone());
+        let steps = vec![plan::step(Action::Stop, resource, definition.as_deref(), Pair::None)];
+        self.emit(Event::CommandQueued { id: order, who, steps });
     }
 
     /// What the last batch ordered is being done.
@@ -87,66 +129,33 @@ impl Engine {
         self.live.bring_ups_handed = self.state.bring_ups.keys().cloned().collect();
     }
 
-    /// What the journal has ordered, and nobody was told to do, since its batch was reported as failed.
+    /// What the journal has ordered, and nobody was told to do, since its batch was reported as failed. To call off once
+    /// more what is called off does no harm.
     pub(crate) fn owed_bring_ups(&self) -> Vec<Effect> {
         let handed = &self.live.bring_ups_handed;
         let owed = self.state.bring_ups.iter().filter(|(id, _)| !handed.contains(*id));
         let owed = owed.map(|(_, order)| Effect::BringUp(Box::new(order.clone())));
-        // To call off once more what is called off does no harm.
-        let called_off = self.state.bring_ups.iter().filter(|(_, order)| order.called_off.is_some());
-        owed.chain(called_off.map(|(id, _)| Effect::CallOff(id.clone()))).collect()
+        let called_off = self.state.orders.values().filter(|order| order.called_off.is_some() && order.ended.is_none());
+        owed.chain(called_off.map(|order| Effect::CallOff(order.command.clone()))).collect()
     }
 
     /// Compose ended with the process that had it at work.
     pub(crate) fn give_up_bring_ups(&mut self) {
-        let (left, over): (Vec<_>, Vec<_>) =
-            self.state.bring_ups.values().cloned().partition(|order| order.called_off.is_some());
-        for order in over {
-            self.brought_up(&order.command, &Err(ENDED_WITH_HEALER.to_owned()));
-        }
-        // What is to be stopped is not known yet.
-        self.live.bring_ups_left = left.into_iter().map(|order| order.command).collect();
-    }
-
-    /// All that there is on a host is known, also of what was called off in an earlier process's life.
-    pub(crate) fn settle_what_was_called_off(&mut self, host: &str) {
-        let is_here = |id: &&CommandId| self.state.bring_ups.get(*id).is_some_and(|order| order.folder.host == host);
-        let here: Vec<_> = self.live.bring_ups_left.iter().filter(is_here).cloned().collect();
-        for id in here {
-            self.live.bring_ups_left.remove(&id);
-            self.live.bring_ups_settle.insert(id, self.after(DONE_LATE));
+        for id in self.state.bring_ups.keys().cloned().collect::<Vec<_>>() {
+            self.brought_up(&id, &Err(ENDED_WITH_HEALER.to_owned()));
         }
     }
 
-    /// Stops what was made of what was called off, once all has happened that Compose had asked for.
-    pub(crate) fn stop_what_was_called_off(&mut self) {
-        // Forgotten once it is written down that it is over, and not before: an append may fail.
-        self.live.bring_ups_settle.retain(|id, _| self.state.bring_ups.contains_key(id));
-        let due = |(_, at): &(&CommandId, &Tick)| **at <= self.now.tick;
-        let due: Vec<_> = self.live.bring_ups_settle.iter().filter(due).map(|(id, _)| id.clone()).collect();
-        for id in due {
-            self.brought_up(&id, &Ok(()));
-        }
-    }
-
-    /// Compose has ended, or was ended.
-    pub(crate) fn compose_ended(&mut self, id: &CommandId, result: &Result<(), String>) {
-        if self.state.bring_ups.get(id).is_some_and(|order| order.called_off.is_some()) {
-            self.live.bring_ups_settle.insert(id.clone(), self.after(DONE_LATE));
-        } else {
-            self.brought_up(id, result);
-        }
-    }
-
-    /// A bring-up is over. What runs of the deployment, and that nobody has spoken against since, runs at the word of who
+    /// Compose has ended. What runs of the deployment, and that nobody has spoken against since, runs at the word of who
     /// asked for it, and as of then.
-    fn brought_up(&mut self, id: &CommandId, result: &Result<(), String>) {
-        let Some(BringUp { folder, who, at, called_off, .. }) = self.state.bring_ups.get(id).cloned() else { return };
+    pub(crate) fn brought_up(&mut self, id: &CommandId, result: &Result<(), String>) {
+        let Some(BringUp { folder, who, at, .. }) = self.state.bring_ups.get(id).cloned() else { return };
+        let order = self.state.orders.get(&whole_name(&folder));
+        let called_off =
+            order.and_then(|order| order.called_off.as_ref()).map(|(by, _)| format!("{by} has called it off"));
         let Folder { host, deployment, .. } = folder;
-        let mut failed = result.as_ref().err().cloned();
-        if let Some((_, by)) = &called_off {
-            failed = Some(format!("{by} has called it off"));
-        }
+        let is_called_off = called_off.is_some();
+        let failed = called_off.or_else(|| result.as_ref().err().cloned());
         let told = match &failed {
             None => line(format!("{deployment}: its containers are made and started"), false),
             Some(why) => line(format!("{deployment} was not brought up: {why}"), true),
@@ -158,9 +167,8 @@ impl Engine {
             self.reply(id, true, vec![told]);
         }
         let is_of = |resource: &&ResourceId| resource.host() == host && resource.deployment() == deployment;
-        if let Some((stop, by)) = called_off {
-            let made: Vec<ResourceId> = self.world.resources().filter(is_of).cloned().collect();
-            return self.stop_all(&stop, &by, made, &deployment);
+        if is_called_off {
+            return;
         }
         let uncontested = |resource: &&ResourceId| {
             let standing = self.standing(resource);
@@ -174,19 +182,6 @@ impl Engine {
             let intent = intent::entry(Wanted::Running, by, because, Some(source_at), self.now);
             self.emit(Event::IntentChanged { resource, intent });
         }
-    }
-
-    /// Stops what was made of a deployment before it was called off.
-    fn stop_all(&mut self, id: &CommandId, who: &str, made: Vec<ResourceId>, deployment: &str) {
-        let made: Vec<_> = made.into_iter().filter(|resource| self.refused_to_persons(resource).is_none()).collect();
-        let mut pending = self.live.replies.remove(id).unwrap_or_default();
-        if made.is_empty() {
-            let told =
-                line(format!("{deployment} is not brought up: called off before anything of it was made"), false);
-            return self.reply(id, true, vec![told]);
-        }
-        pending.lines.push(line(format!("{deployment} is not brought up any further"), false));
-        self.carry_out(id, who, &Ask::Stop(deployment.to_owned()), Wanted::Stopped, made, pending.lines);
     }
 }
 

@@ -84,7 +84,9 @@ impl Engine {
             (Action::Start | Action::Recreate, Pair::None) | (Action::Stop, Pair::Opens)
         );
         let away = self.world.source(step.resource.host()).is_none_or(|source| source.generation.is_none());
-        let unseen = away || self.world.body(&step.resource).is_none() && self.may_be_there(&step.resource);
+        let body = self.world.body(&step.resource).map(|(_, body)| body);
+        let unlooked = body.is_some_and(|body| body.definition.is_none());
+        let unseen = away || unlooked || body.is_none() && self.may_be_there(&step.resource);
         let no = self
             .leader()
             .or_else(|| unseen.then(|| Verdict::Hold(Hold::NotSeen, self.after(ASK_AGAIN_SOON))))

@@ -18,7 +18,7 @@ use model::{Now, Wall};
 use crate::absorb::DIE_LATE_MAX;
 use crate::state::{Own, StopBegan};
 use crate::world::{Body, Source};
-use signals::{Foreign, Signals};
+use signals::{Foreign, Signals, Spent, ends_patience};
 use unseen::{End, judge_unseen_end, stopped_while_restarting};
 
 /// An engine that starts starts what its policies say before it answers: after a crash of its own 12 s were measured
@@ -137,10 +137,14 @@ impl Watch {
         }
     }
 
-    /// A person told healer what they want: whatever somebody asked of the engine before is the past.
-    pub(crate) fn a_person_spoke(&mut self, command: &CommandId, incarnation: &Incarnation) {
-        if let Some(signals) = self.bodies.get_mut(incarnation) {
-            self.before_words.push((command.clone(), incarnation.clone(), signals.clone()));
+    /// A person told healer what they want: whatever somebody asked of the engine before is the past. What healer asked
+    /// itself is not, while that is under way (`stops`): the kill after its patience is still to come.
+    pub(crate) fn a_person_spoke(&mut self, command: &CommandId, incarnation: &Incarnation, stops: bool) {
+        let Some(signals) = self.bodies.get_mut(incarnation) else { return };
+        self.before_words.push((command.clone(), incarnation.clone(), signals.clone()));
+        if stops {
+            signals.foreign = None;
+        } else {
             signals.forget_asks();
         }
     }
@@ -179,6 +183,17 @@ impl Watch {
 
     /// Reads an observation.
     pub(crate) fn read(&mut self, seen: &Observation, around: &Around<'_>) -> Word {
+        let word = self.read_fact(seen, around);
+        // Who asked before somebody's wish that it run has had their end: nothing of that is under way any more.
+        if let Some(signals) = self.bodies.get_mut(&seen.incarnation).filter(|_| !around.body.is_up())
+            && signals.foreign.is_some_and(|foreign| foreign.api_open && around.is_wished_since(foreign.at))
+        {
+            signals.forget_asks();
+        }
+        word
+    }
+
+    fn read_fact(&mut self, seen: &Observation, around: &Around<'_>) -> Word {
         match &seen.fact {
             Fact::Looked(look) => {
                 self.reconsider(&seen.incarnation, around);
@@ -263,9 +278,13 @@ impl Watch {
                     let api_open = before.is_some_and(|foreign| foreign.api_open);
                     let asks = |foreign: Foreign| foreign.asked_again || (*signal != SIGKILL && foreign.at < event.at);
                     let asked_again = before.is_some_and(asks);
+                    let overruled = signals
+                        .overruled
+                        .filter(|ask| *signal == SIGKILL && before.is_none() && ends_patience(event.at, *ask, around));
                     // The kill after a stop's patience is still that stop.
                     let signal = before.map_or(Some(*signal), |foreign| foreign.signal);
-                    signals.foreign = Some(Foreign { at: event.at, signal, api_open, asked_again });
+                    let at = overruled.unwrap_or(event.at);
+                    signals.foreign = Some(Foreign { at, signal, api_open, asked_again });
                 }
                 Word::None
             }
@@ -304,7 +323,7 @@ impl Watch {
                     if policys.len() > POLICYS_STARTS_MAX {
                         policys.pop_first();
                     }
-                    let spent = around.own.map_or((0, 0), |own| (own.starts, own.stops.saturating_sub(own.stops_open)));
+                    let spent = around.own.map(Spent::of);
                     *signals = Signals { since: Some(event.at), spent, ..Signals::default() };
                 }
                 let by_policy = policys.contains(&event.at);

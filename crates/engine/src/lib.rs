@@ -123,10 +123,6 @@ struct Live {
     wanted: BTreeSet<ResourceId>,
     /// The orders to bring a deployment up that a performer was handed.
     bring_ups_handed: BTreeSet<CommandId>,
-    /// Those that were called off, and ended with the process that had Compose at work.
-    bring_ups_left: BTreeSet<CommandId>,
-    /// Those that were called off and whose Compose has ended, and when all that it had asked for has happened.
-    bring_ups_settle: BTreeMap<CommandId, Tick>,
 }
 
 /// What a look showed of a body that was acted on.
@@ -404,7 +400,6 @@ impl Engine {
             .chain(self.queue_due())
             .chain(self.recovery_due())
             .chain(self.outlasts_due())
-            .chain(self.live.bring_ups_settle.values().min().copied())
             .min()
     }
 

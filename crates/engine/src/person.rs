@@ -78,14 +78,19 @@ impl Engine {
     }
 
     fn act_on(&mut self, id: &CommandId, who: &str, ask: &Ask, words: &str, wanted: Wanted) {
-        let order = self.bring_up_meant_by(words).filter(|_| wanted == Wanted::Stopped);
-        if let Some(order) = order.cloned() {
-            return self.call_off(id, who, ask, &order);
-        }
         let meant = match self.meant_by(words) {
             Ok(meant) => meant,
             Err(unclear) => return self.reply(id, false, vec![failed(None, &unclear.to_string())]),
         };
+        let order = self.bring_up_meant_by(words).filter(|_| wanted == Wanted::Stopped);
+        if let Some(order) = order.cloned() {
+            if let Some(other) = meant.iter().find(|resource| resource.host() != order.folder.host) {
+                let among = vec![other.whole_deployment().to_owned(), folders::whole_name(&order.folder)];
+                let unclear = Unclear::Several { name: words.to_owned(), among };
+                return self.reply(id, false, vec![failed(None, &unclear.to_string())]);
+            }
+            return self.call_off(id, who, ask, &order, meant);
+        }
         if meant.is_empty() {
             return match self.folder_meant_by(words) {
                 Some(folder) => self.bring_up(id, who, ask, folder),
@@ -140,7 +145,8 @@ impl Engine {
             self.emit(Event::IntentChanged { resource: resource.clone(), intent });
             if wanted == Wanted::Running {
                 if let Some((incarnation, _)) = self.world.body(resource) {
-                    self.watch.a_person_spoke(id, incarnation);
+                    let stops = self.state.own.get(incarnation).is_some_and(|own| own.stops_open > 0);
+                    self.watch.a_person_spoke(id, incarnation, stops);
                 }
                 self.refresh(resource, Refresh::Person(who.to_owned()));
                 self.live.wanted.insert(resource.clone());
@@ -355,6 +361,11 @@ impl Engine {
                 "it is down already; it stays down until somebody starts it".to_owned()
             }
             (Action::Stop, true, _) => "stopped; it stays down until somebody starts it".to_owned(),
+            (action, false, Some(Answer::Withheld(why)))
+                if act.permit.step.pair == Pair::Closes && self.order_again(command, act) =>
+            {
+                format!("{why}: {action} is tried again")
+            }
             (action, false, Some(Answer::Failed(why) | Answer::Withheld(why))) => format!("{action} failed: {why}"),
             (action, false, Some(Answer::Unknown(why))) if self.order_again(command, act) => {
                 format!("{why}, and nothing shows that it was done: {action} is tried again")
@@ -371,7 +382,8 @@ impl Engine {
         let Permit { step, behalf: Behalf::Person(who), .. } = &act.permit else { return false };
         let word = self.state.intents.get(&step.resource).filter(|intent| intent.by == Author::Person(who.clone()));
         let young = word.is_some_and(|intent| self.now.tick.since(intent.at.tick) < ASKED_AGAIN_WITHIN);
-        let again = young && step.pair == Pair::None;
+        // What their restart took down is brought up, however long that takes.
+        let again = step.pair == Pair::Closes && word.is_some() || young && step.pair == Pair::None;
         if again {
             let (id, who) = (command.clone(), who.clone());
             self.emit(Event::CommandQueued { id, who, steps: vec![step.clone()] });

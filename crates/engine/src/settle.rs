@@ -161,12 +161,18 @@ impl Engine {
             && self.now.tick < act.permit.until
     }
 
-    /// Whether what was cut short may yet be made anew: the engine carries out what it was asked last.
+    /// Whether what was cut short may yet be made anew, or the old one be stopped: the engine carries out what it was asked
+    /// last, and a stop takes as long as its patience.
     fn may_still_be_made(&self, act: &Act) -> bool {
+        let old = self.world.body_of(&act.permit.step.resource, &act.permit.incarnation).filter(|body| body.is_up());
+        let patience_s =
+            old.and_then(|body| body.definition.as_ref()).map_or(0, |definition| definition.stop_timeout_s);
+        let patience = Duration::from_secs(u64::try_from(patience_s).unwrap_or(0));
         act.permit.step.action == Action::Recreate
             && act.made.is_none()
             && matches!(act.answer, Some(Answer::Unknown(_)))
-            && act.answered.is_some_and(|answered| self.now.tick.since(answered) < MADE_LATE)
+            && act.answered.is_some_and(|answered| self.now.tick.since(answered) < patience + MADE_LATE)
+            && self.now.tick < act.permit.until
     }
 
     /// Whether what a look shows is no end of such a stop yet: that the service still runs tells nothing before its time is

@@ -92,6 +92,9 @@ pub struct State {
     /// The deployments that Compose is bringing up, by the command that asked for it.
     #[serde(default)]
     pub bring_ups: BTreeMap<CommandId, BringUp>,
+    /// The last order to bring up each deployment, by its whole name: what Compose starts for it is nobody else's start.
+    #[serde(default)]
+    pub orders: BTreeMap<String, Order>,
     /// The starts of engines, and what is brought back after them.
     #[serde(default)]
     pub recoveries: Recoveries,
@@ -131,6 +134,19 @@ pub struct Act {
     /// The body that it made, once that was seen.
     #[serde(default)]
     pub made: Option<Incarnation>,
+}
+
+/// An order to bring up a deployment, for as long as no other follows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// The command that asked for it.
+    pub command: CommandId,
+    /// When.
+    pub at: Wall,
+    /// Who called it off, and when.
+    pub called_off: Option<(String, Wall)>,
+    /// When Compose had ended.
+    pub ended: Option<Wall>,
 }
 
 /// Somebody else was asking a body to end, and it still ran.
@@ -291,7 +307,7 @@ impl State {
                     act.answered = Some(now.tick);
                     let permit = &act.permit;
                     let own = self.own.entry(permit.incarnation.clone()).or_default();
-                    own.take_back(permit.step.action, answer);
+                    own.answered(permit.step.action, answer);
                     let counted = matches!(permit.behalf, Behalf::Incident(_)) && !permit.unhindered;
                     if matches!(answer, Answer::Withheld(_)) {
                         let first = self.recoveries.take_start_back(permit);
@@ -341,14 +357,20 @@ impl State {
                 self.queue.retain(|queued| !is_it(queued));
             }
             Event::BringUpOrdered { order } => {
+                let (command, at) = (order.command.clone(), order.at);
+                let made = Order { command, at, called_off: None, ended: None };
+                self.orders.insert(crate::folders::whole_name(&order.folder), made);
                 self.bring_ups.insert(order.command.clone(), (**order).clone());
             }
-            Event::BringUpCalledOff { order, id, who } => {
-                if let Some(order) = self.bring_ups.get_mut(order) {
-                    order.called_off = Some((id.clone(), who.clone()));
+            Event::BringUpCalledOff { order, who, .. } => {
+                if let Some(order) = self.orders.values_mut().find(|known| known.command == *order) {
+                    order.called_off = Some((who.clone(), now.wall));
                 }
             }
             Event::BroughtUp { id, .. } => {
+                if let Some(order) = self.orders.values_mut().find(|known| known.command == *id) {
+                    order.ended = Some(now.wall);
+                }
                 self.bring_ups.remove(id);
             }
             Event::Frozen { by, because } => {

@@ -27,7 +27,6 @@ impl Engine {
     /// Decides everything that this batch, or the clock, gives reason to.
     pub(crate) fn decide(&mut self) {
         self.plan_recoveries();
-        self.stop_what_was_called_off();
         self.progress_persons_acts();
         let mut touched = std::mem::take(&mut self.touched);
         let mut all = std::mem::take(&mut self.live.all);

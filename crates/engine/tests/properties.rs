@@ -136,9 +136,10 @@ fn look(of: u8) -> impl Strategy<Value = Look> {
                 at,
                 run,
                 started,
-                exit: (!up).then_some(Exit { at: ended, code, oom: code == 137 && failed, error }),
+                exit: (!up).then_some(Exit { at: ended, code, oom: code == 137 && failed, error, start_error: None }),
                 health,
                 health_output: String::new(),
+                check_lacks: None,
                 restarts: u32::from(restarts % 6),
                 manually_stopped,
                 kept: kept.map(|(complete, kept)| Kept {

@@ -7,6 +7,7 @@
 //! No regular expressions: every rule here looks at whole words and at their neighbours ("0 errors", `error=null`,
 //! "tokenizer"), which look-around-free expressions cannot say, and a hand-written scan stays linear on hostile input.
 
+mod complaint;
 mod escape;
 mod redact;
 mod reduce;

@@ -41,11 +41,15 @@ struct Found {
 fn find(text: &str, at: usize) -> Option<Found> {
     let rest = &text[at..];
     let first = rest.bytes().next()?;
+    // `/run/secrets/token: no such file`: a file's name is no key.
+    let in_path = text[..at].ends_with('/');
     let found = match first {
         b'-' => pem(rest).or_else(|| option(rest)),
         b':' => url_password(text, at),
-        b if b.is_ascii_alphanumeric() => known_shape(rest).or_else(|| credentials(rest)).or_else(|| keyed(rest)),
-        b'_' => keyed(rest),
+        b if b.is_ascii_alphanumeric() => {
+            known_shape(rest).or_else(|| credentials(rest)).or_else(|| keyed(rest, in_path))
+        }
+        b'_' => keyed(rest, in_path),
         _ => None,
     }?;
     Some(Found { start: at + found.start, end: at + found.end })
@@ -180,12 +184,12 @@ fn spaces(rest: &str) -> usize {
 }
 
 /// The value of a key that names a secret.
-fn keyed(rest: &str) -> Option<Found> {
+fn keyed(rest: &str, in_path: bool) -> Option<Found> {
     let key_end = rest.find(|c: char| !(is_word(c) || c == '-' || c == '.')).unwrap_or(rest.len());
     let (key, after) = rest.split_at(key_end);
     let kind = kind_of(key)?;
     let link = link(after)?;
-    if !link.binds(kind) {
+    if !link.binds(kind) || in_path && !link.equals {
         return None;
     }
     let start = key_end + link.bytes;
@@ -418,6 +422,7 @@ mod tests {
             ("amqp://u:a/b@mq/ failed", "amqp://u:********@mq/ failed"),
             ("https://abcdefghijklmnopqrstuvwxyz@example.org/x", "https://********@example.org/x"),
             ("key AKIAIOSFODNN7EXAMPLE used", "key ******** used"),
+            ("GET /v1/token=abc123def/x", "GET /v1/token=********"),
             ("aws_secret_access_key = wJalrXUtnFEMI/K7MDENG", "aws_secret_access_key = ********"),
             ("push ghp_abcdefghij0123456789abcdefghij ok", "push ******** ok"),
             ("jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abc-DEF", "jwt ********"),
@@ -451,6 +456,8 @@ mod tests {
             "git clone ssh://git@host/repo",
             "token=null password=${DB_PASSWORD}",
             "sk-learn is not a key; npm_config_cache",
+            "cat: can't open '/run/secrets/token': No such file or directory",
+            "open /etc/shop/password: permission denied",
             "keyboard: primary key violated, foreign key: orders_fk",
             "ключ не найден",
         ] {

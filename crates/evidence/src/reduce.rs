@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use model::incident::{Excerpt, Line};
 
+use crate::complaint::complaint;
 use crate::escape::{escape, escape_bytes};
 use crate::redact::{MASK, redact};
-use crate::telling::{Weight, weigh};
+use crate::telling::{Weight, is_warning, weigh};
 use crate::template::shape;
 
 /// The most lines that an excerpt has.
@@ -116,10 +117,9 @@ impl Reducer {
         let mut lines = self.telling_lines(LINES_MAX - last_words.len());
         lines.extend(last_words);
         lines.sort_by_key(|candidate| candidate.number);
-        let lines = lines
-            .into_iter()
-            .map(|c| Line { text: c.text, times: c.times, telling: c.weight != Weight::None })
-            .collect();
+        let mut lines: Vec<_> = lines.into_iter().map(|candidate| (candidate.weight, said(candidate))).collect();
+        forget_what_it_survived(&mut lines);
+        let lines = lines.into_iter().map(|(_, line)| line).collect();
         Excerpt { lines, read_lines: self.read_lines, cut: self.cut }
     }
 
@@ -253,6 +253,26 @@ impl Reducer {
     }
 }
 
+fn said(candidate: Candidate) -> Line {
+    let Candidate { weight, times, text, .. } = candidate;
+    let complaint = complaint(&text);
+    Line { text, times, telling: weight != Weight::None, complaint }
+}
+
+/// A complaint after which something graver came, which is not understood, was not what it ended by.
+fn forget_what_it_survived(lines: &mut [(Weight, Line)]) {
+    let is_grave = |(weight, line): &(Weight, Line)| *weight == Weight::Grave && line.complaint.is_none();
+    let last_grave = lines.iter().rposition(is_grave).unwrap_or(0);
+    let last_told = lines.iter().rposition(|(_, line)| line.telling && line.complaint.is_none()).unwrap_or(0);
+    for (number, (weight, line)) in lines.iter_mut().enumerate() {
+        let by_graver = number < last_grave && *weight < Weight::Grave;
+        // What was only a warning was survived, if anything at all went wrong after it.
+        if by_graver || number < last_told && is_warning(&line.text) {
+            line.complaint = None;
+        }
+    }
+}
+
 /// A line without the sequences that only colour it or erase its rest: they stand inside of words. All other sequences
 /// are left, to be written out.
 fn without_colours(line: &[u8]) -> Vec<u8> {
@@ -336,6 +356,19 @@ mod tests {
                 ("z", 1, false),
             ],
         );
+    }
+
+    #[test]
+    fn what_a_program_survived_is_not_what_it_ended_by() {
+        let complaints = |log: &str| {
+            let lines = reduce(log.lines().map(str::as_bytes)).lines;
+            lines.into_iter().filter(|line| line.complaint.is_some()).map(|line| line.text).collect::<Vec<_>>()
+        };
+        let refused = "WARN connect ECONNREFUSED db:5432, error, trying again";
+        assert_eq!(complaints(refused), [refused]);
+        assert_eq!(complaints(&format!("{refused}\npanic: index out of range")), [""; 0]);
+        let last = "panic: dial tcp db:5432: connection refused";
+        assert_eq!(complaints(&format!("{refused}\n{last}\ngoroutine 1 [running]:")), [refused, last]);
     }
 
     #[test]

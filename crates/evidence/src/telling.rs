@@ -167,8 +167,11 @@ const GRAVE_PHRASES: [&str; 7] = [
     "double free",
     "unhandled exception",
 ];
-const ERROR_PHRASES: [&str; 15] = [
+const ERROR_PHRASES: [&str; 18] = [
     "not found",
+    "certificate problem",
+    "unknown user",
+    "already exists",
     "no such file",
     "no space left",
     "could not",
@@ -231,6 +234,12 @@ pub(crate) fn weigh(line: &str) -> (Weight, usize) {
         }
     }
     best
+}
+
+/// Whether a line calls itself a warning.
+pub(crate) fn is_warning(line: &str) -> bool {
+    let lower = lowered(line);
+    words(&lower).take(6).any(|(at, word)| matches!(word, "warn" | "warning" | "wrn") && is_mark(&lower, at, word))
 }
 
 /// Lower case letter by letter, so that offsets stay those of the line; a letter that changes its length is left.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::complaint::StartError;
 use crate::resource::ResourceId;
 
 /// The present body of a resource: a container id. Compared for equality only.
@@ -139,6 +140,9 @@ pub struct Look {
     pub health: Health,
     /// What the failing healthcheck printed last; empty if it passes or printed nothing.
     pub health_output: String,
+    /// The command that the failed healthcheck would run, if that is not there or cannot be executed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check_lacks: Option<String>,
     /// Restarts by the engine's own policy since it was made.
     pub restarts: u32,
     /// The engine's private note that somebody stopped or signalled it through the API since its last API or boot start
@@ -192,6 +196,9 @@ pub struct Exit {
     pub oom: bool,
     /// Why a start failed, in the engine's words; empty otherwise.
     pub error: String,
+    /// What that means, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_error: Option<StartError>,
 }
 
 /// The verdict of a healthcheck.

@@ -33,7 +33,4 @@ pub struct BringUp {
     pub at: Wall,
     /// What shall be brought up.
     pub folder: Folder,
-    /// The command by which somebody wants it stopped by now, and who gave that.
-    #[serde(default)]
-    pub called_off: Option<(CommandId, String)>,
 }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::action::{Answer, PermitId, Plan};
 use crate::alert;
+use crate::complaint::Complaint;
 use crate::fact::{Happening, Incarnation, Look};
 use crate::recovery::Restarted;
 use crate::resource::ResourceId;
@@ -317,6 +318,9 @@ pub struct Line {
     pub times: u32,
     /// Whether it tells of an error, rather than being merely the last word.
     pub telling: bool,
+    /// What it complains about, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complaint: Option<Complaint>,
 }
 
 /// One execution of a plan.

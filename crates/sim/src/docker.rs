@@ -53,6 +53,8 @@ pub(crate) struct Container {
     restarts: u32,
     /// `HasBeenManuallyStopped`.
     pub(crate) hbms: bool,
+    /// It was told to reload in this life, which sets the same note.
+    pub(crate) reloaded: bool,
     /// Counts lives, so that what was due in an earlier one is forgotten.
     pub(crate) life: u32,
     pub(crate) starting: Vec<By>,
@@ -245,6 +247,7 @@ impl World<'_> {
             health: Health::Unchecked,
             restarts: 0,
             hbms: false,
+            reloaded: false,
             life: 0,
             starting: Vec::new(),
             asked_meanwhile: Vec::new(),
@@ -271,7 +274,7 @@ impl World<'_> {
         let container = &mut self.docker.containers[key];
         container.run = Run::Exited;
         container.started = Some(started);
-        container.exit = Some(Exit { at, code, oom: false, error: String::new() });
+        container.exit = Some(Exit { at, code, oom: false, error: String::new(), start_error: None });
     }
 
     fn emit(&mut self, key: Key, what: What) {
@@ -305,6 +308,7 @@ impl World<'_> {
             exit: if container.is_up() { None } else { container.exit.clone() },
             health: container.health,
             health_output: if sick { "connection refused".to_owned() } else { String::new() },
+            check_lacks: None,
             restarts: container.restarts,
             manually_stopped: self.reads_flag.then_some(container.hbms),
             kept: None,

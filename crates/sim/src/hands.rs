@@ -232,7 +232,7 @@ impl World<'_> {
             return;
         }
         let telling = self.rng.percent(50);
-        let line = Line { text: "panic: no space left on device".to_owned(), times: 1, telling };
+        let line = Line { text: "panic: no space left on device".to_owned(), times: 1, telling, complaint: None };
         let log = Ok(Excerpt { lines: vec![line], read_lines: 20, cut: false });
         let takes = self.rng.range(5, 60);
         let input = Box::new(Input::Gathered { incident, incarnation, log });

@@ -2,11 +2,11 @@
 
 use model::action::{Action, Pair};
 use model::fact::{Condition, RestartPolicy, Run};
-use model::incident::Phase;
+use model::incident::{Escalation, Phase};
 use model::intent::Wanted;
 use model::message::Kind;
 use model::settings::Mode;
-use model::verdict::Hold;
+use model::verdict::{Hold, Refusal};
 
 use crate::docker::{By, Defect, Svc};
 use crate::truth::Word;
@@ -96,7 +96,12 @@ impl World<'_> {
                     return self.broken("what nobody stopped is not taken for stopped", says);
                 }
                 let opened = down_by.and_then(|permit| self.check.step_of(permit));
-                if !up && !tried && opened == Some((Action::Stop, Pair::Opens)) {
+                // What was excluded meanwhile is told, and is a person's.
+                let excluded = matches!(
+                    phase,
+                    Some(Phase::Escalated { reason: Escalation::Refused(Refusal::Excluded { .. }), .. })
+                );
+                if !up && !tried && !excluded && opened == Some((Action::Stop, Pair::Opens)) {
                     let says = format!("{resource} is down since our own stop");
                     return self.broken("every pair is closed", says);
                 }

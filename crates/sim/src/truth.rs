@@ -239,11 +239,11 @@ impl World<'_> {
             && self.healers.len() == 1
             && self.leader().is_some_and(|healer| !healer.deposed && healer.eyes.watches_for(self.now, 2_000));
         // After a reload nobody can tell from the engine's own note whether somebody is stopping it.
-        let signalled = self.docker.containers[key].hbms;
+        let reloaded = self.docker.containers[key].reloaded;
         // What is excluded is not cared for: how it ended is not written down.
         let excluded = self.settings.excluded_by(&self.services[svc].resource, &self.docker.containers[key].def);
         let truth = &mut self.services[svc].truth;
-        truth.excused |= !watched || signalled || excluded.is_some();
+        truth.excused |= !watched || reloaded || excluded.is_some();
         truth.ended_at = self.now;
     }
 

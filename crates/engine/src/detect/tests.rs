@@ -30,7 +30,8 @@ fn web() -> model::ResourceId {
 }
 
 fn failed(run: Run) -> model::fact::Look {
-    let exit = Exit { at: SourceTime(9), code: 128, oom: false, error: "no such network".to_owned() };
+    let exit =
+        Exit { at: SourceTime(9), code: 128, oom: false, error: "no such network".to_owned(), start_error: None };
     model::fact::Look { exit: Some(exit), ..cases::look(run, 0) }
 }
 

@@ -14,7 +14,7 @@ pub(super) const CAUSE: Cause = Cause {
     judge,
 };
 
-fn judge(case: &Case) -> Option<Finding> {
+pub(super) fn judge(case: &Case) -> Option<Finding> {
     let look = case.look.as_ref();
     let fails = case.happenings.iter().rev().find_map(|happening| match happening.what {
         What::Health(health) => Some(health == Health::Unhealthy),

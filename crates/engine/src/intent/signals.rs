@@ -2,6 +2,7 @@
 //! signal a stop, and one kill after its patience (ENGINE §6: we count, we do not time).
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use model::fact::SourceTime;
 use model::intent::Wanted;
@@ -28,8 +29,37 @@ pub(super) struct Signals {
     pub(super) undecided: bool,
     /// It ended, as an event told.
     pub(super) died: bool,
-    /// Stops of ours that were over before this life began, and explain nothing in it; as of so many starts of ours.
-    pub(super) spent: (u32, u32),
+    /// The last time that somebody had asked it to end when a person spoke since: the kill after that stop's patience is
+    /// still to come, and as old as this.
+    pub(super) overruled: Option<SourceTime>,
+    /// Stops of ours that were over before this life began, and explain nothing in it.
+    pub(super) spent: Option<Spent>,
+}
+
+/// So many of the stops that are counted together in [`Own`] are over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Spent {
+    stops: u32,
+    /// As of so many starts of ours, and of the stops before these: then another count began.
+    starts: u32,
+    before: Option<SourceTime>,
+}
+
+impl Spent {
+    pub(super) fn of(own: &Own) -> Spent {
+        let stops = own.stops.saturating_sub(own.stops_open);
+        Spent { stops, starts: own.starts, before: own.stops_before_closed }
+    }
+}
+
+/// A kill may come so much later than its stop's patience would have it, on a machine that is busy.
+const KILL_LATE: Duration = Duration::from_secs(5);
+
+/// Whether a kill may be the end of the patience of a stop that asked then.
+pub(super) fn ends_patience(kill: SourceTime, ask: SourceTime, around: &Around<'_>) -> bool {
+    let timeout_s = around.body.definition.as_ref().map_or(10, |definition| definition.stop_timeout_s);
+    let latest = u64::try_from(timeout_s).map(|s| Duration::from_secs(s) + KILL_LATE);
+    ask <= kill && !is_early(kill, ask, timeout_s) && latest.is_ok_and(|latest| kill.since(ask) < latest)
 }
 
 /// Somebody else's terminating signal: it counts until the next start.
@@ -45,9 +75,9 @@ pub(super) struct Foreign {
 impl Signals {
     /// How many stops of ours may explain what befell this life at this moment.
     pub(super) fn stops_at(&self, own: &Own, at: SourceTime) -> u32 {
-        let (starts, spent) = self.spent;
-        let stops = own.stops_at(at);
-        if starts == own.starts { stops.saturating_sub(spent) } else { stops }
+        let of_this_count = |spent: &Spent| spent.starts == own.starts && spent.before == own.stops_before_closed;
+        let spent = self.spent.filter(of_this_count).map_or(0, |spent| spent.stops);
+        own.stops_at(at).saturating_sub(spent)
     }
 
     /// It was asked to end by an engine that shuts down. That asks once: who asks again was a person, be it the first time
@@ -69,6 +99,7 @@ impl Signals {
     }
 
     pub(super) fn forget_asks(&mut self) {
+        self.overruled = self.last_at().max(self.overruled);
         self.asks.clear();
         self.kills.clear();
         self.stops.clear();
@@ -90,7 +121,9 @@ impl Signals {
     /// Whether a stop of ours explains this signal: one stop signal a stop, and one kill after its timeout.
     pub(super) fn explained(&mut self, signal: u8, at: SourceTime, around: &Around<'_>) -> bool {
         let Some(own) = around.own else { return false };
-        let ours = usize_of(self.stops_at(own, at));
+        // The kill after a stop's patience is as much ours as its first signal was, whatever became of the order since.
+        let asked = self.asks.first().copied().filter(|ask| signal == SIGKILL && ends_patience(at, *ask, around));
+        let ours = usize_of(self.stops_at(own, asked.unwrap_or(at)));
         if ours == 0 {
             return false;
         }

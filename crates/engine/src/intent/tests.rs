@@ -159,7 +159,8 @@ impl Told {
         let mut look = cases::look(self.run, 0);
         look.at = source(self.at);
         look.started = Some(source(self.started));
-        look.exit = exit.map(|(at, code)| Exit { at: source(at), code, oom: false, error: String::new() });
+        look.exit =
+            exit.map(|(at, code)| Exit { at: source(at), code, oom: false, error: String::new(), start_error: None });
         look.health = Health::Unchecked;
         (look.manually_stopped, look.kept) = (flag, kept);
         self.fact(Fact::Looked(Box::new(look)));
@@ -440,7 +441,7 @@ fn the_policys_start_soon_after_a_restart_of_ours_is_not_somebodys() {
     definition.restart_policy = model::fact::RestartPolicy::UnlessStopped;
     look.definition = Arc::new(definition);
     (look.at, look.started) = (source(told.at), Some(source(told.started)));
-    look.exit = Some(Exit { at: source(told.at), code: 143, oom: false, error: String::new() });
+    look.exit = Some(Exit { at: source(told.at), code: 143, oom: false, error: String::new(), start_error: None });
     told.fact(Fact::Looked(Box::new(look)));
     told.happens(&It::SettledDown);
     told.happens(&OurStart);
@@ -460,7 +461,7 @@ fn a_look_of_an_earlier_life_does_not_make_a_start_the_policys() {
     told.happens(&D(3));
     let mut look = cases::look(Run::Restarting, 0);
     (look.at, look.started) = (source(told.at), Some(source(told.started)));
-    look.exit = Some(Exit { at: source(told.at), code: 3, oom: false, error: String::new() });
+    look.exit = Some(Exit { at: source(told.at), code: 3, oom: false, error: String::new(), start_error: None });
     told.fact(Fact::Looked(Box::new(look)));
     // The policy starts it; no look tells. Then somebody restarts it.
     for it in [Start, K(15), Open, D(143), S, Start] {

@@ -47,6 +47,9 @@ pub struct Own {
     pub stops_open: u32,
     /// The last stop is over as of this moment: what comes later is somebody else's.
     pub stops_closed: Option<SourceTime>,
+    /// The engine has said of the last of them that it did that.
+    #[serde(default)]
+    pub stop_done: bool,
     /// The stops of the life before the last start that was ordered: their events may arrive after that order.
     #[serde(default)]
     pub stops_before: u32,
@@ -56,14 +59,14 @@ pub struct Own {
 }
 
 impl Own {
-    /// Another process begins: a start of ours that is found later is still ours, and so is the stop of a pair that is
-    /// not closed yet; every other stop is the past, and explains nothing any more.
+    /// Another process begins: a start of ours that is found later is still ours, and so are a stop that is over, as far as
+    /// it reaches, and that of a pair that is not closed yet; every other one explains nothing any more.
     pub(super) fn begin_anew(&mut self, pair_is_open: bool) {
-        self.stops_before = 0;
-        self.stops_before_closed = None;
-        if !pair_is_open {
+        if self.stops_before_closed.is_none() {
+            self.stops_before = 0;
+        }
+        if !pair_is_open && self.stops_closed.is_none() {
             self.stops = 0;
-            self.stops_closed = None;
         }
     }
 
@@ -84,6 +87,7 @@ impl Own {
                 self.stops_closed = None;
             }
             Action::Stop | Action::Recreate => {
+                self.stop_done = false;
                 if self.stops_closed.is_some() {
                     // Those before are over, and explain nothing of what this one does.
                     (self.stops_before, self.stops_before_closed) = (self.stops, self.stops_closed);
@@ -117,13 +121,14 @@ impl Own {
         self.made && self.starts_come.0 == 0
     }
 
-    /// An order that was surely not carried out explains nothing.
-    pub(super) fn take_back(&mut self, action: Action, answer: &Answer) {
+    /// An answer came. An order that was surely not carried out explains nothing.
+    pub(super) fn answered(&mut self, action: Action, answer: &Answer) {
         let surely_not = match answer {
             Answer::AlreadySo | Answer::Withheld(_) => true,
             // A start that failed may have emitted a `start`, a stop that failed may have sent its signal.
             Answer::Done | Answer::Failed(_) | Answer::Unknown(_) => false,
         };
+        self.stop_done |= action == Action::Stop && *answer == Answer::Done;
         match action {
             _ if !surely_not => {}
             Action::Start => {

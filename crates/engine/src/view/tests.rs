@@ -73,6 +73,7 @@ fn looked(ms: u64, run: Run, started_ms: u64, exit: Option<Exit>) -> Input {
         exit,
         health: Health::Unchecked,
         health_output: String::new(),
+        check_lacks: None,
         restarts: 0,
         manually_stopped: Some(false),
         kept: None,
@@ -114,7 +115,7 @@ impl Seen {
 }
 
 fn ended(ms: u64, code: i32) -> Option<Exit> {
-    Some(Exit { at: source_at(ms), code, oom: false, error: String::new() })
+    Some(Exit { at: source_at(ms), code, oom: false, error: String::new(), start_error: None })
 }
 
 #[test]

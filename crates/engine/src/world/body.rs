@@ -258,7 +258,8 @@ impl Body {
                 self.end_seen = self.watched_since == Some(generation);
                 if !covered {
                     let oom = self.happenings.iter().any(|h| h.what == What::OutOfMemory);
-                    self.exit = Some(Exit { at: happening.at, code: *code, oom, error: String::new() });
+                    self.exit =
+                        Some(Exit { at: happening.at, code: *code, oom, error: String::new(), start_error: None });
                     self.run = Run::Exited;
                 }
             }

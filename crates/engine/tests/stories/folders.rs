@@ -153,72 +153,110 @@ fn what_is_stopped_while_compose_is_at_it_stays_stopped() {
     }
 }
 
+fn stop(words: &str) -> Ask {
+    Ask::Stop(words.to_owned())
+}
+
+fn is_stopped(story: &mut Story, name: &str) -> bool {
+    (story.wanted(name), story.is_running(name)) == (Some(Wanted::Stopped), false)
+}
+
 #[test]
-fn a_stop_of_what_compose_brings_up_ends_that_and_stops_what_is_there_by_then() {
+fn a_stop_of_what_compose_brings_up_ends_that_and_stops_what_there_is_and_what_comes_late() {
     for made in [&[][..], &["wiki/app"], &["wiki/app", "wiki/db"]] {
         let mut story = wiki();
         story.says("ann", start("wiki")).after(1.0);
         for name in made {
             story.runs(name);
         }
-        story.relists().after(5.0);
-        story.says("bob", Ask::Stop("wiki".to_owned())).says("bob", Ask::Stop("wiki".to_owned())).after(0.1);
+        story.relists().after(5.0).says("bob", stop("wiki")).after(0.1);
         assert_eq!(story.call_offs, [story.bring_ups[0].command.clone()], "{made:?}:\n{story}");
-        assert!(story.to_string().contains("bob has called it off already"), "{made:?}:\n{story}");
+        // The word counts at once, whatever becomes of Compose.
+        assert!(made.iter().all(|name| story.wanted(name) == Some(Wanted::Stopped)), "{made:?}:\n{story}");
         ends(&mut story, Err("called off".to_owned()));
-        // What the engine was at just then is done all the same.
-        story.after(0.5).runs("wiki/late").relists().after(5.0);
         assert!(story.to_string().contains("wiki was not brought up: bob has called it off"), "{made:?}:\n{story}");
-        story.after_minutes(10.0);
+        // What the engine was at just then is done all the same.
+        story.after(4.0).made("wiki/late").docker_start("wiki/late").relists().after_minutes(10.0);
         for name in made.iter().chain(&["wiki/late"]) {
-            assert_eq!(
-                (story.wanted(name), story.is_running(name)),
-                (Some(Wanted::Stopped), false),
-                "{name}:\n{story}"
-            );
+            assert!(is_stopped(&mut story, name), "{made:?} {name}:\n{story}");
         }
+        assert!(story.to_string().contains("wiki is not brought up any further"), "{made:?}:\n{story}");
+        // It may be asked for again, and then it is what was said last that counts.
+        story.says("ann", start("wiki")).after_minutes(5.0);
+        assert!(story.is_running("wiki/late"), "{made:?}:\n{story}");
+    }
+}
+
+#[test]
+fn whoever_speaks_after_a_bring_up_was_called_off_has_the_last_word() {
+    // To healer, a second later; and at the engine, once nothing can come of Compose any more.
+    for by_healer in [true, false] {
+        let mut story = wiki();
+        story.says("ann", start("wiki")).after(1.0);
+        story.runs("wiki/app").relists().after(5.0).says("bob", stop("wiki")).after(1.0);
+        if by_healer {
+            story.says("ann", start("wiki"));
+            ends(&mut story, Err("called off".to_owned()));
+        } else {
+            ends(&mut story, Err("called off".to_owned()));
+            story.after(120.0).docker_start("wiki/app");
+        }
+        story.after_minutes(10.0);
+        assert!(story.is_running("wiki/app"), "by healer: {by_healer}\n{story}");
+        assert_eq!(story.wanted("wiki/app"), Some(Wanted::Running), "by healer: {by_healer}\n{story}");
     }
 }
 
 #[test]
 fn what_was_called_off_stays_so_when_healer_ends_or_its_journal_fails_meanwhile() {
-    let mut story = wiki();
-    story.says("ann", start("wiki")).after(1.0);
-    story.runs("wiki/app").relists().after(5.0);
-    (story.appends_fail, story.fail_though_written) = (1, true);
-    story.says("bob", Ask::Stop("wiki".to_owned())).after(0.1);
-    assert!(!story.call_offs.is_empty(), "{story}");
-    story.is_killed().runs("wiki/db").process_starts().connects().after_minutes(10.0);
-    for name in ["wiki/app", "wiki/db"] {
-        assert_eq!((story.wanted(name), story.is_running(name)), (Some(Wanted::Stopped), false), "{name}:\n{story}");
-    }
-    assert_eq!((story.count("brought_up"), story.bring_ups.len()), (1, 1), "{story}");
-}
-
-#[test]
-fn what_was_called_off_is_stopped_also_where_that_cannot_be_written_down_at_first() {
     for written in [false, true] {
         let mut story = wiki();
         story.says("ann", start("wiki")).after(1.0);
         story.runs("wiki/app").relists().after(5.0);
-        story.says("bob", Ask::Stop("wiki".to_owned())).after(0.1);
-        ends(&mut story, Err("called off".to_owned()));
-        story.after(2.0);
         (story.appends_fail, story.fail_though_written) = (1, written);
-        story.after_minutes(10.0);
-        let stopped = (story.wanted("wiki/app"), story.is_running("wiki/app"));
-        assert_eq!(stopped, (Some(Wanted::Stopped), false), "written: {written}\n{story}");
-        assert_eq!(story.count("brought_up"), 1, "written: {written}\n{story}");
+        story.says("bob", stop("wiki")).after(0.1);
+        assert!(!story.call_offs.is_empty(), "{story}");
+        story.is_killed().made("wiki/db").docker_start("wiki/db").process_starts().connects().after_minutes(10.0);
+        assert!(is_stopped(&mut story, "wiki/app") && is_stopped(&mut story, "wiki/db"), "{story}");
+        assert_eq!((story.count("brought_up"), story.bring_ups.len()), (1, 1), "{story}");
     }
+}
+
+#[test]
+fn what_people_start_long_after_healer_died_with_a_call_off_is_theirs() {
+    let mut story = wiki();
+    story.says("ann", start("wiki")).after(1.0).says("bob", stop("wiki")).after(0.1);
+    story
+        .is_killed()
+        .after_minutes(60.0)
+        .made("wiki/app")
+        .docker_start("wiki/app")
+        .process_starts()
+        .connects()
+        .after_minutes(10.0);
+    assert!(story.is_running("wiki/app"), "{story}");
+    assert_eq!(story.wanted("wiki/app"), Some(Wanted::Running), "{story}");
+}
+
+#[test]
+fn a_service_that_is_stopped_before_compose_has_started_it_stays_stopped() {
+    let mut story = wiki();
+    story.says("ann", start("wiki")).after(1.0);
+    story.runs("wiki/db").made("wiki/app").relists().after(5.0);
+    story.says("bob", stop("wiki/app")).after(2.0);
+    story.docker_start("wiki/app").after(1.0);
+    ends(&mut story, Ok(()));
+    story.after_minutes(10.0);
+    assert!(is_stopped(&mut story, "wiki/app"), "{story}");
+    assert!(story.is_running("wiki/db"), "{story}");
 }
 
 #[test]
 fn nothing_made_is_nothing_stopped() {
     let mut story = wiki();
-    story.says("ann", start("wiki")).after(1.0).says("bob", Ask::Stop("wiki".to_owned())).after(0.1);
+    story.says("ann", start("wiki")).after(1.0).says("bob", stop("wiki")).after(0.1);
+    assert!(story.to_string().contains("wiki is not brought up any further"), "{story}");
     ends(&mut story, Err("called off".to_owned()));
-    story.after(5.0);
-    assert!(story.to_string().contains("wiki is not brought up: called off before anything of it was made"), "{story}");
     story.says("ann", start("wiki")).after(1.0);
     assert_eq!(story.bring_ups.len(), 2, "it may be asked for again:\n{story}");
 }

@@ -572,7 +572,8 @@ impl Story {
 
     fn gather(&mut self, incident: IncidentId, incarnation: Incarnation) {
         let Some(container) = self.by_id(&incarnation) else { return };
-        let line = |text: &&str| Line { text: (*text).to_owned(), times: 1, telling: text.contains("error") };
+        let line =
+            |text: &&str| Line { text: (*text).to_owned(), times: 1, telling: text.contains("error"), complaint: None };
         let lines: Vec<Line> = container.log.iter().map(line).collect();
         let read_lines = lines.len() as u64;
         let log = Ok(Excerpt { lines, read_lines, cut: false });

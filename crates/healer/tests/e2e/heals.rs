@@ -36,7 +36,7 @@ fn a_crash_by_its_own_error_comes_back_and_is_told_once_with_the_telling_log_lin
     wait_for("the recorder has seen both starts", SOON, || (rig.starts(&after) == 2).then_some(()));
 
     let why = told(&rig.healer.why(&rig.short("web")));
-    assert!(why.contains("cannot open ledger: permission denied"), "{why}");
+    assert!(why.contains("cannot open ledger: checksum does not match"), "{why}");
     assert!(why.contains("exit 3") || why.contains("code 3") || why.contains("exited 3"), "{why}");
     let of_incident = told(&rig.healer.why(&incident.id.to_string()));
     assert!(of_incident.contains("cannot open ledger"), "{of_incident}");

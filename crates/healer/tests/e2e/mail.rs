@@ -64,17 +64,20 @@ impl Mail {
         format!("  mail: {{type: email, server: \"{server}\", from: healer@example.org, to: [ops@example.org]}}\n")
     }
 
-    /// The subjects of all mails that were delivered, as a person sees them: one that healer sent again, since it was killed
-    /// before it could note that the server had taken it, bears the same `Message-ID` and counts once.
-    pub(crate) fn subjects(&self) -> Vec<String> {
-        let Ok(found) = fs::read_dir(self.folder.path().join("mail/ops/new")) else { return Vec::new() };
+    /// The subjects of all mails that were delivered, and how many of those came again: healer sends again what it was
+    /// killed over before it could note that the server had taken it, and then it bears the same `Message-ID`.
+    pub(crate) fn subjects(&self) -> (Vec<String>, usize) {
+        let Ok(found) = fs::read_dir(self.folder.path().join("mail/ops/new")) else { return (Vec::new(), 0) };
         let text = |path: PathBuf| fs::read_to_string(path).expect("a mail can be read");
-        let mails: BTreeMap<String, String> = found
-            .flatten()
-            .map(|entry| text(entry.path()))
-            .map(|mail| (header(&mail, "Message-ID"), header(&mail, "Subject")))
-            .collect();
-        mails.into_values().collect()
+        let (mut mails, mut again) = (BTreeMap::<String, String>::new(), 0);
+        for mail in found.flatten().map(|entry| text(entry.path())) {
+            let subject = header(&mail, "Subject");
+            if let Some(before) = mails.insert(header(&mail, "Message-ID"), subject.clone()) {
+                assert_eq!(before, subject, "one id, one mail");
+                again += 1;
+            }
+        }
+        (mails.into_values().collect(), again)
     }
 }
 

@@ -26,7 +26,7 @@ static ALONE: Mutex<()> = Mutex::new(());
 /// A service that runs until it is told to fail, and a healthy one once started again. What it is told, it finds as
 /// files in `/t`, which is the folder `t` beside the Compose file.
 pub(crate) const WEB: &str = "trap 'exit 0' TERM; echo listening on 8080; touch /ok; while sleep 0.1; do \
-    [ -f /t/CRASH ] && { rm /t/CRASH; echo 'fatal: cannot open ledger: permission denied'; exit 3; }; \
+    [ -f /t/CRASH ] && { rm /t/CRASH; echo 'fatal: cannot open ledger: checksum does not match'; exit 3; }; \
     [ -f /t/OOM ] && { rm /t/OOM; exec tail /dev/zero; }; \
     [ -f /t/SICK ] && { rm /t/SICK; rm -f /ok; }; \
     [ -f /t/BROKEN ] && { echo 'fatal: schema version 7 is newer than 6'; exit 4; }; done";

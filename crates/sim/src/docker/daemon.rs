@@ -91,7 +91,8 @@ impl World<'_> {
             container.run = Run::Exited;
             container.life += 1;
             container.stops.clear();
-            container.exit = Some(Exit { at: SourceTime(0), code: 255, oom: false, error: String::new() });
+            container.exit =
+                Some(Exit { at: SourceTime(0), code: 255, oom: false, error: String::new(), start_error: None });
             container.well_since = None;
             self.note_end(key);
         }

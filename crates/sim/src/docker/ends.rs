@@ -126,7 +126,7 @@ impl World<'_> {
     pub(crate) fn docker_hup(&mut self, key: Key) {
         let container = &mut self.docker.containers[key];
         if !container.gone && container.run == Run::Running {
-            container.hbms = true;
+            (container.hbms, container.reloaded) = (true, true);
             self.emit(key, What::Signalled { signal: HUP, terminating: false });
         }
     }
@@ -154,6 +154,10 @@ impl World<'_> {
         if container.gone || container.life != life || !container.is_up() {
             return;
         }
+        // What is frozen does nothing by itself.
+        if container.run == Run::Paused && code != 137 {
+            return self.after(5_000, Ev::Dies { key, life, code, oom });
+        }
         if oom {
             self.emit(key, What::OutOfMemory);
         }
@@ -163,7 +167,7 @@ impl World<'_> {
         let (up, shutting) = (self.docker.up, self.docker.shutting);
         let container = &mut self.docker.containers[key];
         container.run = Run::Exited;
-        container.exit = Some(Exit { at, code, oom, error: String::new() });
+        container.exit = Some(Exit { at, code, oom, error: String::new(), start_error: None });
         container.well_since = None;
         container.start_tried = false;
         let stops = std::mem::take(&mut container.stops);

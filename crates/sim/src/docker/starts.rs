@@ -72,7 +72,7 @@ impl World<'_> {
             Some(exit) => (exit.at, code),
             None => (at, code),
         };
-        container.exit = Some(Exit { at, code, oom: false, error: error.to_owned() });
+        container.exit = Some(Exit { at, code, oom: false, error: error.to_owned(), start_error: None });
     }
 
     pub(super) fn why_unstartable(&self, key: Key) -> Option<(i32, &'static str)> {
@@ -106,6 +106,7 @@ impl World<'_> {
         container.started = Some(at);
         container.restarts = 0;
         container.life += 1;
+        container.reloaded = container.hbms;
         container.health = if checked { Health::Starting } else { Health::Unchecked };
         container.exit = None;
         container.stops.clear();

@@ -100,7 +100,7 @@ pub(crate) fn diagnosis() -> Diagnosis {
 
 pub(crate) fn case() -> Case {
     let happened = |at, what| Happening { at: SourceTime(at), what };
-    let line = |text: &str, telling| Line { text: text.to_owned(), times: 1, telling };
+    let line = |text: &str, telling| Line { text: text.to_owned(), times: 1, telling, complaint: None };
     Case {
         alerts: vec![Name::ServiceDown],
         incarnation: Incarnation("4b1c0a7d2e9f4b1c0a7d2e9f4b1c0a7d2e9f4b1c0a7d2e9f4b1c0a7d2e9f0000".into()),

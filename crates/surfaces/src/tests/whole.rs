@@ -60,6 +60,7 @@ pub(super) fn looked_at(resource: ResourceId, run: Run, exit: Option<Exit>) -> I
         exit,
         health: Health::Unchecked,
         health_output: String::new(),
+        check_lacks: None,
         restarts: 0,
         manually_stopped: Some(false),
         kept: None,
@@ -139,7 +140,7 @@ async fn a_crash_is_told_by_every_route_and_a_freeze_carries_its_author() {
     let status = until(&client, "/api/v1/status", |status: &Status| status.frozen.is_some()).await;
     assert_eq!(status.frozen.unwrap().because, "a test");
 
-    let exit = Exit { at: SourceTime(15), code: 1, oom: false, error: String::new() };
+    let exit = Exit { at: SourceTime(15), code: 1, oom: false, error: String::new(), start_error: None };
     handle.tell(looked(Run::Exited, Some(exit)));
     let alerts = until(&client, "/api/v1/alerts", |alerts: &Value| alerts["total"] == 1).await;
     assert_eq!(

@@ -52,7 +52,7 @@ impl Story {
         let at = SourceTime(self.source_now().0 - 60_000_000_000);
         let container = self.container(name);
         container.run = Run::Exited;
-        container.exit = Some(Exit { at, code, oom: false, error: String::new() });
+        container.exit = Some(Exit { at, code, oom: false, error: String::new(), start_error: None });
         self
     }
 
@@ -164,7 +164,7 @@ impl Story {
         let at = self.source_now();
         let container = self.container(name);
         container.unstartable = Some(error);
-        container.exit = Some(Exit { at, code: 128, oom: false, error: error.to_owned() });
+        container.exit = Some(Exit { at, code: 128, oom: false, error: error.to_owned(), start_error: None });
         self.is_looked_at(name)
     }
 
@@ -250,7 +250,7 @@ impl Story {
     /// Its process dies while containerd is silent: the engine goes on to call it running.
     pub(crate) fn dies_untold(&mut self, name: &str, code: i32) -> &mut Story {
         let at = self.source_now();
-        self.container(name).untold = Some(Exit { at, code, oom: false, error: String::new() });
+        self.container(name).untold = Some(Exit { at, code, oom: false, error: String::new(), start_error: None });
         self
     }
 

@@ -85,7 +85,7 @@ impl Story {
             (Action::Start, Some(error)) => {
                 let at = self.source_now();
                 let container = self.by_id(&id).unwrap();
-                container.exit = Some(Exit { at, code: 128, oom: false, error: error.to_owned() });
+                container.exit = Some(Exit { at, code: 128, oom: false, error: error.to_owned(), start_error: None });
                 self.answers(Some(permit.id), Answer::Failed(error.to_owned()));
             }
             (Action::Stop, _) => {
@@ -173,7 +173,7 @@ impl Story {
         let at = self.source_now();
         let container = self.by_id(id).unwrap();
         container.run = Run::Exited;
-        container.exit = Some(Exit { at, code, oom, error: String::new() });
+        container.exit = Some(Exit { at, code, oom, error: String::new(), start_error: None });
         self.event(id, What::Died { code });
     }
 
@@ -206,6 +206,7 @@ impl Story {
             exit: container.exit.clone().filter(|_| !up),
             health: container.health,
             health_output: String::new(),
+            check_lacks: None,
             restarts: container.restarts,
             manually_stopped: reads_flag.then_some(container.flag),
             kept: None,

@@ -33,7 +33,7 @@ impl Story {
                 let now = self.source_now();
                 let container = &mut self.containers[at];
                 (container.run, container.life) = (Run::Exited, container.life + 1);
-                container.exit = Some(Exit { at: now, code, oom: false, error: String::new() });
+                container.exit = Some(Exit { at: now, code, oom: false, error: String::new(), start_error: None });
                 if container.health != Health::Unchecked {
                     container.health = Health::Starting;
                 }

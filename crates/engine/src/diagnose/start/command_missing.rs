@@ -1,0 +1,20 @@
+//! Its command is not in its image.
+
+use model::complaint::{Complaint, StartError};
+use model::incident::Mend;
+
+use super::super::Cause;
+use super::super::said::says;
+use super::failed_by;
+
+pub(crate) const CAUSE: Cause = Cause {
+    name: "command_missing",
+    issue_type: "service_down",
+    manual: "Proved by: the engine's own error for the last start. Refuted by: a process that ran. Mended \
+             by: a person: the same start would fail the same way.",
+    judge: |case| {
+        let by_engine = failed_by(case, |error| matches!(error, StartError::CommandNotFound { .. }), Mend::Person);
+        by_engine
+            .or_else(|| says(case, |complaint| matches!(complaint, Complaint::CommandMissing { .. }), Mend::Person))
+    },
+};

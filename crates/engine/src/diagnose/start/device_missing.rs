@@ -1,0 +1,15 @@
+//! A device of the host is not there.
+
+use model::complaint::StartError;
+use model::incident::Mend;
+
+use super::super::Cause;
+use super::failed_by;
+
+pub(crate) const CAUSE: Cause = Cause {
+    name: "device_missing",
+    issue_type: "service_down",
+    manual: "Proved by: the engine's own error for the last start. Refuted by: a process that ran. Mended \
+             by: a start within budget, since a device may be plugged in again.",
+    judge: |case| failed_by(case, |error| matches!(error, StartError::DeviceMissing { .. }), Mend::Start),
+};
