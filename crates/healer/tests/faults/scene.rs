@@ -1,0 +1,150 @@
+//! A fault being played: its deployment on the engine, and what can be done to it.
+
+use std::fs;
+use std::os::unix::fs::chown;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use model::fact::Run;
+use model::view::Resource;
+
+use crate::docker::{Container, kill_from_the_host, succeed};
+use crate::fault::{End, Fault, Make};
+use crate::rig::{Rig, SOON, until, wait_for};
+
+/// So long it may take until healer has come to its end with a fault.
+const ENDS_WITHIN: Duration = Duration::from_secs(60);
+/// What is to be left alone is watched for so long.
+const LEFT_FOR: Duration = Duration::from_secs(8);
+/// The host's programs and what they need, beside the folder of the fault.
+const HOST: &str = r#"["/usr:/usr:ro", "/bin:/bin:ro", "/lib:/lib:ro", "/lib64:/lib64:ro", "./d:/d"]"#;
+/// Whose folder it is: a program that refuses to run as root runs as this one.
+const NOBODY: u32 = 65_534;
+
+/// One fault on the engine.
+pub(crate) struct Scene<'a> {
+    pub(crate) rig: &'a Rig,
+    fault: &'a Fault,
+}
+
+impl<'a> Scene<'a> {
+    pub(crate) fn of(rig: &'a Rig, fault: &'a Fault) -> Scene<'a> {
+        Scene { rig, fault }
+    }
+
+    /// Brings it up, lets the fault happen, and waits until healer has come to an end with it.
+    pub(crate) fn play(&self) {
+        let folder = self.folder();
+        fs::create_dir_all(folder.join("d")).expect("the folder is ours");
+        for (name, text) in self.fault.files {
+            fs::write(folder.join("d").join(name), text).expect("the folder is ours");
+        }
+        self.write_compose(self.fault.compose);
+        match self.fault.make {
+            Make::Up => {
+                self.compose(&["up", "-d"]);
+            }
+            Make::Then(befalls) => {
+                self.compose(&["up", "-d"]);
+                self.wait_until_seen();
+                befalls(self);
+            }
+            Make::Instead(befalls) => befalls(self),
+        }
+        self.wait_for_its_end();
+        println!("{:<24} played", self.fault.name);
+        // What is played shall take no part in what comes.
+        self.compose(&["down", "--timeout", "0"]);
+    }
+
+    /// Waits until healer has seen all of it run.
+    pub(crate) fn wait_until_seen(&self) {
+        let runs = |resource: &&Resource| resource.run == Some(Run::Running) && resource.intent.is_some();
+        wait_for(&format!("{} is seen to run", self.short()), SOON, || {
+            let deployments = self.rig.healer.status().deployments;
+            let ours = deployments.iter().filter(|one| one.name == self.fault.name);
+            let resources: Vec<&Resource> = ours.flat_map(|one| &one.resources).collect();
+            (!resources.is_empty() && resources.iter().all(runs)).then_some(())
+        });
+    }
+
+    fn wait_for_its_end(&self) {
+        if self.fault.end == End::Left {
+            return std::thread::sleep(LEFT_FOR); // that nothing is done shows in time alone
+        }
+        let short = self.short();
+        until(ENDS_WITHIN, || {
+            let incidents = self.rig.healer.incidents();
+            let ours = incidents.iter().filter(|incident| incident.short == short);
+            let over = ours.max_by_key(|incident| incident.id.number).is_some_and(|incident| {
+                let asks = matches!(incident.phase.as_str(), "escalated" | "awaiting_approval");
+                let in_vain = incident.attempts > 0 && matches!(incident.phase.as_str(), "held" | "planning");
+                match self.fault.end {
+                    End::Healed | End::Left => incident.phase == "resolved" || asks,
+                    End::Person => asks || incident.phase == "resolved" || incident.attempts > 0,
+                    End::InVain => asks || incident.phase == "resolved" || in_vain,
+                }
+            });
+            over.then_some(())
+        });
+    }
+
+    /// What a person calls the service that falls ill.
+    pub(crate) fn short(&self) -> String {
+        format!("{}/{}", self.fault.name, self.fault.of)
+    }
+
+    /// The deployment's folder.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.rig.path().join(self.fault.name)
+    }
+
+    /// Writes the deployment's Compose file anew.
+    pub(crate) fn write_compose(&self, text: &str) {
+        fs::write(self.folder().join("docker-compose.yml"), text.replace("$HOST", HOST)).expect("the folder is ours");
+    }
+
+    /// Compose on the deployment. It may fail: that is a fault's business.
+    pub(crate) fn compose(&self, arguments: &[&str]) -> bool {
+        self.rig.engine.compose(&self.folder(), self.fault.name, arguments).status.success()
+    }
+
+    /// The container of a service of the deployment.
+    pub(crate) fn container(&self, service: &str) -> Container {
+        let found = self.rig.engine.container(self.fault.name, service);
+        found.unwrap_or_else(|| panic!("{}/{service} is not there", self.fault.name))
+    }
+
+    /// `docker …`, which must succeed.
+    pub(crate) fn docker(&self, arguments: &[&str]) -> String {
+        self.rig.engine.docker(arguments)
+    }
+
+    /// A person tries to start a container of the deployment; whether they can is a fault's business.
+    pub(crate) fn try_to_start(&self, service: &str) {
+        let id = self.container(service).id;
+        let _ = self.rig.engine.command("docker").args(["start", &id]).output().expect("docker can be run");
+    }
+
+    /// Makes the file `now` in the folder `d`, for which a program may wait.
+    pub(crate) fn tell_now(&self) {
+        fs::write(self.folder().join("d/now"), "").expect("the folder is ours");
+    }
+
+    /// Ends the main process of a service by a signal from the host, past the engine.
+    pub(crate) fn signal_from_the_host(&self, service: &str, signal: &str) {
+        let pid = self.container(service).pid;
+        if signal == "KILL" {
+            return kill_from_the_host(pid);
+        }
+        let script = format!("kill -s {signal} {pid} 2>/dev/null || sudo -n kill -s {signal} {pid}");
+        succeed(Command::new("sh").args(["-c", &script]));
+    }
+
+    /// Gives a path of the folder `d` to the user that stands for nobody.
+    pub(crate) fn give_to_nobody(&self, path: &str) {
+        let given = self.folder().join("d").join(path);
+        chown(&given, Some(NOBODY), Some(NOBODY)).expect("root may give it away");
+    }
+}
