@@ -231,7 +231,10 @@ impl Engine {
                 // Unless healer has put that one in its place, and nobody else.
                 let ours = self.state.own.get(&seen.incarnation).is_some_and(|own| own.replaced);
                 let another_runs = another.is_some_and(|(_, body)| body.is_up()) && !ours;
-                if wanted != Wanted::Running && another_runs || wanted == Wanted::Unknown && another.is_some() {
+                // Nor is what was not known of another's end known by what this one's end shows.
+                let up = self.world.body_of(&seen.resource, &seen.incarnation).is_some_and(Body::is_up);
+                let of_its_end = by == Author::Evidence && !up;
+                if wanted != Wanted::Running && another_runs || of_its_end && another.is_some() {
                     return;
                 }
                 let guess = self.faults.first_sight_guessed && by == Author::FirstSight;

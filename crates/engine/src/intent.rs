@@ -304,7 +304,9 @@ impl Watch {
             }
             What::Stopped => {
                 signals.stops.insert(event.at);
-                let ours = around.own.map_or(0, |own| signals.stops_at(own, event.at));
+                // It is as much ours as the signal was that it comes after.
+                let asked = signals.asks.first().copied().unwrap_or(event.at);
+                let ours = around.own.map_or(0, |own| signals.stops_at(own, asked));
                 if signals.stops.len() > usize_of(ours) && signals.foreign.is_none() && !around.source.closing {
                     // A stop without a signal: it was waiting to be restarted, or two stops overlapped.
                     let api_open = signals.open_after >= Some(event.at);

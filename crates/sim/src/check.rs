@@ -178,6 +178,11 @@ impl Check {
     }
 
     /// What a permit allowed.
+    /// In which epoch a permit was given.
+    pub(crate) fn epoch_of(&self, permit: PermitId) -> Option<u64> {
+        self.permits.get(&permit).map(|given| given.permit.epoch)
+    }
+
     pub(crate) fn step_of(&self, permit: PermitId) -> Option<(Action, Pair)> {
         self.permits.get(&permit).map(|given| (given.permit.step.action, given.permit.step.pair))
     }

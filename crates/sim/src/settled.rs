@@ -1,6 +1,6 @@
 //! Liveness: after hours of calm everything has settled.
 
-use model::action::{Action, Pair};
+use model::action::{Action, Pair, PermitId};
 use model::fact::{Condition, RestartPolicy, Run};
 use model::incident::{Escalation, Phase};
 use model::intent::Wanted;
@@ -91,6 +91,10 @@ impl World<'_> {
                 if truth.excused || !cared_for || ended_well || service.is_job || svc >= 6 || truth.in_hand {
                     return;
                 }
+                // What a healer that is no more had stopped is asked about, where nothing is left that tells who did.
+                if wanted == Some(Wanted::Unknown) && down_by.is_some_and(|permit| self.was_ordered_before(permit)) {
+                    return;
+                }
                 if wanted != Some(Wanted::Running) {
                     let says = format!("{resource} shall run, and the ledger says {wanted:?}");
                     return self.broken("what nobody stopped is not taken for stopped", says);
@@ -120,6 +124,12 @@ impl World<'_> {
             }
             Word::Never | Word::Unclear => {}
         }
+    }
+
+    /// Whether another process than the one that leads now gave this order.
+    fn was_ordered_before(&self, permit: PermitId) -> bool {
+        let epoch = self.leader().map(|healer| healer.epoch);
+        self.check.epoch_of(permit).is_some_and(|ordered| Some(ordered) != epoch)
     }
 
     /// Whether the healer would mend it without a person.

@@ -47,9 +47,9 @@ pub struct Own {
     pub stops_open: u32,
     /// The last stop is over as of this moment: what comes later is somebody else's.
     pub stops_closed: Option<SourceTime>,
-    /// The engine has said of the last of them that it did that.
+    /// They were over before this process began: what came beside them nobody knows any more.
     #[serde(default)]
-    pub stop_done: bool,
+    pub stops_are_past: bool,
     /// The stops of the life before the last start that was ordered: their events may arrive after that order.
     #[serde(default)]
     pub stops_before: u32,
@@ -68,6 +68,7 @@ impl Own {
         if !pair_is_open && self.stops_closed.is_none() {
             self.stops = 0;
         }
+        self.stops_are_past = !pair_is_open;
     }
 
     /// Of one that is made anew: the body that is there is stopped by that.
@@ -87,7 +88,7 @@ impl Own {
                 self.stops_closed = None;
             }
             Action::Stop | Action::Recreate => {
-                self.stop_done = false;
+                self.stops_are_past = false;
                 if self.stops_closed.is_some() {
                     // Those before are over, and explain nothing of what this one does.
                     (self.stops_before, self.stops_before_closed) = (self.stops, self.stops_closed);
@@ -128,7 +129,6 @@ impl Own {
             // A start that failed may have emitted a `start`, a stop that failed may have sent its signal.
             Answer::Done | Answer::Failed(_) | Answer::Unknown(_) => false,
         };
-        self.stop_done |= action == Action::Stop && *answer == Answer::Done;
         match action {
             _ if !surely_not => {}
             Action::Start => {

@@ -433,7 +433,7 @@ mod tests {
             let text = format!("policies: [{{resource_kind: Deployment, issue_type: {}}}]", cause.issue_type);
             assert_eq!(found(&text), (Vec::new(), Vec::new()), "{text}");
         }
-        for (pattern, warned_of) in [("\"*\"", false), ("\"service_*\"", false), ("\"disk_*\"", true)] {
+        for (pattern, warned_of) in [("\"*\"", false), ("\"service_*\"", false), ("\"network_*\"", true)] {
             let (errors, warnings) = found(&format!("policies: [{{issue_type: {pattern}}}]"));
             assert_eq!((errors.len(), warnings.len()), (0, usize::from(warned_of)), "{pattern}: {warnings:?}");
         }
