@@ -56,6 +56,10 @@ fn everything(report: &mut Report) -> Result<()> {
         .args(locked())
         .args(["--", "-D", "warnings"]);
     check(report, "clippy", "clippy", &mut clippy)?;
+    // It is no part of `--all-targets`, since it is run by a command of its own.
+    let mut faults = shell::cargo();
+    faults.args(["clippy", "--package", "healer", "--test", "faults"]).args(locked()).args(["--", "-D", "warnings"]);
+    check(report, "clippy of the faults", "clippy", &mut faults)?;
     if let Err(error) = tidy::run() {
         report.failures.push(format!("tidy: {error:#}"));
     }

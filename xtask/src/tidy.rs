@@ -184,10 +184,15 @@ fn idle_tests(file: &File) -> Vec<String> {
 /// Each file of a catalogue is listed by its parent, says what it is, is tested, and brings its manual page.
 fn registry(files: &[File], folder: &str, parents: &[&str]) -> Vec<String> {
     let prefix = format!("{folder}/");
+    // One that has a folder of its own gathers others of its kind, which are listed with it.
+    let gathers = |path: &str| {
+        let own = format!("{}/", path.trim_end_matches(".rs"));
+        files.iter().any(|file| file.path.starts_with(&own))
+    };
     let members = files.iter().filter(|file| {
-        file.path
-            .strip_prefix(&prefix)
-            .is_some_and(|name| name.ends_with(".rs") && !name.contains('/') && name != "mod.rs")
+        file.path.strip_prefix(&prefix).is_some_and(|name| {
+            name.ends_with(".rs") && !name.contains('/') && name != "mod.rs" && !gathers(&file.path)
+        })
     });
     let parent: Option<&File> = files.iter().find(|file| parents.contains(&file.path.as_str()));
     let mut findings = Vec::new();

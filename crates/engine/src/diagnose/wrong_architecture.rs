@@ -18,3 +18,24 @@ pub(super) const CAUSE: Cause = Cause {
         by_engine.or_else(|| says(case, |complaint| *complaint == Complaint::WrongArchitecture, Mend::Person))
     },
 };
+
+#[cfg(test)]
+mod tests {
+    use model::fact::{Exit, Look, Run, What};
+
+    use super::super::cases::{case, look};
+    use super::*;
+
+    #[test]
+    fn the_engines_word_and_the_log_are_believed_and_an_exit_code_alone_is_not() {
+        let seen = look(Run::Exited, 1);
+        let told = |error| seen.exit.clone().map(|exit| Exit { start_error: Some(error), ..exit });
+        let refused = Look { exit: told(StartError::WrongArchitecture), ..seen.clone() };
+        let full = Look { exit: told(StartError::NoSpace), ..seen.clone() };
+        let table = [(refused, true), (full, false), (seen.clone(), false)];
+        for (look, expect) in table {
+            let given = case(&[What::Died { code: 1 }], Some(look));
+            assert_eq!((CAUSE.judge)(&given).is_some(), expect, "{given:?}");
+        }
+    }
+}

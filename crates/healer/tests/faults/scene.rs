@@ -70,10 +70,14 @@ impl<'a> Scene<'a> {
     }
 
     fn wait_for_its_end(&self) {
-        if self.fault.end == End::Left {
-            return std::thread::sleep(LEFT_FOR); // that nothing is done shows in time alone
-        }
         let short = self.short();
+        if self.fault.end == End::Left {
+            // What must not come is waited for.
+            until(LEFT_FOR, || {
+                self.rig.healer.incidents().iter().any(|incident| incident.short == short).then_some(())
+            });
+            return;
+        }
         until(ENDS_WITHIN, || {
             let incidents = self.rig.healer.incidents();
             let ours = incidents.iter().filter(|incident| incident.short == short);
