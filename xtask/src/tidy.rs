@@ -181,34 +181,40 @@ fn idle_tests(file: &File) -> Vec<String> {
     findings
 }
 
-/// Each file of a catalogue is listed by its parent, says what it is, is tested, and brings its manual page.
+/// Each file of a catalogue is listed by its parent, says what it is, is tested, and brings its manual page. One that has a
+/// folder and no page of its own gathers others of its kind: those are listed by both, bring their pages, and are tested
+/// together there.
 fn registry(files: &[File], folder: &str, parents: &[&str]) -> Vec<String> {
     let prefix = format!("{folder}/");
-    // One that has a folder of its own gathers others of its kind, which are listed with it.
-    let gathers = |path: &str| {
-        let own = format!("{}/", path.trim_end_matches(".rs"));
-        files.iter().any(|file| file.path.starts_with(&own))
-    };
-    let members = files.iter().filter(|file| {
-        file.path.strip_prefix(&prefix).is_some_and(|name| {
-            name.ends_with(".rs") && !name.contains('/') && name != "mod.rs" && !gathers(&file.path)
-        })
-    });
     let parent: Option<&File> = files.iter().find(|file| parents.contains(&file.path.as_str()));
+    let has_page = |file: &File| file.text.to_lowercase().contains("manual");
+    let gathers = |file: &File| {
+        let own = format!("{}/", file.path.trim_end_matches(".rs"));
+        !has_page(file) && files.iter().any(|other| other.path.starts_with(&own))
+    };
     let mut findings = Vec::new();
-    for member in members {
+    for member in files.iter().filter(|file| file.path.ends_with(".rs") && !file.path.ends_with("/mod.rs")) {
         let path = &member.path;
-        let name = path.trim_start_matches(&prefix).trim_end_matches(".rs");
-        let listed = parent.is_some_and(|parent| lists(&parent.text, name));
-        if !listed {
+        let Some(name) = path.strip_prefix(&prefix).map(|name| name.trim_end_matches(".rs")) else { continue };
+        let (gatherer, module) = match name.split_once('/') {
+            None => (None, name),
+            Some((above, module)) => {
+                let above = files.iter().find(|file| file.path == format!("{prefix}{above}.rs"));
+                let Some(above) = above.filter(|above| gathers(above)) else { continue };
+                (Some(above), module)
+            }
+        };
+        let listed = |by: Option<&File>| by.is_some_and(|by| lists(&by.text, module));
+        if !listed(parent) || gatherer.is_some() && !listed(gatherer) {
             findings.push(format!("{path} is not listed in {}", parents.join(" or ")));
         }
-        let text = member.text.to_lowercase();
-        for (word, what) in [("//!", "module comment"), ("#[cfg(test)]", "test"), ("manual", "manual page")] {
-            if !text.contains(word) {
-                findings.push(format!("{path} has no {what}"));
-            }
-        }
+        let lacks = |word: &str| !member.text.to_lowercase().contains(word);
+        let missing = [
+            ("module comment", lacks("//!")),
+            ("test", gatherer.is_none() && lacks("#[cfg(test)]")),
+            ("manual page", !gathers(member) && !has_page(member)),
+        ];
+        findings.extend(missing.iter().filter(|(_, lacks)| *lacks).map(|(what, _)| format!("{path} has no {what}")));
     }
     findings
 }

@@ -1,5 +1,5 @@
 //! What a line of a log complains about. The wordings are those of C libraries, of the runtimes of common languages and of
-//! common servers; each stands in the table below with a line in which it was seen.
+//! common servers; the tests have lines as those print them.
 //!
 //! A word is heard where it stands as a word, and what it is about (a path, an address, a name) is taken from what stands
 //! nearest to it. What is not understood is no complaint: "cannot tell" is an answer.
