@@ -67,7 +67,7 @@ impl Engine {
         self.emit(Event::ClockJumped { by_ms });
         if by_ms < 0 {
             self.world.forget_when();
-            self.watch = intent::Watch::of(self.state.stops.values());
+            self.watch.begin_anew(self.state.stops.values());
             self.live.all = true;
         }
     }
@@ -85,11 +85,7 @@ impl Engine {
         if world::is_for_good(&seen.fact) {
             self.watch.forget(&seen.incarnation);
         }
-        // Read again after a refold, it vanished already; what is kept must hear of it all the same.
-        let again = world::is_for_good(&seen.fact)
-            && self.world.body(&seen.resource).is_none()
-            && self.state.intents.contains_key(&seen.resource);
-        if change.vanished || again {
+        if change.vanished {
             self.gone(&seen.resource, &seen.incarnation);
             return;
         }
@@ -146,7 +142,6 @@ impl Engine {
             Fact::Happened(_) | Fact::ApiOpenAfter(_) | Fact::Gone | Fact::Unlooked(_) => None,
         };
         let ordered = SourceTime(act.permit.given.wall.0.saturating_mul(1_000_000));
-        // After a failed append the same events come again, of a body that is known by then.
         let known = self.world.body_of(&seen.resource, &seen.incarnation).map(|body| body.known_since);
         let is_new = began >= Some(ordered) && known.is_none_or(|since| since >= act.permit.given.tick);
         if act.made.is_none() && act.permit.incarnation != seen.incarnation && is_new && !self.faults.made_by_nobody {
@@ -321,11 +316,6 @@ impl Engine {
 
     fn reported(&mut self, report: &Report) {
         let Report { source, state } = report;
-        if let SourceState::Opened { generation, .. } = state
-            && self.world.source(source).is_some_and(|source| source.is_past(*generation))
-        {
-            return;
-        }
         let closing = matches!(state, SourceState::Closing);
         if closing || matches!(state, SourceState::Lost { .. }) {
             let watch = &mut self.watch;
@@ -375,8 +365,7 @@ impl Engine {
         self.touched.extend(self.state.alerts.keys().map(|alert| &alert.resource).filter(of_source).cloned());
     }
 
-    /// What the ledger speaks of and a full listing does not show went while nobody looked, or in a batch that was not
-    /// taken.
+    /// What the ledger speaks of and a full listing does not show went while nobody looked.
     fn forget_what_went_unseen(&mut self, Report { source, state }: &Report) {
         let SourceState::Listed { generation, .. } = state else { return };
         if self.world.source(source).is_none_or(|source| source.generation != Some(*generation)) {

@@ -7,15 +7,15 @@
 mod signals;
 mod unseen;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use model::command::CommandId;
 use model::fact::{Fact, Happening, Incarnation, Look, Observation, Run, SourceTime, What};
 use model::intent::{Author, Intent, Wanted};
 use model::{Now, Wall};
 
 use crate::absorb::DIE_LATE_MAX;
+use crate::kept::Kept;
 use crate::state::{Own, StopBegan};
 use crate::world::{Body, Source};
 use signals::{Foreign, Signals, Spent, ends_patience};
@@ -29,19 +29,13 @@ const SET_ASIDE_WITHIN: Duration = Duration::from_secs(5);
 const SIGKILL: u8 = 9;
 /// The API is looked at about 100 ms after a signal; one that is found closed this much later tells nothing of it.
 const FOUND_CLOSED_WITHIN_MS: i64 = 1_000;
-/// As many starts of a crash loop as may come in a batch that has to be read again.
-const POLICYS_STARTS_MAX: usize = 64;
 
 /// What is watched of each body while it lives: signals and stops since its last start. Live knowledge, not folded.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
-    bodies: BTreeMap<Incarnation, Signals>,
-    /// The last starts of each body that the engine's own policy explains.
-    policys_starts: BTreeMap<Incarnation, BTreeSet<SourceTime>>,
-    /// The starts that an order of ours explains. Sets, not counters: after a failed append the same events come again.
-    our_starts: BTreeMap<Incarnation, BTreeSet<SourceTime>>,
-    /// What was watched of a body before a person's word in this batch, for when that is not taken.
-    before_words: Vec<(CommandId, Incarnation, Signals)>,
+    bodies: Kept<Incarnation, Signals>,
+    /// The starts that an order of ours explains.
+    our_starts: Kept<Incarnation, BTreeSet<SourceTime>>,
 }
 
 /// What an observation says about intent.
@@ -89,10 +83,7 @@ pub(crate) struct Around<'a> {
 impl Watch {
     /// What is watched goes on from what the journal keeps of stops that were under way.
     pub(crate) fn of<'a>(stops: impl Iterator<Item = &'a StopBegan>) -> Watch {
-        let foreign =
-            |stop: &StopBegan| Foreign { at: stop.at, signal: stop.signal, api_open: true, asked_again: false };
-        let signals = |stop: &StopBegan| Signals { foreign: Some(foreign(stop)), ..Signals::default() };
-        Watch { bodies: stops.map(|stop| (stop.incarnation.clone(), signals(stop))).collect(), ..Watch::default() }
+        Watch { bodies: stops.map(under_way).collect(), ..Watch::default() }
     }
 
     /// Whether somebody is stopping this body at present, or has stopped it and it is not settled yet who.
@@ -139,9 +130,8 @@ impl Watch {
 
     /// A person told healer what they want: whatever somebody asked of the engine before is the past. What healer asked
     /// itself is not, while that is under way (`stops`): the kill after its patience is still to come.
-    pub(crate) fn a_person_spoke(&mut self, command: &CommandId, incarnation: &Incarnation, stops: bool) {
+    pub(crate) fn a_person_spoke(&mut self, incarnation: &Incarnation, stops: bool) {
         let Some(signals) = self.bodies.get_mut(incarnation) else { return };
-        self.before_words.push((command.clone(), incarnation.clone(), signals.clone()));
         if stops {
             signals.foreign = None;
         } else {
@@ -149,15 +139,25 @@ impl Watch {
         }
     }
 
-    /// What was said until now is kept.
+    /// A batch begins: what the last one told stays.
     pub(crate) fn begin_batch(&mut self) {
-        self.before_words.clear();
+        self.bodies.begin_batch();
+        self.our_starts.begin_batch();
     }
 
-    /// Nobody knew whether the last batch was taken: a command that was not has said nothing. What came with it comes again.
-    pub(crate) fn take_words_back(&mut self, taken: impl Fn(&CommandId) -> bool) {
-        let unsaid = std::mem::take(&mut self.before_words).into_iter().rev().filter(|(command, ..)| !taken(command));
-        self.bodies.extend(unsaid.map(|(_, incarnation, signals)| (incarnation, signals)));
+    /// The last batch was not taken, and comes again: nothing of it is known yet.
+    pub(crate) fn take_back(&mut self) {
+        self.bodies.take_back();
+        self.our_starts.take_back();
+    }
+
+    /// Nothing is known any more but what the journal keeps of stops that were under way.
+    pub(crate) fn begin_anew<'a>(&mut self, stops: impl Iterator<Item = &'a StopBegan>) {
+        self.bodies.retain(|_, _| false);
+        self.our_starts.retain(|_, _| false);
+        for (incarnation, signals) in stops.map(under_way) {
+            self.bodies.insert(incarnation, signals);
+        }
     }
 
     /// An order of ours was not carried out: the start that it seemed to explain was somebody else's.
@@ -171,14 +171,12 @@ impl Watch {
     pub(crate) fn forget(&mut self, incarnation: &Incarnation) {
         self.bodies.remove(incarnation);
         self.our_starts.remove(incarnation);
-        self.policys_starts.remove(incarnation);
     }
 
     /// Forgets the bodies that are not known any more: of some a listing alone tells that they went.
     pub(crate) fn keep_only(&mut self, known: &BTreeSet<&Incarnation>) {
         self.bodies.retain(|incarnation, _| known.contains(incarnation));
         self.our_starts.retain(|incarnation, _| known.contains(incarnation));
-        self.policys_starts.retain(|incarnation, _| known.contains(incarnation));
     }
 
     /// Reads an observation.
@@ -259,10 +257,9 @@ impl Watch {
     }
 
     fn read_event(&mut self, incarnation: &Incarnation, event: &Happening, around: &Around<'_>) -> Word {
-        let signals = self.bodies.entry(incarnation.clone()).or_default();
-        // After a failed append the same events come again: those of an earlier life, and the start of this one.
-        let again = signals.since >= Some(event.at);
-        if again && event.what != What::Started {
+        let signals = self.bodies.entry(incarnation);
+        // It tells of an earlier life.
+        if signals.since >= Some(event.at) {
             return Word::None;
         }
         match &event.what {
@@ -315,27 +312,17 @@ impl Watch {
                 signals.foreign.map_or(Word::None, |foreign| stopped_if_down(foreign, around))
             }
             What::Started => {
-                let policys = self.policys_starts.entry(incarnation.clone()).or_default();
-                if !again {
-                    if around.was_restarting(signals, event.at)
-                        || (signals.ended_by_itself() && around.engine_restarts_it(signals.since, Some(event.at)))
-                    {
-                        policys.insert(event.at);
-                    }
-                    if policys.len() > POLICYS_STARTS_MAX {
-                        policys.pop_first();
-                    }
-                    let spent = around.own.map(Spent::of);
-                    *signals = Signals { since: Some(event.at), spent, ..Signals::default() };
-                }
-                let by_policy = policys.contains(&event.at);
-                let explained = self.our_starts.entry(incarnation.clone()).or_default();
-                if around.own.is_some_and(|own| own.explains_start(event.at, explained)) {
+                let by_policy = around.was_restarting(signals, event.at)
+                    || (signals.ended_by_itself() && around.engine_restarts_it(signals.since, Some(event.at)));
+                let spent = around.own.map(Spent::of);
+                *signals = Signals { since: Some(event.at), spent, ..Signals::default() };
+                let explained = self.our_starts.entry(incarnation);
+                let ours = around.own.is_some_and(|own| own.explains_start(event.at, explained));
+                if ours {
                     explained.insert(event.at);
                 }
-                let by_another = !explained.contains(&event.at);
                 match around.before.map(|intent| intent.wanted) {
-                    _ if !by_another || by_policy => Word::None,
+                    _ if ours || by_policy => Word::None,
                     // A person spoke since: the stream tells of the past.
                     _ if around.before.is_some_and(|intent| is_persons_word_since(intent, event.at)) => Word::None,
                     Some(Wanted::Running) => Word::StartedByAnother,
@@ -363,7 +350,7 @@ impl Watch {
 
     /// Somebody stopped it, as the engine's kept events tell: the next start is no work of the engine's own policy.
     fn note_stopped(&mut self, incarnation: &Incarnation, at: SourceTime) {
-        let signals = self.bodies.entry(incarnation.clone()).or_default();
+        let signals = self.bodies.entry(incarnation);
         signals.foreign = Some(Foreign { at, signal: None, api_open: true, asked_again: false });
     }
 
@@ -641,6 +628,12 @@ fn found_running(look: &Look, before: &Intent, by_another: bool) -> Word {
         (Wanted::Stopped, P::No | P::UnlessStopped) => Word::None,
         (Wanted::Unknown, _) => Word::Wants(Wanted::Running, Author::Evidence, "seen running".to_owned()),
     }
+}
+
+/// Somebody was stopping it when the journal was written last.
+fn under_way(stop: &StopBegan) -> (Incarnation, Signals) {
+    let foreign = Foreign { at: stop.at, signal: stop.signal, api_open: true, asked_again: false };
+    (stop.incarnation.clone(), Signals { foreign: Some(foreign), ..Signals::default() })
 }
 
 /// The stream is unbroken since it was seen running: its own events tell, and are on their way.

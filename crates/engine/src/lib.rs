@@ -21,6 +21,7 @@ mod folders;
 mod guard;
 pub mod incident;
 mod intent;
+mod kept;
 pub mod life;
 pub mod others;
 mod person;
@@ -91,6 +92,8 @@ struct Live {
     in_flight: BTreeMap<(MessageId, String), Tick>,
     /// Replies to persons that wait for acts.
     replies: BTreeMap<CommandId, PendingReply>,
+    /// The last batch was not taken, and comes again.
+    comes_again: bool,
     /// What was replied in the last batch: if that was not committed, the reply has not gone out.
     replied: Vec<Reply>,
     /// The incidents whose dependents were looked at since their resource is well.
@@ -298,6 +301,10 @@ impl Engine {
         self.now = now;
         self.live.replied.clear();
         self.note_handed_bring_ups();
+        if std::mem::take(&mut self.live.comes_again) {
+            self.world.take_back();
+            self.watch.take_back();
+        }
         self.world.begin_batch();
         self.watch.begin_batch();
         self.settle_what_was_never_handed();
@@ -311,13 +318,13 @@ impl Engine {
         self.decision()
     }
 
-    /// The journal moved without this engine, or an append failed: the state is folded anew, while what is seen stays
-    /// seen. Returns the effects that the state owes: messages, and looks at what is under way.
-    pub fn refold(&mut self, state: State, now: Now) -> Decision {
+    /// An append failed, or nobody knows: the state is folded anew. `taken`: the journal has the batch all the same, and it
+    /// does not come again. Until the batch that does, what it told stays seen: a performer shall not act against it.
+    /// Returns the effects that the state owes: messages, and looks at what is under way.
+    pub fn refold(&mut self, state: State, taken: bool, now: Now) -> Decision {
         self.state = state;
         self.now = now;
-        self.world.forget_starts();
-        self.watch.take_words_back(|command| self.state.commands.contains(command));
+        self.live.comes_again = !taken;
         self.entries.clear();
         self.effects.clear();
         self.live.in_flight.clear();

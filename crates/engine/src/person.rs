@@ -146,7 +146,7 @@ impl Engine {
             if wanted == Wanted::Running {
                 if let Some((incarnation, _)) = self.world.body(resource) {
                     let stops = self.state.own.get(incarnation).is_some_and(|own| own.stops_open > 0);
-                    self.watch.a_person_spoke(id, incarnation, stops);
+                    self.watch.a_person_spoke(incarnation, stops);
                 }
                 self.refresh(resource, Refresh::Person(who.to_owned()));
                 self.live.wanted.insert(resource.clone());

@@ -17,6 +17,8 @@ use model::{Now, ResourceId, Tick, Wall};
 
 pub use body::Body;
 
+use crate::kept::Kept;
+
 /// So many destroyed bodies are remembered.
 const DESTROYED_MAX: usize = 64;
 /// An engine that is told to stop ends its containers, and then its stream, within so long.
@@ -27,24 +29,18 @@ const DEPLOY_QUIET: Duration = Duration::from_secs(60);
 /// All that is seen.
 #[derive(Debug, Default)]
 pub struct World {
-    sources: BTreeMap<String, Source>,
-    bodies: BTreeMap<ResourceId, BTreeMap<Incarnation, Body>>,
+    sources: Kept<String, Source>,
+    bodies: Kept<ResourceId, BTreeMap<Incarnation, Body>>,
     /// The resources that were ever seen to share another one's network namespace.
     sharing: BTreeSet<ResourceId>,
-    /// The starts of which the last batch told: if that is not taken, nobody has judged them.
-    unjudged: Vec<(ResourceId, Incarnation)>,
-    /// The last batch was not taken, and comes again: what it told of a connection that it also told to be over is no
-    /// knowledge of the past yet.
-    comes_again: bool,
-    handled_again: bool,
     /// The bodies that were destroyed last: a look that was taken before, and arrives after, does not bring one back.
     destroyed: VecDeque<Incarnation>,
+    /// So many of them in this batch.
+    just_destroyed: usize,
     /// The newest body that stood for each resource: the next one may be made of something else.
-    stood: BTreeMap<ResourceId, Stood>,
-    /// The same before the last batch, of what changed in it: if that is not taken, nobody has heard of the change.
-    stood_before: Vec<(ResourceId, Stood)>,
+    stood: Kept<ResourceId, Stood>,
     /// Until when each deployment (host, name) counts as being deployed.
-    deploys: BTreeMap<(String, String), Tick>,
+    deploys: Kept<(String, String), Tick>,
     /// The deployments that have a directory, by host and name.
     folders: BTreeMap<(String, String), Folder>,
     /// The mount points of each host that should be there and are not.
@@ -55,7 +51,7 @@ pub struct World {
 type Stood = (Tick, Arc<Definition>);
 
 /// A source, as it stands.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Source {
     /// The open connection.
     pub generation: Option<Generation>,
@@ -63,16 +59,12 @@ pub struct Source {
     pub opened_at: Tick,
     /// The last connection that was opened, lost or not.
     last: Option<Generation>,
-    /// The same before the present batch.
-    last_before: Option<Generation>,
     /// Whether a full listing was seen through it.
     pub listed: bool,
     /// When that was complete.
     pub listed_at: Option<Tick>,
     /// Whether any listing was ever seen by this process: what appears later appeared before our eyes.
     pub ever_listed: bool,
-    /// The last batch told of a listing: if that is not taken, nothing of it was seen.
-    lists: bool,
     /// It is being shut down.
     pub closing: bool,
     /// Why it cannot be reached; empty while it can.
@@ -89,12 +81,6 @@ pub struct Source {
 }
 
 impl Source {
-    /// Whether a later connection than this one was told already: after a failed append the same reports come again.
-    #[must_use]
-    pub fn is_past(&self, generation: Generation) -> bool {
-        self.last > Some(generation)
-    }
-
     /// Whether nobody was there at all since its stream was lost.
     #[must_use]
     pub fn is_down(&self) -> bool {
@@ -359,7 +345,7 @@ impl World {
 
     /// Takes a source's report in. Returns the resources that vanished with a listing.
     pub fn report(&mut self, name: &str, state: &SourceState, now: Now) -> Vec<(ResourceId, Incarnation)> {
-        let source = self.sources.entry(name.to_owned()).or_default();
+        let source = self.sources.entry(&name.to_owned());
         match state {
             SourceState::Unreachable { because, down } => {
                 source.down |= down;
@@ -382,8 +368,7 @@ impl World {
                     generation: Some(*generation),
                     opened_at: now.tick,
                     last: Some(*generation),
-                    last_before: source.last_before,
-                    ever_listed: source.ever_listed || source.lists,
+                    ever_listed: source.ever_listed,
                     lost_before: source.lost,
                     out: source.lost.filter(|_| was_out).map(|lost| (lost, now.wall)).or(source.out),
                     ..Source::default()
@@ -393,7 +378,7 @@ impl World {
                 if source.generation == Some(*generation) {
                     source.listed = true;
                     source.listed_at = source.listed_at.or(Some(now.tick));
-                    source.lists = true;
+                    source.ever_listed = true;
                     return self.sweep(name, *generation, present);
                 }
             }
@@ -411,13 +396,16 @@ impl World {
     ) -> Vec<(ResourceId, Incarnation)> {
         let present: BTreeSet<(&ResourceId, &Incarnation)> = present.iter().map(|(r, i)| (r, i)).collect();
         let mut vanished = Vec::new();
-        for (resource, bodies) in &mut self.bodies {
-            if resource.host() != source {
-                continue;
-            }
+        let stays = |resource: &ResourceId, incarnation: &Incarnation, body: &Body| {
+            body.generation == listed || present.contains(&(resource, incarnation))
+        };
+        let of_source = |resource: &ResourceId, bodies: &BTreeMap<Incarnation, Body>| {
+            resource.host() == source && bodies.iter().any(|(incarnation, body)| !stays(resource, incarnation, body))
+        };
+        for (resource, bodies) in self.bodies.each_mut(of_source) {
             let mut last = None;
             bodies.retain(|incarnation, body| {
-                let stays = body.generation == listed || present.contains(&(resource, incarnation));
+                let stays = stays(resource, incarnation, body);
                 if !stays {
                     last = Some(incarnation.clone());
                 }
@@ -428,14 +416,15 @@ impl World {
             }
         }
         self.bodies.retain(|_, bodies| !bodies.is_empty());
-        self.stood.retain(|resource, _| self.bodies.contains_key(resource));
+        let bodies = &self.bodies;
+        self.stood.retain(|resource, _| bodies.contains_key(resource));
         vanished
     }
 
     /// The stream broke before it was settled whose signals these were: how the bodies of a source ended is to be
     /// judged by evidence.
     pub fn unsettle(&mut self, source: &str, mut each: impl FnMut(&ResourceId, &Incarnation, &Body)) {
-        for (resource, bodies) in self.bodies.iter_mut().filter(|(resource, _)| resource.host() == source) {
+        for (resource, bodies) in self.bodies.each_mut(|resource, _| resource.host() == source) {
             for (incarnation, body) in bodies {
                 each(resource, incarnation, body);
                 body.end_seen = false;
@@ -444,37 +433,29 @@ impl World {
         }
     }
 
-    /// A batch begins: what the last one told was taken.
-    pub fn begin_batch(&mut self) {
-        self.unjudged.clear();
-        self.stood_before.clear();
-        self.handled_again = std::mem::take(&mut self.comes_again);
-        for source in self.sources.values_mut() {
-            if !self.handled_again {
-                source.last_before = source.last;
-            }
-            source.ever_listed |= std::mem::take(&mut source.lists);
-        }
+    /// A batch begins: what the last one told stays.
+    pub(crate) fn begin_batch(&mut self) {
+        self.just_destroyed = 0;
+        self.sources.begin_batch();
+        self.bodies.begin_batch();
+        self.stood.begin_batch();
+        self.deploys.begin_batch();
+    }
+
+    /// The last batch was not taken, and comes again: nothing of it is known yet.
+    pub(crate) fn take_back(&mut self) {
+        self.destroyed.truncate(self.destroyed.len().saturating_sub(self.just_destroyed));
+        self.sources.take_back();
+        self.bodies.take_back();
+        self.stood.take_back();
+        self.deploys.take_back();
     }
 
     /// When anything happened is not known any more: all is to be looked at anew.
     pub(crate) fn forget_when(&mut self) {
-        self.bodies.values_mut().flat_map(BTreeMap::values_mut).for_each(Body::forget_when);
-        for source in self.sources.values_mut() {
+        self.bodies.each_mut(|_, _| true).flat_map(|(_, bodies)| bodies.values_mut()).for_each(Body::forget_when);
+        for (_, source) in self.sources.each_mut(|_, _| true) {
             (source.listed, source.out, source.lost, source.lost_before) = (false, None, None, None);
-        }
-    }
-
-    /// The last batch was not taken: the starts and changes that it told are news again.
-    pub fn forget_starts(&mut self) {
-        self.comes_again = true;
-        self.sources.values_mut().for_each(|source| source.lists = false);
-        self.stood.extend(self.stood_before.drain(..).rev());
-        for (resource, incarnation) in self.unjudged.drain(..) {
-            let body = self.bodies.get_mut(&resource).and_then(|bodies| bodies.get_mut(&incarnation));
-            if let Some(body) = body {
-                body.started = None;
-            }
         }
     }
 
@@ -484,8 +465,7 @@ impl World {
         // since it was seen before: but it is not fresh.
         let source = self.sources.get(seen.resource.host());
         let last = source.and_then(|source| source.last);
-        let before = source.and_then(|source| source.last_before).filter(|_| self.handled_again);
-        let stale = last.is_none_or(|last| seen.generation < before.unwrap_or(last));
+        let stale = last.is_none_or(|last| seen.generation < last);
         let too_late = self.destroyed.contains(&seen.incarnation) && !is_for_good(&seen.fact);
         if stale || too_late {
             return Change { stale: true, ..Change::default() };
@@ -494,7 +474,7 @@ impl World {
             return self.forget(seen);
         }
         let lists_all = source.is_some_and(|source| source.listed && source.generation == Some(seen.generation));
-        let bodies = self.bodies.entry(seen.resource.clone()).or_default();
+        let bodies = self.bodies.entry(&seen.resource);
         // What could not be looked at was not seen, through whatever connection.
         let generation = if matches!(seen.fact, Fact::Unlooked(_)) { Generation(0) } else { seen.generation };
         let is_new = !bodies.contains_key(&seen.incarnation);
@@ -510,9 +490,6 @@ impl World {
         body.at = now;
         let overtaken = matches!(&seen.fact, Fact::Looked(look) if body.is_of_the_past(look));
         let start_is_news = matches!(&seen.fact, Fact::Looked(look) if body.is_news_of_a_start(look));
-        if start_is_news || matches!(&seen.fact, Fact::Happened(happening) if happening.what == What::Started) {
-            self.unjudged.push((seen.resource.clone(), seen.incarnation.clone()));
-        }
         match &seen.fact {
             Fact::Looked(look) => {
                 if look.definition.network_parent.is_some() {
@@ -540,8 +517,9 @@ impl World {
         };
         let before = self.stood.insert(resource.clone(), (since, new.clone()));
         // Of two that were first heard of together, neither is what the other was made into.
-        let Some(old) = before.filter(|(then, old)| *then < since && !old.same_thing(&new)) else { return false };
-        self.stood_before.push((resource.clone(), old));
+        if before.is_none_or(|(then, old)| then >= since || old.same_thing(&new)) {
+            return false;
+        }
         // In this process's first listing one body after the other comes to stand for it: nothing is new then.
         self.sources.get(resource.host()).is_some_and(|source| source.ever_listed)
     }
@@ -549,6 +527,7 @@ impl World {
     fn forget(&mut self, seen: &Observation) -> Change {
         if !matches!(seen.fact, Fact::Gone) && !self.destroyed.contains(&seen.incarnation) {
             self.destroyed.push_back(seen.incarnation.clone());
+            self.just_destroyed += 1;
             if self.destroyed.len() > DESTROYED_MAX {
                 self.destroyed.pop_front();
             }
@@ -569,8 +548,8 @@ impl World {
     /// Somebody replaces a part of the deployment of `resource`.
     pub(crate) fn deploy_seen(&mut self, resource: &ResourceId, now: Tick) {
         let key = (resource.host().to_owned(), resource.deployment().to_owned());
-        self.deploys.insert(key, now.after(DEPLOY_QUIET));
         self.deploys.retain(|_, until| *until > now);
+        self.deploys.insert(key, now.after(DEPLOY_QUIET));
     }
 }
 

@@ -340,14 +340,17 @@ impl Life {
         if decision.entries.is_empty() || append == Append::Taken {
             return self.commit(&decision);
         }
-        if append == Append::TakenAndUnknown {
+        let taken = append == Append::TakenAndUnknown;
+        if taken {
             for entry in &decision.entries {
                 self.journal.apply(entry);
             }
         }
-        let refolded = self.engine.refold(self.journal.clone(), self.now);
+        let refolded = self.engine.refold(self.journal.clone(), taken, self.now);
         assert!(refolded.entries.is_empty(), "a refold decides nothing");
-        let again = self.engine.handle(batch, self.now);
+        let comes_again = |input: &&Input| !taken || matches!(input, Input::Commanded(_));
+        let batch: Vec<Input> = batch.iter().filter(comes_again).cloned().collect();
+        let again = self.engine.handle(&batch, self.now);
         self.commit(&again);
     }
 

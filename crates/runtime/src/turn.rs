@@ -34,8 +34,15 @@ pub struct Loop<J, P> {
     try_again: Option<Tick>,
     /// Why the store does not take anything, as far as it was said already.
     said: Option<&'static str>,
-    refold: bool,
+    doubtful: Option<Doubtful>,
     faults: LoopFaults,
+}
+
+/// A batch of which nobody knows yet whether the journal has it.
+struct Doubtful {
+    inputs: Vec<Input>,
+    /// The journal's last entry, if it has.
+    ends_at: u64,
 }
 
 /// Faults that the simulator plants in the loop; all off outside of it.
@@ -105,7 +112,7 @@ impl<J: Journal, P: Perform> Loop<J, P> {
             snapshot,
             try_again: None,
             said: None,
-            refold: false,
+            doubtful: None,
             faults: LoopFaults::default(),
         }
     }
@@ -187,7 +194,7 @@ impl<J: Journal, P: Perform> Loop<J, P> {
             return Stepped::Stuck;
         }
         self.try_again = None;
-        if self.refold && !self.fold_anew(now) {
+        if self.doubtful.is_some() && !self.fold_anew(now) {
             return self.stuck(now);
         }
         if !self.engine.leads() {
@@ -251,38 +258,34 @@ impl<J: Journal, P: Perform> Loop<J, P> {
         self.waiting.drain(..size).collect()
     }
 
-    /// The batch was not committed, or nobody knows: its effects never run, and its inputs are handled again after the
-    /// state was folded anew.
+    /// The batch was not committed, or nobody knows: its effects never run, and after the state was folded anew its inputs
+    /// are handled again, unless it was committed.
     fn not_appended(&mut self, error: &Error, batch: Vec<Input>, now: Now) -> Stepped {
         // It is tried each second: what is said is the change.
         if self.said.replace(error.reason()) != Some(error.reason()) {
             tracing::warn!(%error, "the journal did not take a batch, and is tried until it does");
         }
-        self.refold = true;
         if let Error::Deposed { .. } = error {
             let owed = self.engine.step_down();
             self.perform(owed);
             self.close_gate();
-            self.refold = false;
             self.refuse_commands(batch, "another healer has taken the lead");
             return Stepped::Deposed;
         }
-        if self.faults.not_folded_anew {
-            self.refold = false;
-            return self.stuck(now);
-        }
         let batch = if self.faults.inputs_dropped { Vec::new() } else { batch };
         let full = matches!(error, Error::Full(_));
-        let (commands, others) = batch.into_iter().partition(|input| full && matches!(input, Input::Commanded(_)));
+        let is_refused = |input: &Input| full && matches!(input, Input::Commanded(_));
+        let (commands, mut inputs): (Vec<_>, Vec<_>) = batch.into_iter().partition(is_refused);
         // A person does not wait for a disk to be cleaned.
-        self.refuse_commands::<Vec<Input>>(commands, &error.to_string());
-        let others: Vec<Input> = others;
-        for input in others.into_iter().rev() {
-            self.waiting.push_front(input);
-        }
+        self.refuse_commands(commands, &error.to_string());
         if full && !self.engine.is_store_full() {
-            self.waiting.push_front(Input::StoreRoom { full: true });
+            inputs.insert(0, Input::StoreRoom { full: true });
         }
+        if self.faults.not_folded_anew {
+            inputs.into_iter().rev().for_each(|input| self.waiting.push_front(input));
+            return self.stuck(now);
+        }
+        self.doubtful = Some(Doubtful { inputs, ends_at: self.engine.state().seq });
         // Whoever asks meanwhile shall see what is committed, not what was about to be.
         self.fold_anew(now);
         self.stuck(now)
@@ -314,17 +317,21 @@ impl<J: Journal, P: Perform> Loop<J, P> {
             }
         };
         let epoch = self.engine.state().epoch;
+        let Some(Doubtful { inputs, ends_at }) = self.doubtful.take() else { return true };
+        let taken = state.epoch == epoch && state.seq == ends_at;
+        // Who gave a command that was taken waits for its answer.
+        let again = inputs.into_iter().rev().filter(|input| !taken || matches!(input, Input::Commanded(_)));
+        again.for_each(|input| self.waiting.push_front(input));
         if state.epoch > epoch {
             let owed = self.engine.step_down();
             self.perform(owed);
             self.close_gate();
             return true;
         }
-        let decision = self.engine.refold(State { epoch, ..state }, now);
+        let decision = self.engine.refold(State { epoch, ..state }, taken, now);
         let known: Vec<_> = self.engine.state().intents.keys().cloned().collect();
         self.gate.publish(&self.engine, known.iter());
         self.perform(decision.effects);
-        self.refold = false;
         true
     }
 

@@ -208,7 +208,8 @@ impl World<'_> {
         self.services[svc].truth.started_at = self.now;
         // While an order of healer's own is under way, or may be carried out late, nobody can tell whose start it is.
         let resource = &self.services[svc].resource;
-        let ours = |given: &Given| given.permit.step.resource == *resource && given.permit.step.action == Action::Start;
+        let starts = |action: Action| matches!(action, Action::Start | Action::Recreate);
+        let ours = |given: &Given| given.permit.step.resource == *resource && starts(given.permit.step.action);
         // Nor whether it was the engine's own, if it came before healer could reach the API again.
         let watches = self.leader().is_some_and(|healer| healer.eyes.connection.is_some());
         let waits = self.leader().is_some_and(|healer| healer.eyes.said_unreachable);

@@ -471,24 +471,28 @@ impl Story {
     }
 
     fn handle(&mut self, batch: &[Input]) {
+        let mut batch = batch.to_vec();
         loop {
             let now = self.now();
             let Some(engine) = &mut self.engine else { return };
-            let decision = engine.handle(batch, now);
+            let decision = engine.handle(&batch, now);
             if decision.entries.is_empty() || self.appends_fail == 0 {
                 self.commit(&decision.entries);
                 return self.perform(decision.effects);
             }
-            // The append fails: the effects never run, the state is folded anew, and the inputs are handled again.
+            // The append fails: the effects never run, the state is folded anew, and the inputs are handled again, unless
+            // they are in the journal all the same.
             self.appends_fail -= 1;
             self.say("      ", "the journal does not take the batch");
-            if self.fail_though_written {
+            let taken = self.fail_though_written;
+            if taken {
                 self.commit(&decision.entries);
             }
             let state = State { epoch: self.epoch, ..self.folded() };
             let engine = self.engine.as_mut().unwrap();
-            let refolded = engine.refold(state, now);
+            let refolded = engine.refold(state, taken, now);
             self.perform(refolded.effects);
+            batch.retain(|input| !taken || matches!(input, Input::Commanded(_)));
         }
     }
 
