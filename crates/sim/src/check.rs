@@ -44,6 +44,8 @@ pub(crate) struct Check {
     verifying: BTreeMap<u64, u64>,
     /// The incidents of which a step took something down that another has still to bring up.
     pairs_open: BTreeSet<u64>,
+    /// What a person's command had taken down when the configuration came to exclude it: they were told.
+    pub(crate) left_down: BTreeSet<ResourceId>,
     approvals: BTreeMap<u64, u32>,
     pub(crate) threads: BTreeMap<u64, Thread>,
     pub(crate) frozen: bool,
@@ -358,6 +360,16 @@ impl World<'_> {
                 self.counts.hit("message", "given up");
             }
             Event::CommandTaken { ask, .. } => self.taken(ask),
+            Event::CommandDequeued { resource, .. } => {
+                let settings = self.leader().map(|healer| healer.turning.engine().settings().clone());
+                let made_of = self.svc_of(resource).and_then(|svc| self.docker.body(svc));
+                let made_of = made_of.map(|key| self.docker.containers[key].def.clone());
+                if let (Some(settings), Some(made_of)) = (settings, made_of)
+                    && settings.excluded_by(resource, &made_of).is_some()
+                {
+                    self.check.left_down.insert(resource.clone());
+                }
+            }
             Event::Started { .. }
             | Event::Ended
             | Event::ClockJumped { .. }
@@ -382,7 +394,6 @@ impl World<'_> {
             | Event::PersonActed { .. }
             | Event::Acknowledged { .. }
             | Event::CommandQueued { .. }
-            | Event::CommandDequeued { .. }
             | Event::BodyStarted { .. }
             | Event::BringUpOrdered { .. }
             | Event::BringUpCalledOff { .. }

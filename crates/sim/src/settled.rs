@@ -104,7 +104,7 @@ impl World<'_> {
                 let excluded = matches!(
                     phase,
                     Some(Phase::Escalated { reason: Escalation::Refused(Refusal::Excluded { .. }), .. })
-                );
+                ) || self.check.left_down.contains(&resource);
                 if !up && !tried && !excluded && opened == Some((Action::Stop, Pair::Opens)) {
                     let says = format!("{resource} is down since our own stop");
                     return self.broken("every pair is closed", says);

@@ -127,8 +127,10 @@ impl Signals {
         if ours == 0 {
             return false;
         }
-        // A stop of ours asks before it kills; and that was heard, if the stream is older than the order.
-        let heard = around.source.generation.is_some() && own.ordered_at > around.source.opened_at;
+        // A stop of ours asks before it kills; and that was heard, if the stream is older than the order, or the asking.
+        let through = around.source.generation;
+        let older = through.is_some() && own.ordered_at > around.source.opened_at;
+        let heard = older || around.body.came_unasked(through);
         if signal == SIGKILL && self.asks.is_empty() && heard && !stops_by_kill(around.body) {
             return false;
         }

@@ -22,7 +22,9 @@ pub(super) enum End {
 /// What ended a body while nobody watched (facts/intent.md, B1).
 pub(super) fn judge_unseen_end(look: &Look, by_engine: bool, around: &Around<'_>) -> End {
     let Some(exit) = &look.exit else { return End::Unknown("it is down, and nothing says how".to_owned()) };
-    let ours = around.own.map_or(0, |own| own.stops_at(exit.at));
+    // Its end is as much ours as the signal was that it comes after: a stop's patience may outlast the order.
+    let asked = look.kept.as_ref().and_then(|kept| signals(kept, false).map(|ask| ask.at).next());
+    let ours = around.own.map_or(0, |own| own.stops_at(asked.unwrap_or(exit.at)));
     // While its API was closed nobody could stop it; a crashed engine stops its survivors itself at its next start.
     // What it started itself before healer could look again is another matter.
     let started_out = look.started.is_some_and(|at| around.source.was_out(at));
@@ -73,15 +75,17 @@ pub(super) fn stopped_while_restarting(look: &Look, before: &Intent, around: &Ar
 /// Whether the kept events show a signal that so many stops of ours do not explain: each one a stop signal and, once the
 /// stop timeout is over, one kill.
 fn foreign_signals(kept: &Kept, ours: u32, timeout_s: i64) -> bool {
-    let signals = |kill: bool| {
-        kept.happenings.iter().filter(move |happening| {
-            matches!(happening.what, What::Signalled { signal, terminating: true } if (signal == SIGKILL) == kill)
-        })
-    };
-    let first_ask = signals(false).map(|ask| ask.at).next();
+    let first_ask = signals(kept, false).map(|ask| ask.at).next();
     let early = |kill: &Happening| first_ask.is_none_or(|ask| is_early(kill.at, ask, timeout_s));
-    let (asks, kills) = (signals(false).count(), signals(true).count());
-    asks > usize_of(ours) || kills > usize_of(ours) || signals(true).any(early)
+    let (asks, kills) = (signals(kept, false).count(), signals(kept, true).count());
+    asks > usize_of(ours) || kills > usize_of(ours) || signals(kept, true).any(early)
+}
+
+/// The kills that the kept events show, or the other terminating signals.
+fn signals(kept: &Kept, kill: bool) -> impl Iterator<Item = &Happening> {
+    kept.happenings.iter().filter(move |happening| {
+        matches!(happening.what, What::Signalled { signal, terminating: true } if (signal == SIGKILL) == kill)
+    })
 }
 
 /// Whether a kill came so soon after the stop signal that it is not the end of that stop's patience.

@@ -125,6 +125,17 @@ impl Body {
         self.braked_at.filter(|at| self.run == Run::Exited && self.started <= Some(*at))
     }
 
+    /// Whether nobody had asked it to end before it was heard of through this connection: a look through that showed it
+    /// running without the engine's note of a stop or signal.
+    pub(crate) fn came_unasked(&self, through: Option<Generation>) -> bool {
+        let looked_through = self.heard_since.map(|(generation, _)| generation);
+        let unasked = |look: &Look| look.run == Run::Running && look.manually_stopped == Some(false);
+        looked_through.is_some()
+            && looked_through == through
+            && self.is_looked_at()
+            && self.look.as_ref().is_some_and(unasked)
+    }
+
     /// Whether the engine's note of a stop or signal came in the life that has ended, and no event tells whence: so it is
     /// with a kill of what waits to be restarted (facts/intent.md, B3).
     pub(crate) fn is_noted_without_a_word(&self) -> bool {

@@ -31,6 +31,7 @@ impl World<'_> {
             self.broken("a permit has a number of its own", format!("permit {} was given twice", permit.id.0));
         }
         let resource = &permit.step.resource;
+        self.check.left_down.remove(resource);
         if let (Behalf::Incident(id), Pair::Closes) = (&permit.behalf, permit.step.pair) {
             self.check.pairs_open.remove(&id.number);
         }
