@@ -329,8 +329,9 @@ impl State {
                 }
             }
             Event::BodyMade { permit, resource, incarnation } => {
+                let by = self.acts.get(permit).map(|act| done_by(&act.permit));
                 let own = self.own.entry(incarnation.clone()).or_default();
-                own.ordered(Action::Start, resource, now.tick);
+                own.ordered(Action::Start, resource, now.tick, by);
                 own.made = true;
                 if let Some(act) = self.acts.get_mut(permit) {
                     act.made = Some(incarnation.clone());
@@ -499,7 +500,7 @@ impl State {
         self.forget_replaced_bodies(permit, now.tick);
         let resource = &permit.step.resource;
         let own = self.own.entry(permit.incarnation.clone()).or_default();
-        own.ordered(permit.step.action, resource, now.tick);
+        own.ordered(permit.step.action, resource, now.tick, Some(done_by(permit)));
         let first_of_a_recovery = self.recoveries.note_start(permit);
         if let Behalf::Incident(_) = permit.behalf {
             let outside = permit.unhindered || first_of_a_recovery;
@@ -565,4 +566,11 @@ mod as_pairs {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<Alert, Firing>, D::Error> {
         Ok(Vec::<(Alert, Firing)>::deserialize(from)?.into_iter().collect())
     }
+}
+/// When what an order does is done at the latest, by the source's clock, which on a local engine is ours: sent at the end of
+/// its time, a stop takes its patience more, which is a part of that time.
+fn done_by(permit: &Permit) -> SourceTime {
+    let twice = i64::try_from(permit.step.timeout_ms.saturating_mul(2)).unwrap_or(i64::MAX);
+    let ms = permit.given.wall.0.saturating_add(twice);
+    SourceTime(ms.saturating_mul(1_000_000))
 }

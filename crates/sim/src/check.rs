@@ -146,6 +146,19 @@ impl Check {
         self.permits.values().rev().take(200).filter(ours).count()
     }
 
+    /// Whether healer stopped a body about this time, and was never told whether that found it down already: of two stops
+    /// that came together one signal is seen, and nobody can tell whose it was.
+    pub(crate) fn a_stop_is_unanswered(&self, incarnation: &Incarnation, at: u64) -> bool {
+        self.permits.values().any(|given| {
+            given.permit.incarnation == *incarnation
+                && matches!(given.permit.step.action, Action::Stop | Action::Recreate)
+                && given.used
+                && matches!(given.answer, Some(Answer::Unknown(_)))
+                && given.permit.given.tick.0 <= at
+                && given.settled.is_none_or(|settled| settled >= at)
+        })
+    }
+
     pub(crate) fn compare_quickly(&mut self, live: &State, now: u64) {
         let shadow = &self.shadow;
         let same = live.seq == shadow.seq

@@ -76,10 +76,18 @@ impl World<'_> {
                 let around = |at: u64| at <= truth.since + SETTLES_MS && truth.since <= at + EXCLUDED_MS;
                 let excluded = resource.deployment() == "shop" && self.check.excluded_at.is_some_and(around);
                 let told = excluded || matches!(phase, Some(Phase::Escalated { .. }));
+                let together = match truth.word {
+                    Word::StoppedAtEngine { key, .. } => {
+                        let stopped = &self.docker.containers[key].id;
+                        self.check.a_stop_is_unanswered(stopped, truth.since)
+                    }
+                    Word::Running | Word::StoppedByCommand | Word::Never | Word::Unclear => false,
+                };
                 if up
                     && matches!(started_by, By::Healer(_) | By::Compose(_))
                     && !is_foreign
                     && !told
+                    && !together
                     && !self.is_ambiguous(svc)
                 {
                     self.broken("an owner's stop wins in the end", format!("{resource} runs, started by healer"));

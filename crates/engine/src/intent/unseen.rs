@@ -48,7 +48,7 @@ pub(super) fn judge_unseen_end(look: &Look, by_engine: bool, around: &Around<'_>
         // Its last start failed: what is down already cannot be stopped (facts/intent.md, L6).
         None if !exit.error.is_empty() => End::AsBefore,
         // The stop that the engine may have noted is ours. Whether there was another beside it, what it kept may yet tell.
-        Some(true) | None if ours > 0 && around.own.is_some_and(|own| !own.stops_are_past) => End::Ours,
+        Some(true) | None if around.own.is_some_and(|own| own.may_have_ended_it(exit.at)) => End::Ours,
         // Found dead after an unclean stop of the engine: nobody stopped it. A program may also end with 255 by itself, so
         // this is asked last.
         None if exit.code == 255 => End::AsBefore,

@@ -22,6 +22,9 @@ pub struct Own {
     /// When the last order was given.
     #[serde(default)]
     pub ordered_at: Tick,
+    /// What the last order does to it is done by this moment: then its time and its patience are over.
+    #[serde(default)]
+    pub done_by: Option<SourceTime>,
     /// We have it made anew: that it is set aside and removed is nobody's deploy.
     #[serde(default)]
     pub replaced: bool,
@@ -72,9 +75,10 @@ impl Own {
     }
 
     /// Of one that is made anew: the body that is there is stopped by that.
-    pub(super) fn ordered(&mut self, action: Action, of: &ResourceId, at: Tick) {
+    pub(super) fn ordered(&mut self, action: Action, of: &ResourceId, at: Tick, done_by: Option<SourceTime>) {
         self.of = Some(of.clone());
         self.ordered_at = at;
+        self.done_by = done_by;
         self.replaced = action == Action::Recreate;
         match action {
             Action::Start => {
@@ -109,6 +113,13 @@ impl Own {
             (_, Some(closed)) if at > closed => 0,
             (_, Some(_) | None) => self.stops,
         }
+    }
+
+    /// Whether a stop of ours that is not settled yet may explain an end at this moment, of which nothing else tells. The
+    /// one of a pair that is over may not: what came beside it nobody knows any more.
+    #[must_use]
+    pub(crate) fn may_have_ended_it(&self, at: SourceTime) -> bool {
+        self.stops_at(at) > 0 && !self.stops_are_past && self.done_by.is_none_or(|by| at <= by)
     }
 
     /// What an order of ours has made has started: every start that comes later is another.

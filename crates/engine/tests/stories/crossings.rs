@@ -210,3 +210,20 @@ fn whose_stop_was_there_before_that_of_a_persons_restart_has_the_last_word() {
         assert_eq!(story.starts("shop/web"), 0, "{ends_after}:\n{story}");
     }
 }
+
+#[test]
+fn a_stop_of_ours_that_was_perhaps_never_sent_explains_no_end_that_comes_long_after_it() {
+    // Neither the engine's note nor all that it kept can be read, so that its time alone tells.
+    for (comes_after_s, ours) in [(3.0, true), (300.0, false)] {
+        let mut story = unhealthy();
+        (story.hands_work, story.reads_flag, story.kept_complete) = (false, false, Some(false));
+        story.turns("shop/web", Health::Unhealthy).after(1.0);
+        assert_eq!(story.stops("shop/web"), 1, "{story}");
+        story.is_killed().after(comes_after_s).docker_stop("shop/web").after(400.0);
+        story.hands_work = true;
+        story.process_starts().connects().after_minutes(10.0);
+        assert_eq!(story.is_running("shop/web"), ours, "{story}");
+        let told = story.wanted("shop/web");
+        assert_eq!(told, Some(if ours { Wanted::Running } else { Wanted::Unknown }), "{story}");
+    }
+}
