@@ -134,7 +134,9 @@ impl Engine {
             self.look_at_act(id);
             return None;
         };
-        if now.since(answered) < LOOK_GIVE_UP || self.may_still_stop(act) {
+        // The last look was no end yet, and the next one is due.
+        let is_seen = self.live.looks_again.remove(&id).is_some();
+        if is_seen || now.since(answered) < LOOK_GIVE_UP || self.may_still_stop(act) {
             let until = now.after(LOOK_WAIT);
             self.emit(Event::LookRepeated { permit: id, id: act.permit.behalf.incident().cloned(), until });
             self.look_at_act(id);

@@ -163,3 +163,25 @@ fn what_was_half_made_anew_when_healer_was_killed_is_made_anew_by_the_next_one()
     assert_eq!(story.ordered(Action::Recreate, "vpn/leech").len(), 2, "{story}");
     assert_eq!((story.starts("vpn/leech"), story.wanted("vpn/leech")), (0, Some(Wanted::Running)), "{story}");
 }
+
+#[test]
+fn the_patience_of_a_stop_that_outlives_healer_is_waited_for_before_it_is_made_anew_again() {
+    let mut story = vpn();
+    let gate = story.first_id_of("vpn/gate");
+    story.runs_as("vpn/slow", |d| {
+        (d.network_parent, d.network_body, d.stop_timeout_s) = (Some(named("vpn/gate")), Some(gate), 60);
+    });
+    story.hands_work = false;
+    story.relists().after(5.0).recreated("vpn/gate", |_| {}).after(0.05).relists();
+    while story.ordered(Action::Recreate, "vpn/slow").is_empty() {
+        story.after(0.1);
+    }
+    // The engine has been asked to stop the old one, and goes on with that.
+    story.is_killed().after(2.0).process_starts().connects().after(58.0);
+    assert!(story.is_running("vpn/slow"), "{story}");
+    assert_eq!(story.ordered(Action::Recreate, "vpn/slow").len(), 1, "while its patience lasts:\n{story}");
+    story.hands_work = true;
+    story.after_minutes(10.0);
+    assert_eq!(story.ordered(Action::Recreate, "vpn/slow").len(), 2, "{story}");
+    assert!(story.is_running("vpn/slow"), "{story}");
+}
