@@ -10,6 +10,7 @@ use model::fact::{Fact, Happening, Incarnation, Observation, Run, SourceTime, Wh
 use model::incident::{Excerpt, IncidentId};
 use model::input::{Effect, Input, Report, SourceState};
 use model::intent::{Author, Intent, Wanted};
+use model::make::Make;
 
 use crate::intent::{self, Around, Word};
 use crate::state::{Act, Own};
@@ -89,6 +90,7 @@ impl Engine {
             self.gone(&seen.resource, &seen.incarnation);
             return;
         }
+        self.note_what_it_is_made_of(seen);
         let ours = self.state.own.get(&seen.incarnation).is_some_and(|own| own.made);
         if change.redefined && !ours {
             self.refresh(&seen.resource, Refresh::DefinitionChanged);
@@ -147,6 +149,21 @@ impl Engine {
         if act.made.is_none() && act.permit.incarnation != seen.incarnation && is_new && !self.faults.made_by_nobody {
             let (resource, incarnation) = (seen.resource.clone(), seen.incarnation.clone());
             self.emit(Event::BodyMade { permit: *permit, resource, incarnation });
+        }
+    }
+
+    /// What a deploy has put in the place of what stood before it is the first thing to ask about when it falls ill.
+    fn note_what_it_is_made_of(&mut self, seen: &Observation) {
+        let Fact::Looked(look) = &seen.fact else { return };
+        let stands = self.world.body(&seen.resource).is_some_and(|(present, _)| *present == seen.incarnation);
+        if !stands || !look.definition.belongs.is_healers() {
+            return;
+        }
+        let make = Make::of(&look.definition);
+        if self.state.makes.present(&seen.resource) != Some(&make) {
+            let before = self.state.makes.last(&seen.resource).filter(|before| **before != make);
+            let before = before.cloned().map(Box::new);
+            self.emit(Event::MadeOf { resource: seen.resource.clone(), make: Box::new(make), before });
         }
     }
 

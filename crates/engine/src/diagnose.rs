@@ -3,6 +3,7 @@
 //! Each cause is one file that says what proves it, what refutes it and what mends it. "Nothing wrong" and "cannot tell"
 //! are answers. The surest one that holds is taken; among equals the one that stands first in the list.
 
+mod broken_by_deploy;
 mod cannot_start;
 mod cannot_tell;
 mod check_broken;
@@ -29,10 +30,25 @@ pub struct Cause {
     pub name: &'static str,
     /// What policies call it.
     pub issue_type: &'static str,
+    /// What a deploy must have changed to bring it about.
+    pub brought_by: BroughtBy,
     /// What proves it, what refutes it, what mends it: its page of the manual.
     pub manual: &'static str,
     /// Whether the facts show it.
     pub judge: fn(&Case) -> Option<Finding>,
+}
+
+/// Which part of what a service is made of may bring a cause about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BroughtBy {
+    /// None: it lies outside of the service.
+    Nothing,
+    /// The image.
+    Image,
+    /// How the image is run: command, variables, mounts, ports, limits.
+    Configuration,
+    /// Either.
+    Either,
 }
 
 /// What a cause says of a case.
@@ -50,6 +66,8 @@ pub struct Finding {
 
 /// All causes, in the order in which equals are preferred. A new one is a file and a line here.
 pub const CATALOGUE: &[Cause] = &[
+    // As sure as what it shows: the deploy that brought that is the better answer.
+    broken_by_deploy::CAUSE,
     // However it ended: no start helps while that is so.
     dead_network::CAUSE,
     oom_main::CAUSE,
@@ -96,15 +114,8 @@ pub const CATALOGUE: &[Cause] = &[
 /// What the rules say of a case. `cites`: the evidence that stands for it.
 #[must_use]
 pub fn diagnose(case: &Case, cites: Vec<EvidenceId>) -> Diagnosis {
-    let mut best: Option<(&Cause, Finding)> = None;
-    for cause in CATALOGUE {
-        let Some(finding) = (cause.judge)(case) else { continue };
-        if best.as_ref().is_none_or(|(_, so_far)| finding.confidence > so_far.confidence) {
-            best = Some((cause, finding));
-        }
-    }
     // `cannot_tell` always holds.
-    let (cause, finding) = best.unwrap_or_else(|| (&cannot_tell::CAUSE, cannot_tell::finding()));
+    let (cause, finding) = surest(case, |_| true).unwrap_or_else(|| (&cannot_tell::CAUSE, cannot_tell::finding()));
     // A job is never rerun, however it ended.
     let mend = match finding.mend {
         Mend::Start | Mend::Restart | Mend::Recreate if case.is_job => Mend::Person,
@@ -119,6 +130,18 @@ pub fn diagnose(case: &Case, cites: Vec<EvidenceId>) -> Diagnosis {
         because: finding.because,
         mend,
     }
+}
+
+/// The surest of these causes that holds; among equals the first.
+fn surest(case: &Case, among: impl Fn(&Cause) -> bool) -> Option<(&'static Cause, Finding)> {
+    let mut best: Option<(&Cause, Finding)> = None;
+    for cause in CATALOGUE.iter().filter(|cause| among(cause)) {
+        let Some(finding) = (cause.judge)(case) else { continue };
+        if best.as_ref().is_none_or(|(_, so_far)| finding.confidence > so_far.confidence) {
+            best = Some((cause, finding));
+        }
+    }
+    best
 }
 
 /// The exit code of the case, if the main process ended.
@@ -240,6 +263,7 @@ pub(crate) mod cases {
             ended_by_us: false,
             ended_with: None,
             network: None,
+            deploy: None,
         }
     }
 }

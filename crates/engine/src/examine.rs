@@ -127,6 +127,9 @@ impl Engine {
                 }
                 dead => dead,
             },
+            deploy: number
+                .and_then(|number| self.state.incidents.get(&number))
+                .and_then(|incident| self.state.makes.deploy_before(resource, incident.since.tick)),
         })
     }
 

@@ -347,6 +347,7 @@ impl Incident {
             | Event::CommandTaken { .. }
             | Event::CommandQueued { .. }
             | Event::CommandDequeued { .. }
+            | Event::MadeOf { .. }
             | Event::BodyStarted { .. }
             | Event::BringUpOrdered { .. }
             | Event::BringUpCalledOff { .. }

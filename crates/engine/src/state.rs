@@ -2,6 +2,7 @@
 //!
 //! [`State::apply`] is the only place where it changes, live and at recovery alike.
 
+mod makes;
 mod own;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -23,6 +24,7 @@ use crate::budget::Spending;
 use crate::incident::Incident;
 use crate::others::Others;
 use crate::recovery::Recoveries;
+pub use makes::Makes;
 pub use own::Own;
 
 /// Closed incidents are kept this long in memory; the journal keeps them for ever.
@@ -81,6 +83,9 @@ pub struct State {
     pub acts: BTreeMap<PermitId, Act>,
     /// What we did to each body, for telling our own events from somebody else's.
     pub own: BTreeMap<Incarnation, Own>,
+    /// What each service is made of.
+    #[serde(default)]
+    pub makes: Makes,
     /// Who froze it.
     pub frozen: Option<model::view::Frozen>,
     /// What waits to be delivered.
@@ -337,6 +342,10 @@ impl State {
                     act.made = Some(incarnation.clone());
                 }
             }
+            Event::MadeOf { resource, make, .. } => {
+                let ill = self.open_incident(resource).is_some();
+                self.makes.made_of(resource, make, ill, now);
+            }
             Event::BodyStarted { incarnation, at } => {
                 if let Some(own) = self.own.get_mut(incarnation) {
                     own.has_come(*at);
@@ -417,6 +426,7 @@ impl State {
                 self.stops.remove(resource);
                 self.recoveries.forget(resource);
                 self.others.forget(resource);
+                self.makes.gone(resource, now.tick);
                 self.adopted.remove(resource);
                 self.own.retain(|of, own| of != incarnation && own.of.as_ref() != Some(resource));
             }

@@ -9,6 +9,7 @@ use model::event::Event;
 use model::fact::What;
 use model::incident::{Case, Outcome, Phase};
 use model::input::Effect;
+use model::make::{Deploy, Difference};
 use model::message::{About, Delivery, Kind, Message, MessageId, Parcel, Receipt, Severity};
 use model::time::Spoken;
 use model::verdict::Hold;
@@ -299,6 +300,9 @@ pub(crate) fn standing(incident: &Incident) -> String {
 /// The facts of a case as quotable evidence: (source, text).
 pub(crate) fn evidence_of(case: &Case, log_lines_max: usize) -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
+    if let Some(Deploy { from, to, .. }) = &case.deploy {
+        found.push(("deploy", format!("made of something else just before: {}", Difference(from, to))));
+    }
     for happening in &case.happenings {
         let text = match &happening.what {
             What::OutOfMemory => "oom: a process in it was killed for want of memory".to_owned(),

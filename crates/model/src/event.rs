@@ -15,6 +15,7 @@ use crate::fact::{Incarnation, SourceTime};
 use crate::incident::{Case, Diagnosis, Escalation, Evidence, IncidentId, Outcome, RollbackCause, Verification};
 use crate::input::SourceState;
 use crate::intent::Intent;
+use crate::make::Make;
 use crate::message::{About, Message, MessageId};
 use crate::recovery::{EngineStart, RecoveryId, Restarted};
 use crate::resource::ResourceId;
@@ -409,6 +410,15 @@ pub enum Event {
         /// The new body.
         incarnation: Incarnation,
     },
+    /// What stands for a resource is made of this.
+    MadeOf {
+        /// Which resource.
+        resource: ResourceId,
+        /// Of what.
+        make: Box<Make>,
+        /// What it was made of until then, as far as that is known.
+        before: Option<Box<Make>>,
+    },
     /// The body that an order of ours has made was started.
     BodyStarted {
         /// Which body.
@@ -566,6 +576,7 @@ impl Event {
             Event::CommandQueued { .. } => "command_queued",
             Event::CommandDequeued { .. } => "command_dequeued",
             Event::BodyMade { .. } => "body_made",
+            Event::MadeOf { .. } => "made_of",
             Event::BodyStarted { .. } => "body_started",
             Event::BringUpOrdered { .. } => "bring_up_ordered",
             Event::BringUpCalledOff { .. } => "bring_up_called_off",

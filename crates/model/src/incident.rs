@@ -16,6 +16,7 @@ use crate::action::{Answer, PermitId, Plan};
 use crate::alert;
 use crate::complaint::Complaint;
 use crate::fact::{Happening, Incarnation, Look};
+use crate::make::Deploy;
 use crate::recovery::Restarted;
 use crate::resource::ResourceId;
 use crate::time::Tick;
@@ -266,6 +267,9 @@ pub struct Case {
     /// Why the network namespace that it shares is dead, if it is.
     #[serde(default)]
     pub network: Option<DeadNetwork>,
+    /// The deploy just before which it was well.
+    #[serde(default)]
+    pub deploy: Option<Deploy>,
 }
 
 /// Why a network namespace that one shares with another is dead while both run: it went with the process that had it.

@@ -13,6 +13,7 @@ pub mod folder;
 pub mod incident;
 pub mod input;
 pub mod intent;
+pub mod make;
 pub mod message;
 pub mod recovery;
 pub mod resource;

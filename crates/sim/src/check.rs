@@ -407,6 +407,7 @@ impl World<'_> {
             | Event::PersonActed { .. }
             | Event::Acknowledged { .. }
             | Event::CommandQueued { .. }
+            | Event::MadeOf { .. }
             | Event::BodyStarted { .. }
             | Event::BringUpOrdered { .. }
             | Event::BringUpCalledOff { .. }

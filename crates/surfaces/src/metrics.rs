@@ -170,6 +170,7 @@ impl Counters {
             | Event::Acknowledged { .. }
             | Event::CommandQueued { .. }
             | Event::CommandDequeued { .. }
+            | Event::MadeOf { .. }
             | Event::BodyStarted { .. }
             | Event::BringUpOrdered { .. }
             | Event::BringUpCalledOff { .. }

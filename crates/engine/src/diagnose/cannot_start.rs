@@ -2,7 +2,7 @@
 
 use model::incident::{Case, Confidence, Mend};
 
-use super::{Cause, Finding, start_error};
+use super::{BroughtBy, Cause, Finding, start_error};
 
 /// The command was found and cannot be executed.
 const NOT_EXECUTABLE: i32 = 126;
@@ -12,6 +12,7 @@ const NOT_FOUND: i32 = 127;
 pub(super) const CAUSE: Cause = Cause {
     name: "cannot_start",
     issue_type: "service_down",
+    brought_by: BroughtBy::Either,
     manual: "Proved by: the engine's own error for the last start (State.Error). Refuted by: a process that ran. \
              Mended by: a person where the command cannot be executed or found (126, 127: the same start would fail the \
              same way); otherwise a start within budget, since what was missing (a mount, a network, a port) may be back.",

@@ -2,11 +2,12 @@
 
 use model::incident::{Case, Confidence, Mend};
 
-use super::{Cause, Finding};
+use super::{BroughtBy, Cause, Finding};
 
 pub(super) const CAUSE: Cause = Cause {
     name: "cannot_tell",
     issue_type: "unknown",
+    brought_by: BroughtBy::Nothing,
     manual: "Proved by: nothing. It stands when no other cause holds. Refuted by: any other cause. Mended by: a person; \
              healer never acts on a guess.",
     judge: |_: &Case| Some(finding()),

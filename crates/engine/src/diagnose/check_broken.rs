@@ -2,11 +2,12 @@
 
 use model::incident::{Case, Confidence, Mend};
 
-use super::{Cause, Finding, unhealthy};
+use super::{BroughtBy, Cause, Finding, unhealthy};
 
 pub(super) const CAUSE: Cause = Cause {
     name: "check_broken",
     issue_type: "service_down",
+    brought_by: BroughtBy::Either,
     manual: "Proved by: a healthcheck that fails, and whose own words are that its command is not there or cannot be \
              executed. Refuted by: a check that runs; a main process that ended. Mended by: a person, who mends the check: a \
              restart would only interrupt a service that may be well.",

@@ -3,11 +3,12 @@
 use model::fact::RestartPolicy;
 use model::incident::{Case, Confidence, Mend};
 
-use super::{Cause, Finding, exit_code, was_signalled};
+use super::{BroughtBy, Cause, Finding, exit_code, was_signalled};
 
 pub(super) const CAUSE: Cause = Cause {
     name: "clean_exit",
     issue_type: "none",
+    brought_by: BroughtBy::Nothing,
     manual: "Proved by: exit code 0 of a service that others await as `completed_successfully`, or whose restart policy \
              is `no` or `on-failure` (which means: 0 is an end). Refuted by: any other code, or a signal through the \
              engine. Mended by: nothing; a job is never rerun.",

@@ -2,11 +2,12 @@
 
 use model::incident::{Case, Confidence, Mend};
 
-use super::{Cause, Finding, exit_code, start_error, was_signalled};
+use super::{BroughtBy, Cause, Finding, exit_code, start_error, was_signalled};
 
 pub(super) const CAUSE: Cause = Cause {
     name: "crash",
     issue_type: "service_down",
+    brought_by: BroughtBy::Either,
     manual: "Proved by: an exit code other than 0 that no signal through the engine and no kill explains; the telling \
              lines of its log are quoted. Refuted by: a `kill` event, 137 or 143, an error of the engine's start. \
              Mended by: a start, within budget; where it crashes again and again, by a person.",

@@ -3,11 +3,12 @@
 use model::fact::Run;
 use model::incident::{Case, Confidence, DeadNetwork, Mend};
 
-use super::{Cause, Finding, clean_exit};
+use super::{BroughtBy, Cause, Finding, clean_exit};
 
 pub(super) const CAUSE: Cause = Cause {
     name: "dead_network",
     issue_type: "service_down",
+    brought_by: BroughtBy::Nothing,
     manual: "Proved by: a running container with `network_mode: service:…` (or `container:…`) that was started before the \
              present process of the container which it names: it sits in the namespace of a process that is gone, and \
              reaches nobody, while the engine calls it running. Also by a named container that the engine does not know any \

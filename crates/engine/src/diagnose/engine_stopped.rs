@@ -2,11 +2,12 @@
 
 use model::incident::{Case, Confidence, Mend};
 
-use super::{Cause, Finding, exit_code, start_error, was_signalled};
+use super::{BroughtBy, Cause, Finding, exit_code, start_error, was_signalled};
 
 pub(super) const CAUSE: Cause = Cause {
     name: "engine_stopped",
     issue_type: "service_down",
+    brought_by: BroughtBy::Nothing,
     manual: "Proved by: an end after a terminating signal through the engine, of a service that the ledger wants running: \
              a person's stop would stand there, so the signal was the engine's own (it was shutting down, or stopped the \
              survivors of its own crash), or healer's, in order to start it. Likely, never sure. Refuted by: an end \

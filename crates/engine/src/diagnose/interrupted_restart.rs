@@ -2,11 +2,12 @@
 
 use model::incident::{Case, Confidence, Mend};
 
-use super::{Cause, Finding, exit_code, start_error};
+use super::{BroughtBy, Cause, Finding, exit_code, start_error};
 
 pub(super) const CAUSE: Cause = Cause {
     name: "interrupted_restart",
     issue_type: "service_down",
+    brought_by: BroughtBy::Nothing,
     manual: "Proved by: an end that a stop ordered by healer explains, of a service that the ledger wants running: the \
              start that belongs to that stop was lost. Its exit code says nothing of it. Refuted by: an error of a start \
              since. Mended by: a start.",

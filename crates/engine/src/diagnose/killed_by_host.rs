@@ -2,11 +2,12 @@
 
 use model::incident::{Case, Confidence, Mend};
 
-use super::{Cause, Finding, exit_code, oom_event, oom_flag, start_error, was_signalled};
+use super::{BroughtBy, Cause, Finding, exit_code, oom_event, oom_flag, start_error, was_signalled};
 
 pub(super) const CAUSE: Cause = Cause {
     name: "killed_by_host",
     issue_type: "service_down",
+    brought_by: BroughtBy::Nothing,
     manual: "Proved by: exit code 137 (KILL) or 143 (TERM) without a signal through the engine and without its word of \
              an OOM; sure for 137 once a look denies the OOM, likely before. 143 may also be the program's own answer to \
              a TERM from inside. Refuted by: a `kill` event, an OOM. Mended by: a start.",

@@ -3,11 +3,12 @@
 use model::fact::Run;
 use model::incident::{Case, Confidence, Mend};
 
-use super::{Cause, Finding};
+use super::{BroughtBy, Cause, Finding};
 
 pub(super) const CAUSE: Cause = Cause {
     name: "never_started",
     issue_type: "service_down",
+    brought_by: BroughtBy::Nothing,
     manual: "Proved by: the engine says that it was created, and never started, without an error of its own: the order \
              was lost on the way. Refuted by: a start of any kind. Mended by: a start.",
     judge,

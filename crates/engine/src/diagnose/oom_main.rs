@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 
 use model::incident::{Case, Confidence, Mend};
 
-use super::{Cause, Finding, exit_code, oom_event, oom_flag};
+use super::{BroughtBy, Cause, Finding, exit_code, oom_event, oom_flag};
 
 pub(super) const CAUSE: Cause = Cause {
     name: "oom_main",
     issue_type: "service_down",
+    brought_by: BroughtBy::Either,
     manual: "Proved by: exit code 137 together with the engine's own word: an `oom` event since the last start, or \
              State.OOMKilled; sure where both say so. Refuted by: an exit code other than 137, or no word of the engine: \
              137 alone is a KILL of any origin. Mended by: a start, within budget; raising the limit is for a person.",

@@ -2,11 +2,12 @@
 
 use model::incident::{Case, Confidence, Mend};
 
-use super::{Cause, Finding, exit_code, start_error};
+use super::{BroughtBy, Cause, Finding, exit_code, start_error};
 
 pub(super) const CAUSE: Cause = Cause {
     name: "restarted",
     issue_type: "service_down",
+    brought_by: BroughtBy::Nothing,
     manual: "Proved by: an end in the time in which its engine, or the whole host, went down and came back, of a service \
              that the ledger wants running: while the engine's API was closed, or soon after healer itself was ended in \
              order, or with code 255 (found dead after an unclean stop). Its exit code says nothing of it. Refuted by: an \

@@ -3,11 +3,12 @@
 use model::fact::{Health, Run, What};
 use model::incident::{Case, Confidence, Mend};
 
-use super::{Cause, Finding};
+use super::{BroughtBy, Cause, Finding};
 
 pub(super) const CAUSE: Cause = Cause {
     name: "unhealthy",
     issue_type: "service_down",
+    brought_by: BroughtBy::Either,
     manual: "Proved by: a running main process whose healthcheck the engine reports as `unhealthy`, by event or look. \
              Refuted by: a main process that ended, a pause (which makes health turn bad by itself). Mended by: a \
              restart: stop, look, start.",

@@ -3,13 +3,14 @@
 use model::complaint::{Complaint, StartError};
 use model::incident::Mend;
 
-use super::Cause;
 use super::said::says;
 use super::start::failed_by;
+use super::{BroughtBy, Cause};
 
 pub(super) const CAUSE: Cause = Cause {
     name: "wrong_architecture",
     issue_type: "service_down",
+    brought_by: BroughtBy::Image,
     manual: "Proved by: the engine's error for the last start, or the only line of its log: `exec format error`. Refuted by: \
              a process that ran. Mended by: a person: the image is for another kind of processor, or its script has no \
              first line that says what reads it.",

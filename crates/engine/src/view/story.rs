@@ -10,6 +10,7 @@ use model::event::{Entry, Event, Refresh};
 use model::incident::{Confidence, Diagnosis, Evidence, EvidenceId, IncidentId, Verification};
 use model::input::SourceState;
 use model::intent::{Author, Intent, Wanted};
+use model::make::Difference;
 use model::message::Kind;
 use model::time::Spoken;
 use model::view::{Line, Tone};
@@ -257,6 +258,10 @@ fn words<'e>(entry: &'e Entry, before: &mut Before<'e>) -> Option<(Tone, String)
         Event::Diagnosed { id, diagnosis, .. } => return before.cause(id, diagnosis),
         Event::Planned { .. } | Event::DiagnosisBegan { .. } | Event::CommandQueued { .. } => return None,
         Event::CommandDequeued { .. } | Event::LookRepeated { .. } | Event::PersonActed { .. } => return None,
+        Event::MadeOf { make, before: Some(before), .. } => {
+            (Plain, format!("deployed anew: {}", Difference(before, make)))
+        }
+        Event::MadeOf { before: None, .. } => return None,
         Event::BodyStarted { .. } => return None, // Its look tells it.
         // The commands tell it.
         Event::BringUpOrdered { .. } | Event::BringUpCalledOff { .. } => return None,

@@ -59,6 +59,7 @@ impl Event {
             | Event::CommandTaken { .. }
             | Event::CommandQueued { .. }
             | Event::CommandDequeued { .. }
+            | Event::MadeOf { .. }
             | Event::BodyStarted { .. }
             | Event::BringUpOrdered { .. }
             | Event::BringUpCalledOff { .. }
@@ -78,6 +79,7 @@ impl Event {
             | Event::EndedUnasked { resource, .. }
             | Event::RevivedByAnother { resource }
             | Event::BodyMade { resource, .. }
+            | Event::MadeOf { resource, .. }
             | Event::BudgetRefreshed { resource, .. }
             | Event::IncidentOpened { resource, .. }
             | Event::ActionAnswered { resource, .. }

@@ -15,6 +15,7 @@ use model::folder::{BringUp, Folder};
 use model::incident::{Escalation, Outcome, RollbackCause, Verification};
 use model::input::SourceState;
 use model::intent::{Author, Intent, Wanted};
+use model::make::Make;
 use model::message::{About, MessageId};
 use model::recovery::{self, EngineStart, Failure, RecoveryId, Restarted};
 use model::verdict::{Hold, Limit, Question, Refusal, Within};
@@ -173,6 +174,10 @@ fn of_acting() -> Vec<Event> {
     ]
 }
 
+fn made() -> Make {
+    Make { image: hostile(), image_id: hostile(), config_hash: hostile() }
+}
+
 fn folder() -> Folder {
     Folder { host: hostile(), deployment: hostile(), path: hostile(), domains: vec![hostile()], flaw: Some(hostile()) }
 }
@@ -189,6 +194,7 @@ fn of_people() -> Vec<Event> {
         Event::CommandQueued { id: command.clone(), who: hostile(), steps: vec![story::step(&resource)] },
         Event::CommandDequeued { id: command.clone(), resource: resource.clone() },
         Event::BodyMade { permit: PermitId(9), resource: resource.clone(), incarnation: Incarnation("cafe".into()) },
+        Event::MadeOf { resource: resource.clone(), make: Box::new(made()), before: Some(Box::new(made())) },
         Event::BodyStarted { incarnation: Incarnation("cafe".into()), at: SourceTime(i64::MAX) },
         Event::BringUpOrdered {
             order: Box::new(BringUp { command: command.clone(), who: hostile(), at: Wall(1), folder: folder() }),

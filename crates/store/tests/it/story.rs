@@ -115,6 +115,7 @@ pub(crate) fn case() -> Case {
         ended_by_us: false,
         ended_with: None,
         network: None,
+        deploy: None,
     }
 }
 

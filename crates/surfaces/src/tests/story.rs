@@ -40,6 +40,7 @@ fn diagnosed(number: u64, because: &str) -> Event {
         ended_by_us: false,
         ended_with: None,
         network: None,
+        deploy: None,
     };
     Event::Diagnosed { id: id(number), diagnosis, case: Box::new(case) }
 }

@@ -3,13 +3,14 @@
 use model::complaint::{Complaint, StartError};
 use model::incident::Mend;
 
-use super::super::Cause;
 use super::super::said::says;
+use super::super::{BroughtBy, Cause};
 use super::failed_by;
 
 pub(crate) const CAUSE: Cause = Cause {
     name: "command_missing",
     issue_type: "service_down",
+    brought_by: BroughtBy::Either,
     manual: "Proved by: the engine's own error for the last start. Refuted by: a process that ran. Mended \
              by: a person: the same start would fail the same way.",
     judge: |case| {

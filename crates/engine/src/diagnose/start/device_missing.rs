@@ -3,12 +3,13 @@
 use model::complaint::StartError;
 use model::incident::Mend;
 
-use super::super::Cause;
+use super::super::{BroughtBy, Cause};
 use super::failed_by;
 
 pub(crate) const CAUSE: Cause = Cause {
     name: "device_missing",
     issue_type: "service_down",
+    brought_by: BroughtBy::Configuration,
     manual: "Proved by: the engine's own error for the last start. Refuted by: a process that ran. Mended \
              by: a start within budget, since a device may be plugged in again.",
     judge: |case| failed_by(case, |error| matches!(error, StartError::DeviceMissing { .. }), Mend::Start),
