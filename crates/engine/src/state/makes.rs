@@ -106,7 +106,8 @@ mod tests {
             let deploy = makes.deploy_before(&web(), at(ill_s).tick);
             deploy.map(|deploy| format!("{} to {}", deploy.from.image, deploy.to.image))
         };
-        let table: [(&str, &[(&str, u64, bool)], u64, Option<&str>); 8] = [
+        type Row<'a> = (&'a str, &'a [(&'a str, u64, bool)], u64, Option<&'a str>);
+        let table: [Row<'_>; 8] = [
             ("first seen", &[("a", 0, false)], 90, None),
             ("soon after", &[("a", 0, false), ("b", 100, false)], 130, Some("a to b")),
             ("long after", &[("a", 0, false), ("b", 100, false)], 800, None),
