@@ -237,14 +237,17 @@ impl Engine {
                 self.refresh(&seen.resource, Refresh::StartedAtTheEngine);
             }
             Word::Wants(wanted, by, because) => {
-                // Another body of the resource runs: how this one ended says nothing of what is wanted.
+                // Another body of the resource runs, or was started since: how this one ended says nothing of what is wanted.
                 let standing = self.world.body(&seen.resource);
                 let another = standing.filter(|(incarnation, _)| **incarnation != seen.incarnation);
                 // Unless healer has put that one in its place, and nobody else.
                 let ours = self.state.own.get(&seen.incarnation).is_some_and(|own| own.replaced);
-                let another_runs = another.is_some_and(|(_, body)| body.is_up()) && !ours;
+                let this = self.world.body_of(&seen.resource, &seen.incarnation);
+                let ended = this.and_then(|body| body.exit.as_ref()).map(|exit| exit.at);
+                let follows = |body: &Body| body.is_up() || (ended.is_some() && body.started > ended);
+                let another_runs = another.is_some_and(|(_, body)| follows(body)) && !ours;
                 // Nor is what was not known of another's end known by what this one's end shows.
-                let up = self.world.body_of(&seen.resource, &seen.incarnation).is_some_and(Body::is_up);
+                let up = this.is_some_and(Body::is_up);
                 let of_its_end = by == Author::Evidence && !up;
                 if wanted != Wanted::Running && another_runs || of_its_end && another.is_some() {
                     return;
@@ -449,7 +452,7 @@ impl Engine {
     }
 
     fn answered(&mut self, permit: PermitId, answer: &Answer) {
-        let waiting = self.state.acts.get(&permit).filter(|act| act.answer.is_none());
+        let waiting = self.state.acts.get(&permit).filter(|act| act.takes(answer));
         if let (Some(act), Answer::AlreadySo | Answer::Withheld(_)) = (waiting, answer)
             && act.permit.step.action == Action::Start
         {

@@ -415,7 +415,7 @@ impl Incident {
         if let Phase::Acting { permit, answer, until, .. } | Phase::RollingBack { permit, answer, until, .. } =
             &mut self.phase
             && *permit == of
-            && answer.is_none()
+            && answer.as_ref().is_none_or(|before| matches!(before, Answer::Unknown(_)))
         {
             *answer = Some(said.clone());
             *until = now.tick.after(LOOK_WAIT);

@@ -201,6 +201,9 @@ impl Watch {
             Fact::ApiOpenAfter(at) => {
                 let Some(signals) = self.bodies.get_mut(&seen.incarnation) else { return Word::None };
                 signals.open_after = signals.open_after.max(Some(*at));
+                if let Some(crossed) = signals.crossed.take_if(|crossed| crossed.at <= *at) {
+                    return crossed.stopped_before_our_start(around);
+                }
                 match &mut signals.foreign {
                     Some(foreign) if foreign.at <= *at => {
                         foreign.api_open = true;
@@ -315,11 +318,13 @@ impl Watch {
                 let by_policy = around.was_restarting(signals, event.at)
                     || (signals.ended_by_itself() && around.engine_restarts_it(signals.since, Some(event.at)));
                 let spent = around.own.map(Spent::of);
+                let crossed = signals.foreign.filter(|foreign| !foreign.api_open);
                 *signals = Signals { since: Some(event.at), spent, ..Signals::default() };
                 let explained = self.our_starts.entry(incarnation);
                 let ours = around.own.is_some_and(|own| own.explains_start(event.at, explained));
                 if ours {
                     explained.insert(event.at);
+                    signals.crossed = crossed;
                 }
                 match around.before.map(|intent| intent.wanted) {
                     _ if ours || by_policy => Word::None,
@@ -513,6 +518,12 @@ impl Around<'_> {
 }
 
 impl Foreign {
+    /// What it says of a life that has ended, and that we have followed by another one meanwhile.
+    fn stopped_before_our_start(self, around: &Around<'_>) -> Word {
+        let wanted = around.before.is_some_and(|word| word.wanted == Wanted::Running);
+        if !wanted || around.is_wished_since(self.at) { Word::None } else { stopped_at_the_engine(self.signal) }
+    }
+
     /// What it says, now that it is known who asked.
     fn word(self, around: &Around<'_>) -> Word {
         let since = around.body.started.max(around.stop_began);
@@ -536,7 +547,11 @@ fn stopped_if_down(foreign: Foreign, around: &Around<'_>) -> Word {
     if around.body.aside && !around.is_replaced_by_us() {
         return put_aside(around);
     }
-    let because = match foreign.signal {
+    stopped_at_the_engine(foreign.signal)
+}
+
+fn stopped_at_the_engine(signal: Option<u8>) -> Word {
+    let because = match signal {
         Some(SIGKILL) => "somebody killed it at the engine".to_owned(),
         Some(signal) => format!("somebody stopped it at the engine (signal {signal})"),
         None => "somebody stopped it at the engine".to_owned(),

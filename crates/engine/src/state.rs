@@ -141,6 +141,18 @@ pub struct Act {
     pub made: Option<Incarnation>,
 }
 
+impl Act {
+    /// Whether this is an answer that is still waited for. That nothing was begun, or that there was nothing to do, is worth
+    /// knowing however late it comes.
+    pub(crate) fn takes(&self, answer: &Answer) -> bool {
+        match self.answer {
+            None => true,
+            Some(Answer::Unknown(_)) => matches!(answer, Answer::AlreadySo | Answer::Withheld(_)),
+            Some(Answer::Done | Answer::AlreadySo | Answer::Withheld(_) | Answer::Failed(_)) => false,
+        }
+    }
+}
+
 /// An order to bring up a deployment, for as long as no other follows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
@@ -307,7 +319,7 @@ impl State {
             }
             Event::ActionStarted { permit, attempt, .. } => self.apply_started(permit, *attempt, now),
             Event::ActionAnswered { permit, answer, .. } => {
-                if let Some(act) = self.acts.get_mut(permit).filter(|act| act.answer.is_none()) {
+                if let Some(act) = self.acts.get_mut(permit).filter(|act| act.takes(answer)) {
                     act.answer = Some(answer.clone());
                     act.answered = Some(now.tick);
                     let permit = &act.permit;

@@ -118,7 +118,7 @@ pub enum Event {
         /// The signal, where it is known.
         signal: Option<u8>,
     },
-    /// It ended, and nobody had asked for that. A later process does not judge this end anew, by less.
+    /// It ended, and nobody had asked for that but healer. A later process does not judge this end anew, by less.
     EndedUnasked {
         /// What.
         resource: ResourceId,

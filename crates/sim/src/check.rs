@@ -146,14 +146,14 @@ impl Check {
         self.permits.values().rev().take(200).filter(ours).count()
     }
 
-    /// Whether healer stopped a body about this time, and was never told whether that found it down already: of two stops
+    /// Whether healer stopped a body about this time, and does not know whether that found it down already: of two stops
     /// that came together one signal is seen, and nobody can tell whose it was.
     pub(crate) fn a_stop_is_unanswered(&self, incarnation: &Incarnation, at: u64) -> bool {
         self.permits.values().any(|given| {
             given.permit.incarnation == *incarnation
                 && matches!(given.permit.step.action, Action::Stop | Action::Recreate)
                 && given.used
-                && matches!(given.answer, Some(Answer::Unknown(_)))
+                && matches!(given.answer, Some(Answer::Unknown(_) | Answer::Failed(_)))
                 && given.permit.given.tick.0 <= at
                 && given.settled.is_none_or(|settled| settled >= at)
         })
@@ -261,7 +261,13 @@ impl World<'_> {
         match &entry.event {
             Event::ActionStarted { permit, step, .. } => self.check_permit(pid, permit, *step, now),
             Event::ActionAnswered { permit, answer, .. } => {
-                if let Some(given) = self.check.permits.get_mut(permit).filter(|given| given.answer.is_none()) {
+                let late = matches!(answer, Answer::AlreadySo | Answer::Withheld(_));
+                let waits = |given: &&mut Given| match given.answer {
+                    None => true,
+                    Some(Answer::Unknown(_)) => late,
+                    Some(Answer::Done | Answer::AlreadySo | Answer::Withheld(_) | Answer::Failed(_)) => false,
+                };
+                if let Some(given) = self.check.permits.get_mut(permit).filter(waits) {
                     given.answer = Some(answer.clone());
                     let (of, at) = (given.permit.step.resource.clone(), given.permit.given.tick.0);
                     let counted = matches!(given.permit.behalf, Behalf::Incident(_)) && !given.permit.unhindered;

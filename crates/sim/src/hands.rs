@@ -148,7 +148,8 @@ impl World<'_> {
         let Some((pid, _)) = self.orders.get(&permit).copied() else { return };
         let mut answer = answer;
         let mut takes = self.rng.range(2, 30);
-        if self.stormy {
+        // That nothing was begun healer's own hands say, and not an engine.
+        if self.stormy && !matches!(answer, Answer::Withheld(_)) {
             match self.rng.below(100) {
                 0..15 => return self.counts.hit("answer", "lost"),
                 15..18 if answer == Answer::Done => {

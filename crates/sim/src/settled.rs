@@ -112,8 +112,14 @@ impl World<'_> {
                 let excluded = matches!(
                     phase,
                     Some(Phase::Escalated { reason: Escalation::Refused(Refusal::Excluded { .. }), .. })
-                ) || self.check.left_down.contains(&resource);
-                if !up && !tried && !excluded && opened == Some((Action::Stop, Pair::Opens)) {
+                ) || self.check.left_down.contains(&resource)
+                    || self.settings.excluded_by(&resource, &container.def).is_some();
+                // What it needs is somebody's to start, and they are told.
+                let waits = matches!(
+                    phase,
+                    Some(Phase::Held { reason: Hold::WaitsFor { .. } | Hold::OthersStopped { .. }, .. })
+                );
+                if !up && !tried && !excluded && !waits && opened == Some((Action::Stop, Pair::Opens)) {
                     let says = format!("{resource} is down since our own stop");
                     return self.broken("every pair is closed", says);
                 }

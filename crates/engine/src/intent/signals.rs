@@ -19,6 +19,9 @@ pub(super) struct Signals {
     pub(super) kills: BTreeSet<SourceTime>,
     pub(super) stops: BTreeSet<SourceTime>,
     pub(super) foreign: Option<Foreign>,
+    /// Somebody else's signal of the life before, which ended it, and which a start of ours crossed before it was known who
+    /// had asked.
+    pub(super) crossed: Option<Foreign>,
     /// The last signal after which the API was found open.
     pub(super) open_after: Option<SourceTime>,
     /// A signal came while the engine was found to be shutting down.
@@ -112,10 +115,19 @@ impl Signals {
         self.died && told && self.asks.is_empty() && self.kills.is_empty() && self.stops.is_empty()
     }
 
-    /// What its seen end says, if it was to run.
+    /// Whether its end was seen, and what asked for it was healer alone.
+    fn ended_by_us(&self) -> bool {
+        self.died && self.foreign.is_none() && !self.undecided && !self.by_engine && !self.asks.is_empty()
+    }
+
+    /// What its seen end says, if it was to run: whoever sees less of it later shall not take our own stop for somebody's.
     pub(super) fn ended_unasked(&self, at: SourceTime, around: &Around<'_>) -> Word {
         let ran = around.before.is_some_and(|intent| intent.wanted == Wanted::Running);
-        if ran && self.ended_by_itself() && !around.is_known_unasked(at) { Word::EndedUnasked(at) } else { Word::None }
+        if ran && (self.ended_by_itself() || self.ended_by_us()) && !around.is_known_unasked(at) {
+            Word::EndedUnasked(at)
+        } else {
+            Word::None
+        }
     }
 
     /// Whether a stop of ours explains this signal: one stop signal a stop, and one kill after its timeout.
