@@ -110,6 +110,7 @@ impl Engine {
             start_is_news: change.start_is_news,
             end_unasked: self.end_unasked(&seen.resource, &seen.incarnation),
             stop_began: self.stop_began(&seen.resource, &seen.incarnation),
+            another_at: self.another_at(seen),
             replaced_is_gone: self.replaced_is_gone(&seen.resource, body),
             foreign_is_ours: self.faults.foreign_stop_taken_for_ours,
         };
@@ -154,16 +155,20 @@ impl Engine {
 
     /// What a deploy has put in the place of what stood before it is the first thing to ask about when it falls ill.
     fn note_what_it_is_made_of(&mut self, seen: &Observation) {
-        let Fact::Looked(look) = &seen.fact else { return };
-        let stands = self.world.body(&seen.resource).is_some_and(|(present, _)| *present == seen.incarnation);
-        if !stands || !look.definition.belongs.is_healers() {
-            return;
+        let Fact::Looked(_) = &seen.fact else { return };
+        // In a listing one body after the other comes to stand for it: which one does is known at its end.
+        if self.world.source(seen.resource.host()).is_some_and(|source| source.listed) {
+            self.note_make(&seen.resource);
         }
-        let make = Make::of(&look.definition);
-        if self.state.makes.present(&seen.resource) != Some(&make) {
-            let before = self.state.makes.last(&seen.resource).filter(|before| **before != make);
+    }
+
+    fn note_make(&mut self, resource: &ResourceId) {
+        let definition = self.world.body(resource).and_then(|(_, body)| body.definition.as_deref());
+        let Some(make) = definition.filter(|made| made.belongs.is_healers()).map(Make::of) else { return };
+        if self.state.makes.present(resource) != Some(&make) {
+            let before = self.state.makes.last(resource).filter(|before| **before != make);
             let before = before.cloned().map(Box::new);
-            self.emit(Event::MadeOf { resource: seen.resource.clone(), make: Box::new(make), before });
+            self.emit(Event::MadeOf { resource: resource.clone(), make: Box::new(make), before });
         }
     }
 
@@ -178,6 +183,17 @@ impl Engine {
     /// The end of this body that is known to be nobody's wish.
     fn end_unasked(&self, resource: &ResourceId, incarnation: &Incarnation) -> Option<SourceTime> {
         self.state.ends.get(resource).filter(|(of, _)| of == incarnation).map(|(_, at)| *at)
+    }
+
+    /// When another body of the resource was last known to end, or to obey healer, if this is a look at one that is down.
+    fn another_at(&self, seen: &Observation) -> Option<SourceTime> {
+        let is_down = matches!(&seen.fact, Fact::Looked(look) if look.run == Run::Exited);
+        let ended = self.state.ends.get(&seen.resource).filter(|(of, _)| *of != seen.incarnation).map(|(_, at)| *at);
+        let is_another =
+            |(of, own): &(&Incarnation, &Own)| **of != seen.incarnation && own.of.as_ref() == Some(&seen.resource);
+        let obeyed =
+            self.state.own.iter().filter(|_| is_down).filter(is_another).filter_map(|(_, own)| own.obeyed_at());
+        obeyed.max().max(ended).filter(|_| is_down)
     }
 
     fn replaced_is_gone(&self, resource: &ResourceId, body: &Body) -> bool {
@@ -207,6 +223,7 @@ impl Engine {
             start_is_news: false,
             end_unasked: self.end_unasked(resource, incarnation),
             stop_began: self.stop_began(resource, incarnation),
+            another_at: None,
             replaced_is_gone: self.replaced_is_gone(resource, body),
             foreign_is_ours: self.faults.foreign_stop_taken_for_ours,
         };
@@ -392,6 +409,8 @@ impl Engine {
             return;
         }
         self.watch.keep_only(&self.world.incarnations());
+        let of_source: Vec<_> = self.world.resources().filter(|resource| resource.host() == source).cloned().collect();
+        of_source.iter().for_each(|resource| self.note_make(resource));
         let is_gone = |resource: &&ResourceId| resource.host() == source && self.world.body(resource).is_none();
         let gone: Vec<ResourceId> = self.state.intents.keys().filter(is_gone).cloned().collect();
         for resource in gone {
@@ -494,6 +513,7 @@ impl Engine {
             start_is_news: false,
             end_unasked: self.end_unasked(resource, incarnation),
             stop_began: self.stop_began(resource, incarnation),
+            another_at: None,
             replaced_is_gone: self.replaced_is_gone(resource, body),
             foreign_is_ours: self.faults.foreign_stop_taken_for_ours,
         };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::ResourceId;
 use model::event::Event;
-use model::fact::{Incarnation, RestartPolicy, Run};
+use model::fact::{Happening, Incarnation, RestartPolicy, Run, What};
 use model::incident::{Case, Confidence, DeadNetwork, Evidence, Phase};
 use model::input::Effect;
 use model::intent::Wanted;
@@ -133,10 +133,12 @@ impl Engine {
         })
     }
 
-    /// Whether a stop of ours explains the last end of a body.
+    /// Whether a stop of ours explains the last end of a body: its patience may outlast the order.
     fn is_ended_by_us(&self, incarnation: &Incarnation, body: &Body) -> bool {
+        let asks = |happening: &&Happening| matches!(happening.what, What::Signalled { terminating: true, .. });
+        let asked = body.happenings.iter().find(asks).map(|ask| ask.at);
         let own = self.state.own.get(incarnation);
-        own.zip(body.exit.as_ref()).is_some_and(|(own, exit)| own.stops_at(exit.at) > 0)
+        own.zip(body.exit.as_ref()).is_some_and(|(own, exit)| own.stops_at(asked.unwrap_or(exit.at)) > 0)
     }
 
     /// The rules speak, and what follows is planned at once.

@@ -74,6 +74,8 @@ pub(crate) struct Around<'a> {
     pub end_unasked: Option<SourceTime>,
     /// When somebody was last known to ask this body to end while it ran.
     pub stop_began: Option<SourceTime>,
+    /// Another body of the resource is known to have been cared for at this moment, though it may not be seen yet.
+    pub another_at: Option<SourceTime>,
     /// It was made in the place of another body, and that is no more.
     pub replaced_is_gone: bool,
     /// A fault that the simulator plants: every signal is taken for our own.
@@ -381,13 +383,15 @@ impl Watch {
             // Every other start begins that count anew.
             let by_policy = look.restarts > 0;
             let of_before = signals.is_some_and(|signals| signals.last_at() < look.started);
-            if around.start_is_news && of_before && !by_policy {
-                // What was asked of its life before says nothing of this one.
-                self.bodies.remove(incarnation);
-            }
             let none = BTreeSet::new();
             let explained = self.our_starts.get(incarnation).unwrap_or(&none);
             let ours = look.started.zip(around.own).is_some_and(|(at, own)| own.explains_start(at, explained));
+            // After an order of ours a look may be faster than the events of the life before, which are still to be judged.
+            let on_their_way = ours && explained_by_events(around);
+            if around.start_is_news && of_before && !by_policy && !on_their_way {
+                // What was asked of its life before says nothing of this one.
+                self.bodies.remove(incarnation);
+            }
             // What runs since before the API's first answer was started by the engine itself.
             let by_engine =
                 look.started.is_some_and(|at| around.source.was_out(at) || around.is_started_with_engine(at));
@@ -411,6 +415,10 @@ impl Watch {
         let Some(exit) = look.exit.as_ref().filter(|_| look.run == Run::Exited && look.started.is_some()) else {
             return Word::None;
         };
+        // It was replaced since: how it ended says nothing of what is wanted.
+        if around.another_at > Some(exit.at) {
+            return Word::None;
+        }
         // A stop of what the engine was about to start again has no signal, and comes after an end that is known.
         if let Some(because) = stopped_while_restarting(look, before, around) {
             self.note_stopped(incarnation, exit.at);

@@ -346,8 +346,9 @@ impl Engine {
         let Some(command) = &act.command else { return };
         let resource = act.permit.step.resource.clone();
         let opened = act.permit.step.pair == Pair::Opens;
-        if opened && reached {
-            return; // The closing step is in the queue.
+        // The closing step is in the queue. It stays there too while nobody can see whether the other one was carried out.
+        if opened && (reached || !self.world.is_fresh(&resource)) {
+            return;
         }
         if opened {
             // What did not stop need not be started.
@@ -355,6 +356,7 @@ impl Engine {
         }
         let name = self.name_of(&resource);
         let text = match (act.permit.step.action, reached, &act.answer) {
+            (Action::Start, true, Some(Answer::AlreadySo)) => "it runs already".to_owned(),
             (Action::Start, true, _) => "started".to_owned(),
             (Action::Recreate, true, _) => "made anew".to_owned(),
             (Action::Stop, true, Some(Answer::AlreadySo)) => {

@@ -1,8 +1,9 @@
 //! Liveness: after hours of calm everything has settled.
 
+use model::ResourceId;
 use model::action::{Action, Pair, PermitId};
 use model::fact::{Condition, RestartPolicy, Run};
-use model::incident::{Escalation, Phase};
+use model::incident::{Escalation, Outcome, Phase};
 use model::intent::Wanted;
 use model::message::Kind;
 use model::settings::Mode;
@@ -53,6 +54,14 @@ impl World<'_> {
             let says = format!("message {}", id.0);
             self.broken("every message is delivered", says);
         }
+    }
+
+    /// Whether its incident belongs to one of something else that is open.
+    fn is_told_with_another(&self, resource: &ResourceId) -> bool {
+        let state = &self.check.shadow;
+        let latest = state.latest.get(resource).and_then(|number| state.incidents.get(number));
+        let outcome = latest.and_then(|incident| incident.outcome());
+        matches!(outcome, Some(Outcome::MergedInto(parent)) if state.open.contains(&parent.number))
     }
 
     fn check_service(&mut self, svc: Svc) {
@@ -114,11 +123,15 @@ impl World<'_> {
                     Some(Phase::Escalated { reason: Escalation::Refused(Refusal::Excluded { .. }), .. })
                 ) || self.check.left_down.contains(&resource)
                     || self.settings.excluded_by(&resource, &container.def).is_some();
-                // What it needs is somebody's to start, and they are told.
+                // What it needs is somebody's to start, and they are told; or that is told with another's incident; or they
+                // were asked and have not answered.
                 let waits = matches!(
                     phase,
-                    Some(Phase::Held { reason: Hold::WaitsFor { .. } | Hold::OthersStopped { .. }, .. })
-                );
+                    Some(
+                        Phase::Held { reason: Hold::WaitsFor { .. } | Hold::OthersStopped { .. }, .. }
+                            | Phase::Escalated { reason: Escalation::ApprovalExpired, .. }
+                    )
+                ) || self.is_told_with_another(&resource);
                 if !up && !tried && !excluded && !waits && opened == Some((Action::Stop, Pair::Opens)) {
                     let says = format!("{resource} is down since our own stop");
                     return self.broken("every pair is closed", says);

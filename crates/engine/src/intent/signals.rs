@@ -141,7 +141,7 @@ impl Signals {
         }
         // A stop of ours asks before it kills; and that was heard, if the stream is older than the order, or the asking.
         let through = around.source.generation;
-        let older = through.is_some() && own.ordered_at > around.source.opened_at;
+        let older = through.is_some() && own.stop_ordered_at > around.source.opened_at;
         let heard = older || around.body.came_unasked(through);
         if signal == SIGKILL && self.asks.is_empty() && heard && !stops_by_kill(around.body) {
             return false;

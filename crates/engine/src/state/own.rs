@@ -22,6 +22,9 @@ pub struct Own {
     /// When the last order was given.
     #[serde(default)]
     pub ordered_at: Tick,
+    /// When the last order was given that stops it.
+    #[serde(default)]
+    pub stop_ordered_at: Tick,
     /// What the last order does to it is done by this moment: then its time and its patience are over.
     #[serde(default)]
     pub done_by: Option<SourceTime>,
@@ -92,6 +95,7 @@ impl Own {
                 self.stops_closed = None;
             }
             Action::Stop | Action::Recreate => {
+                self.stop_ordered_at = at;
                 self.stops_are_past = false;
                 if self.stops_closed.is_some() {
                     // Those before are over, and explain nothing of what this one does.
@@ -125,6 +129,11 @@ impl Own {
     /// What an order of ours has made has started: every start that comes later is another.
     pub(super) fn has_come(&mut self, at: SourceTime) {
         self.starts_come = (self.starts, Some(at));
+    }
+
+    /// When it was last known to have done what an order of ours wanted.
+    pub(crate) fn obeyed_at(&self) -> Option<SourceTime> {
+        self.starts_come.1.max(self.stops_closed)
     }
 
     /// Whether it is to be written down that it has started: an order of ours made it, and its start was not heard of yet.

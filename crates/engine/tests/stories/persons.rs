@@ -439,3 +439,18 @@ fn an_order_is_not_given_again_for_ever() {
     assert!(story.is_running("shop/web"), "a word of long ago is not carried out out of the blue: {story}");
     assert_eq!(story.wanted("shop/web"), Some(Wanted::Stopped), "{story}");
 }
+
+#[test]
+fn a_restart_that_healer_left_half_done_is_finished_once_the_engine_is_there_again() {
+    let mut story = Story::of(&["shop/web"]);
+    story.hands_work = false;
+    story.after(5.0).says("ann", Ask::Restart("shop/web".to_owned())).after(0.1);
+    assert_eq!(story.stops("shop/web"), 1, "{story}");
+    // The engine does as it was told; who told it is gone, and so is the engine when the next one comes.
+    story.docker_stop("shop/web").is_killed().after(1.0).process_starts().unreachable().after(120.0);
+    story.hands_work = true;
+    story.connects().after(60.0);
+    assert!(story.is_running("shop/web"), "{story}");
+    assert_eq!(story.count("command_dequeued"), 0, "it is their order that is carried out:\n{story}");
+    assert_eq!(story.wanted("shop/web"), Some(Wanted::Running), "{story}");
+}
