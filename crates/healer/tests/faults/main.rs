@@ -10,6 +10,7 @@
 #[expect(dead_code, reason = "the tests from outside use more of it")]
 #[path = "../e2e/daemon.rs"]
 mod daemon;
+mod deploys;
 #[expect(dead_code, reason = "the tests from outside use more of it")]
 #[path = "../e2e/docker.rs"]
 mod docker;
@@ -55,7 +56,8 @@ fn is_playable(fault: &Fault) -> bool {
 fn main() -> ExitCode {
     let wanted = std::env::args().skip(1).find(|word| !word.starts_with('-')).unwrap_or_default();
     let faults: Vec<Fault> =
-        [ends::FAULTS, starts::FAULTS, programs::FAULTS, foreign::FAULTS, foreign::services::FAULTS].concat();
+        [ends::FAULTS, starts::FAULTS, programs::FAULTS, deploys::FAULTS, foreign::FAULTS, foreign::services::FAULTS]
+            .concat();
     let faults: Vec<Fault> =
         faults.into_iter().filter(|fault| fault.name.contains(&wanted)).filter(is_playable).collect();
     let Some(mut rig) = Rig::bare("faults", SETTINGS) else { return ExitCode::SUCCESS };

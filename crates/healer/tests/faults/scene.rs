@@ -109,6 +109,11 @@ impl<'a> Scene<'a> {
         fs::write(self.folder().join("docker-compose.yml"), text.replace("$HOST", HOST)).expect("the folder is ours");
     }
 
+    /// The deployment's Compose file, as it was brought up.
+    pub(crate) fn compose_text(&self) -> String {
+        self.fault.compose.to_owned()
+    }
+
     /// Compose on the deployment. It may fail: that is a fault's business.
     pub(crate) fn compose(&self, arguments: &[&str]) -> bool {
         self.rig.engine.compose(&self.folder(), self.fault.name, arguments).status.success()
