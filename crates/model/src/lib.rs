@@ -14,6 +14,7 @@ pub mod incident;
 pub mod input;
 pub mod intent;
 pub mod message;
+pub mod policy;
 pub mod recovery;
 pub mod resource;
 pub mod settings;
