@@ -290,7 +290,8 @@ mod tests {
     #[test]
     fn every_cause_is_found_under_its_issue_type_and_nothing_else_is() {
         let types = issue_types();
-        let listed: Vec<_> = types.iter().flat_map(|(issue, causes)| causes.iter().map(move |it| (*it, *issue))).collect();
+        let listed: Vec<_> =
+            types.iter().flat_map(|(issue, causes)| causes.iter().map(move |it| (*it, *issue))).collect();
         assert_eq!(listed.len(), CATALOGUE.len());
         for cause in CATALOGUE {
             assert!(listed.contains(&(cause.name, cause.issue_type)), "{}", cause.name);

@@ -24,7 +24,7 @@ mod story;
 #[cfg(test)]
 mod tests;
 
-pub use explain::{Sight, explain};
+pub use explain::{Sight, explain, policies};
 pub(crate) use meant::named;
 pub use meant::{Unclear, meant, told_apart};
 pub use moment::moment;

@@ -338,7 +338,12 @@ mod tests {
             ("all before it", vec![all()], policy("Deployment", "none", Some("a")), covered(&[1])),
             ("twice the same", vec![policy("*", "none", None)], policy("*", "none", None), covered(&[1])),
             ("narrower before it", vec![policy("*", "*", Some("shop"))], all(), Reach::Reached),
-            ("a pattern in a pattern", vec![policy("*", "*", Some("s*"))], policy("*", "*", Some("sh*")), covered(&[1])),
+            (
+                "a pattern in a pattern",
+                vec![policy("*", "*", Some("s*"))],
+                policy("*", "*", Some("sh*")),
+                covered(&[1]),
+            ),
             ("a wider pattern", vec![policy("*", "*", Some("sh*"))], policy("*", "*", Some("s*")), Reach::Reached),
             ("the one kind that there is", vec![policy("Deployment", "*", None)], all(), covered(&[1])),
             (
@@ -360,7 +365,12 @@ mod tests {
                 Reach::Reached,
             ),
             ("an unknown issue", vec![], policy("*", "lag", None), Reach::FitsNothing { field: Field::IssueType }),
-            ("an unknown kind", vec![all()], policy("Pod", "*", None), Reach::FitsNothing { field: Field::ResourceKind }),
+            (
+                "an unknown kind",
+                vec![all()],
+                policy("Pod", "*", None),
+                Reach::FitsNothing { field: Field::ResourceKind },
+            ),
         ];
         for (name, earlier, policy, expect) in table {
             assert_eq!(reach(&earlier, &policy, &known()), expect, "{name}");
@@ -407,7 +417,8 @@ mod tests {
 
     /// Patterns that often fit, and often cover each other.
     fn pattern(names: &'static [&'static str]) -> impl Strategy<Value = String> {
-        let star = prop_oneof![Just("*".to_owned()), Just("s*".to_owned()), Just("*_*".to_owned()), Just("*e".to_owned())];
+        let star =
+            prop_oneof![Just("*".to_owned()), Just("s*".to_owned()), Just("*_*".to_owned()), Just("*e".to_owned())];
         prop_oneof![star, proptest::sample::select(names).prop_map(str::to_owned)]
     }
 

@@ -145,7 +145,8 @@ impl Engine {
             let because = format!("{}, until {}", Hold::Maintenance, moment(until));
             return RuleLine { rule, says: Says::Holds, because };
         }
-        let to_come = self.settings.maintenance.iter().filter(|window| window.is_of(resource) && window.from > now.wall);
+        let to_come =
+            self.settings.maintenance.iter().filter(|window| window.is_of(resource) && window.from > now.wall);
         let because = to_come.min_by_key(|window| window.from).map_or_else(
             || "no window is set for it".to_owned(),
             |window| format!("the next window is from {} to {}", moment(window.from), moment(window.until)),
@@ -158,6 +159,7 @@ impl Engine {
         let resource = issue.resource;
         let definition = self.definition_of(resource).filter(|_| sight == Sight::Live)?;
         let step: Step = plan::step(model::action::Action::Start, resource, Some(definition), Pair::None);
+        let own = self.state.open_incident(resource).map(|incident| &incident.id);
         let deploy = self.world.deploying_until(resource, now.tick);
         let verdict = deploy
             .map(|until| Verdict::Hold(Hold::DeployInProgress, until))
@@ -165,7 +167,7 @@ impl Engine {
             .or_else(|| self.missing_mount(&step))
             .or_else(|| self.another_owner(resource))
             .or_else(|| self.halted(&step))
-            .or_else(|| self.busy(issue.open.map(|incident| &incident.id), &step));
+            .or_else(|| self.busy(own, &step));
         no(Rule::Surroundings, verdict?)
     }
 
@@ -210,7 +212,7 @@ impl Engine {
                 let because = format!("attempt {} is due at {}", made + 1, moment(now.wall_at(due)));
                 RuleLine { rule, says: Says::Holds, because }
             }
-            None => RuleLine { rule, says: Says::Lets, because: format!("{made} of {limit} are made") },
+            None => RuleLine { rule, says: Says::Lets, because: format!("{made} made, allowed are {limit}") },
         }
     }
 
@@ -249,7 +251,8 @@ impl Engine {
         let known = plan::CATALOGUE.iter().map(|spec| format!("{} is {}", spec.action, spec.risk));
         let known = known.collect::<Vec<_>>().join(", ");
         let volume = definition.is_some_and(|definition| definition.anonymous_volume);
-        let loses = if volume { "; to make it anew would lose a volume that has no name, which is asked about" } else { "" };
+        let loses =
+            if volume { "; to make it anew would lose a volume that has no name, which is asked about" } else { "" };
         let because = format!("above {RISK_UNASKED_MAX} it asks; {known}{loses}");
         RuleLine { rule, says: Says::Lets, because }
     }
@@ -270,10 +273,9 @@ fn progress(incident: &Incident, sight: Sight, now: Now) -> Option<RuleLine> {
             Phase::Held { .. } | Phase::Acting { .. } | Phase::Verifying { .. } | Phase::RollingBack { .. },
             Sight::Journal,
         )
-        | (
-            Phase::Diagnosing { .. } | Phase::Planning { .. } | Phase::Resolved { .. },
-            Sight::Live | Sight::Journal,
-        ) => return None,
+        | (Phase::Diagnosing { .. } | Phase::Planning { .. } | Phase::Resolved { .. }, Sight::Live | Sight::Journal) => {
+            return None;
+        }
     };
     Some(RuleLine { rule: Rule::Incident, says, because: how(incident, now) })
 }
