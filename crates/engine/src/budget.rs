@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::event::Refresh;
 use model::settings::Budgets;
-use model::verdict::Hold;
+use model::verdict::{Hold, Limit};
 use model::{ResourceId, Tick};
 use serde::{Deserialize, Serialize};
 
@@ -152,16 +152,30 @@ impl Spending {
         count(self.hosts.get(host).into_iter().flatten().filter(|then| now.since(**then) < window))
     }
 
+    /// The steps in each group that a resource shares a budget with, and the limit of each: its deployment, its host, and
+    /// everything.
+    #[must_use]
+    pub fn groups(&self, budgets: &Budgets, resource: &ResourceId, now: Tick) -> [(String, u32, Limit); 3] {
+        self.shared(budgets, resource).map(|(group, limit, times)| {
+            let within = times.into_iter().flatten().filter(|then| now.since(**then) < limit.window());
+            (group.named(resource), count(within), limit)
+        })
+    }
+
+    /// The groups of a resource, each with its limit and its steps.
+    fn shared(&self, budgets: &Budgets, resource: &ResourceId) -> [(Group, Limit, Option<&VecDeque<Tick>>); 3] {
+        [
+            (Group::Deployment, budgets.per_deployment, self.deployments.get(resource.deployment_prefix())),
+            (Group::Host, budgets.per_host, self.hosts.get(resource.host())),
+            (Group::Everywhere, budgets.everywhere, Some(&self.everywhere)),
+        ]
+    }
+
     /// The first group whose budget has no room for `steps` more, and when it has.
     #[must_use]
     pub fn spent_group(&self, budgets: &Budgets, resource: &ResourceId, steps: u32, now: Tick) -> Option<(Hold, Tick)> {
         let none = VecDeque::new();
-        let groups = [
-            (Group::Deployment, budgets.per_deployment, self.deployments.get(resource.deployment_prefix())),
-            (Group::Host, budgets.per_host, self.hosts.get(resource.host())),
-            (Group::Everywhere, budgets.everywhere, Some(&self.everywhere)),
-        ];
-        groups.into_iter().find_map(|(group, limit, times)| {
+        self.shared(budgets, resource).into_iter().find_map(|(group, limit, times)| {
             let times = times.unwrap_or(&none);
             let before = times.partition_point(|then| now.since(*then) >= limit.window());
             let room = limit.count.saturating_sub(u32::try_from(times.len() - before).unwrap_or(u32::MAX));
@@ -173,11 +187,7 @@ impl Spending {
             let last = times.len().saturating_sub(1);
             let frees =
                 times.get(before.saturating_add(missing.saturating_sub(1)).min(last)).filter(|_| before < times.len());
-            let group = match group {
-                Group::Deployment => format!("deployment {}", resource.deployment()),
-                Group::Host => format!("host {}", resource.host()),
-                Group::Everywhere => "everywhere".to_owned(),
-            };
+            let group = group.named(resource);
             Some((Hold::GroupBudget { group, limit }, frees.copied().unwrap_or(now).after(limit.window())))
         })
     }
@@ -189,6 +199,17 @@ enum Group {
     Deployment,
     Host,
     Everywhere,
+}
+
+impl Group {
+    /// The group of a resource.
+    fn named(self, resource: &ResourceId) -> String {
+        match self {
+            Group::Deployment => format!("deployment {}", resource.deployment()),
+            Group::Host => format!("host {}", resource.host()),
+            Group::Everywhere => "everywhere".to_owned(),
+        }
+    }
 }
 
 /// How long to wait before attempt number `attempt` (from 1) on a resource. The jitter is drawn from the resource and

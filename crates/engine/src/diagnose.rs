@@ -21,6 +21,8 @@ mod start;
 mod unhealthy;
 mod wrong_architecture;
 
+use std::collections::BTreeMap;
+
 use model::fact::{Look, Run, SourceTime, What};
 use model::incident::{Case, Confidence, Diagnosis, EvidenceId, Mend};
 
@@ -110,6 +112,28 @@ pub const CATALOGUE: &[Cause] = &[
     engine_stopped::CAUSE,
     cannot_tell::CAUSE,
 ];
+
+/// What policies can name: each issue type with the causes that are called so, as the causes themselves declare it.
+#[must_use]
+pub fn issue_types() -> BTreeMap<&'static str, Vec<&'static str>> {
+    let mut types: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for cause in CATALOGUE {
+        types.entry(cause.issue_type).or_default().push(cause.name);
+    }
+    types
+}
+
+/// What policies call an incident of which nobody has said yet what it is.
+pub(crate) const NOT_DIAGNOSED: &str = cannot_tell::CAUSE.issue_type;
+
+/// What mends whatever is called so, where that is the same whatever the case: a job that is done needs nothing, and what
+/// nobody can tell is a person's.
+pub(crate) fn usual_mend(issue_type: &str) -> Option<Mend> {
+    if issue_type == clean_exit::CAUSE.issue_type {
+        return Some(Mend::Nothing);
+    }
+    (issue_type == NOT_DIAGNOSED).then(|| cannot_tell::finding().mend)
+}
 
 /// What the rules say of a case. `cites`: the evidence that stands for it.
 #[must_use]
@@ -285,6 +309,32 @@ mod tests {
                 assert!(cause.manual.contains(part), "{} lacks {part}", cause.name);
             }
         }
+    }
+
+    #[test]
+    fn every_cause_is_found_under_its_issue_type_and_nothing_else_is() {
+        let types = issue_types();
+        let listed: Vec<_> =
+            types.iter().flat_map(|(issue, causes)| causes.iter().map(move |it| (*it, *issue))).collect();
+        assert_eq!(listed.len(), CATALOGUE.len());
+        for cause in CATALOGUE {
+            assert!(listed.contains(&(cause.name, cause.issue_type)), "{}", cause.name);
+        }
+        assert_eq!(types[NOT_DIAGNOSED], ["cannot_tell"]);
+    }
+
+    #[test]
+    fn what_is_called_none_or_unknown_is_never_acted_on() {
+        let types = issue_types();
+        for (issue, causes, mend) in
+            [("none", vec!["clean_exit"], Mend::Nothing), ("unknown", vec!["cannot_tell"], Mend::Person)]
+        {
+            // Another cause of that type would have to be asked what mends it.
+            assert_eq!((&types[issue], usual_mend(issue)), (&causes, Some(mend)));
+        }
+        let done = diagnose(&case(&[What::Died { code: 0 }], Some(look(Run::Exited, 0))), Vec::new());
+        assert_eq!((done.cause.as_str(), Some(done.mend)), ("clean_exit", usual_mend("none")));
+        assert_eq!(usual_mend("service_down"), None);
     }
 
     #[test]

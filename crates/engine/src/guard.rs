@@ -3,6 +3,8 @@
 //! The order is that of ENGINE §5: leader · ours · seen, and the symptom stands · intent · freeze, deploy · what it needs
 //! is there · another owner · busy · mode and policy · did it help before · budgets · storm · risk.
 
+pub(crate) mod foresight;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -16,6 +18,7 @@ use model::{ResourceId, Tick};
 
 use crate::Engine;
 use crate::budget;
+use crate::diagnose::NOT_DIAGNOSED;
 use crate::incident::Incident;
 use crate::state::Act;
 use crate::world::Body;
@@ -409,18 +412,12 @@ impl Engine {
 
     /// The policy that applies to an incident.
     pub(crate) fn policy_for(&self, incident: &Incident) -> Policy {
-        let issue = incident.diagnosis.as_ref().map_or("unknown", |diagnosis| &diagnosis.issue_type);
-        self.settings.policy(&incident.resource, issue)
+        self.settings.policy(&incident.resource, issue_of(incident))
     }
 
     /// How many attempts an incident has, and within which window.
     pub(crate) fn attempts_limit(&self, incident: &Incident) -> Limit {
-        let policy = self.policy_for(incident);
-        let standing = self.settings.budgets.per_resource;
-        Limit {
-            count: policy.max_retries.unwrap_or(standing.count),
-            window_ms: policy.window_ms.unwrap_or(standing.window_ms),
-        }
+        self.settings.attempts(&self.policy_for(incident))
     }
 
     /// The budgets that an attempt for an incident is within.
@@ -528,6 +525,11 @@ impl Engine {
     pub(crate) fn after(&self, wait: Duration) -> Tick {
         self.now.tick.after(wait)
     }
+}
+
+/// What policies call what is wrong.
+pub(crate) fn issue_of(incident: &Incident) -> &str {
+    incident.diagnosis.as_ref().map_or(NOT_DIAGNOSED, |diagnosis| &diagnosis.issue_type)
 }
 
 /// Whether a body's own state shows that something is wrong with it.

@@ -16,6 +16,7 @@ use model::{Now, ResourceId, Wall};
 use crate::incident::Incident;
 use crate::{Engine, folders};
 
+mod explain;
 mod meant;
 mod moment;
 mod stands;
@@ -23,9 +24,11 @@ mod story;
 #[cfg(test)]
 mod tests;
 
+pub use explain::{Sight, explain, policies};
 pub(crate) use meant::named;
 pub use meant::{Unclear, meant, told_apart};
 pub use moment::moment;
+pub(crate) use stands::how;
 pub use story::{is_evidence, lines, lines_of};
 
 /// What a remote engine does not tell, and what follows.

@@ -59,6 +59,9 @@ Examples:
                                  a person
   healer why shop/web            what happened to it, on what evidence, what
                                  was not done
+  healer policies explain shop/web
+                                 would healer act on it, and which policy says
+                                 so
   healer stop shop               stop it, and keep it stopped
   healer freeze --reason deploy  start nothing new until `healer thaw`
   healer status --format json    for programs; a list is a JSON array
@@ -198,6 +201,12 @@ pub(crate) enum Brief {
         #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=1000), value_name = "N")]
         limit: u16,
     },
+    /// The policies in force, in the order in which they are matched; or which one applies, and why
+    #[command(args_conflicts_with_subcommands = true)]
+    Policies {
+        #[command(subcommand)]
+        explain: Option<Policies>,
+    },
     /// Start a deployment or a service: from here on it shall run
     Start(Names),
     /// Stop a deployment or a service: it stays stopped until somebody starts it
@@ -257,6 +266,20 @@ pub(crate) enum Brief {
     },
 }
 
+/// What can be asked of the policies besides their table.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Policies {
+    /// Which policy applies to a resource, why those before it do not, and what follows
+    Explain {
+        /// A service (shop/web, or web where one alone is called so), a deployment (shop), or a whole name
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Such as service_down; without it that of its open incident, else each one that there is
+        #[arg(value_name = "ISSUE", value_parser = issue_type)]
+        issue: Option<String>,
+    },
+}
+
 /// As what healer shall run.
 #[derive(Debug, Args)]
 pub(crate) struct Install {
@@ -285,6 +308,17 @@ fn incident(word: &str) -> Result<String, String> {
     let wrong = "expected a number, or a whole id such as web-1/41";
     let named = bare.parse::<u64>().is_ok() || bare.parse::<IncidentId>().is_ok();
     if named { Ok(word.to_owned()) } else { Err(wrong.to_owned()) }
+}
+
+/// A word that is an issue type of this version.
+fn issue_type(word: &str) -> Result<String, String> {
+    let known: Vec<&str> = engine::diagnose::issue_types().into_keys().collect();
+    if known.contains(&word) {
+        return Ok(word.to_owned());
+    }
+    let near = config::nearest(word, known.iter().copied());
+    let hint = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
+    Err(format!("there is no such issue type: {hint}Known are {}", known.join(", ")))
 }
 
 /// Which resources a command is about.
@@ -335,6 +369,9 @@ mod tests {
             "healer ack 41",
             "healer reject #41 --reason no",
             "healer why shop/web --color never",
+            "healer policies --format json",
+            "healer policies explain shop/web",
+            "healer policies explain web service_down",
             "healer stop shop wiki/web",
             "healer freeze --reason x",
             "healer simulate --seeds 5 --from 7",
@@ -360,6 +397,9 @@ mod tests {
             ("healer status --format yaml", "json"),
             ("healer ack banana", "expected a number, or a whole id such as web-1/41"),
             ("healer approve web-1/x", "expected a number"),
+            ("healer policies explain", "NAME"),
+            ("healer policies explain web servce_down", "did you mean `service_down`? Known are connection_timeout, "),
+            ("healer policies explain web *", "there is no such issue type: Known are"),
             ("healer incidents -- -4", "expected a number"),
         ] {
             let error = parsed(words).unwrap_err();

@@ -1,5 +1,7 @@
 //! What each command does: get the value, draw or print it, and say how it ended.
 
+mod policies;
+
 use std::cell::RefCell;
 use std::io::{self, IsTerminal as _, Write};
 use std::os::fd::AsFd;
@@ -124,6 +126,7 @@ impl Desk {
             Brief::Incidents { id: None, all } => self.incidents(all),
             Brief::Why { words } => self.why(&words, false),
             Brief::History { since, alerts_only, limit } => self.history(Part { since, alerts_only, limit }),
+            Brief::Policies { explain } => self.policies(explain),
             Brief::Start(names) => self.ask_each(&names.names, Ask::Start),
             Brief::Stop(names) => self.ask_each(&names.names, Ask::Stop),
             Brief::Restart(names) => self.ask_each(&names.names, Ask::Restart),

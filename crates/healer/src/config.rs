@@ -27,8 +27,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use model::settings::Settings;
 
-pub(crate) use check::Finding;
 use check::Findings;
+pub(crate) use check::{Finding, nearest};
 pub(crate) use reload::{Reload, reload};
 pub(crate) use schema::{Listed, keys};
 pub(crate) use value::duration;

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use model::command::{Ask, Reply};
-use model::view::{History, Incident, Line, Status, Why};
+use model::policy::Row;
+use model::view::{Explanation, History, Incident, Line, Status, Why};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use surfaces::client::{Client, ClientError};
@@ -50,10 +51,27 @@ impl Daemon {
     }
 
     pub(crate) fn incidents(&self) -> Result<Vec<Incident>, Trouble> {
+        Ok(self.all("/api/v1/incidents?")?)
+    }
+
+    /// `None` if this healer is of a version that does not tell.
+    pub(crate) fn policies(&self) -> Result<Option<Vec<Row>>, Trouble> {
+        unless_unknown(self.all("/api/v1/policies?"))
+    }
+
+    /// `None` if healer knows nothing of these words, or is of a version that does not tell.
+    pub(crate) fn explain(&self, words: &str, issue_type: Option<&str>) -> Result<Option<Vec<Explanation>>, Trouble> {
+        let issue = issue_type.map_or_else(String::new, |issue| format!("issue={}&", encoded(issue)));
+        unless_unknown(self.all(&format!("/api/v1/policies/explain?of={}&{issue}", encoded(words))))
+    }
+
+    /// A whole list. `path`: up to where `limit` may follow.
+    fn all<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, ClientError> {
         let mut all = Vec::new();
         let mut cursor = String::new();
         loop {
-            let page: Items<Incident> = self.get(&format!("/api/v1/incidents?limit={PAGE_MAX}{cursor}"))?;
+            let asked = format!("{path}limit={PAGE_MAX}{cursor}");
+            let page: Items<T> = self.runtime.block_on(self.client.get(&asked))?;
             all.extend(page.items);
             match page.next {
                 Some(next) => cursor = format!("&cursor={}", encoded(&next)),
@@ -102,6 +120,20 @@ impl From<ClientError> for Trouble {
             ClientError::Denied(says) | ClientError::Broken(says) => Trouble::Failed(says),
             ClientError::Refused { error, .. } => Trouble::Failed(error),
         }
+    }
+}
+
+/// The answer, unless there is none under this name.
+fn unless_unknown<T>(answer: Result<T, ClientError>) -> Result<Option<T>, Trouble> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(ClientError::Refused { status: 404, .. }) => Ok(None),
+        Err(
+            other @ (ClientError::Refused { .. }
+            | ClientError::NotRunning(_)
+            | ClientError::Denied(_)
+            | ClientError::Broken(_)),
+        ) => Err(other.into()),
     }
 }
 

@@ -6,10 +6,10 @@ mod ended;
 use std::path::Path;
 use std::sync::Arc;
 
-use engine::view::Unclear;
+use engine::view::{Sight, Unclear};
 use engine::{Engine, State, view};
 use model::settings::Settings;
-use model::view::{History, Incident, Status, Why};
+use model::view::{Explanation, History, Incident, Status, Why};
 use model::{Now, Wall};
 use store::reader::Query;
 use store::{Error, Piece, Reader};
@@ -82,6 +82,15 @@ impl Journal {
             ended::resource(self.engine.state(), resource);
         }
         Ok(Some(why))
+    }
+
+    /// `None` if the journal knows nothing of these words.
+    pub(crate) fn explain(&self, words: &str, issue_type: Option<&str>) -> Result<Option<Vec<Explanation>>, Trouble> {
+        match view::subject(&self.engine, words) {
+            Ok(subject) => Ok(Some(view::explain(&self.engine, &subject, issue_type, Sight::Journal, self.now))),
+            Err(Unclear::Nothing) => Ok(None),
+            Err(several @ Unclear::Several { .. }) => Err(Trouble::Failed(several.to_string())),
+        }
     }
 
     pub(crate) fn history(&self, part: Part) -> Result<History, Trouble> {
@@ -174,6 +183,19 @@ mod tests {
         assert!(wanted.contains(&Wanted::Running) && wanted.contains(&Wanted::Stopped));
         assert!(shop.resources.iter().all(|resource| resource.run.is_none()));
         assert!(shop.resources.iter().all(|resource| resource.standing != Standing::Well), "nothing is seen: {shop:?}");
+    }
+
+    #[test]
+    fn what_follows_from_the_policies_is_told_as_far_as_the_journal_knows_it() {
+        use model::policy::Does;
+        let dir = written();
+        let mut house = House::Dead(Box::new(opened(dir.path())));
+        let told = house.explain("shop", Some("service_down")).unwrap();
+        let does: Vec<_> = told.iter().map(|one| (one.short.as_str(), one.seen, one.issues[0].does)).collect();
+        assert_eq!(does, [("shop/db", false, Does::Nothing), ("shop/web", false, Does::CannotTell)]);
+        assert_eq!(told[0].issues[0].because, "it was stopped on purpose: it was so");
+        let Err(Trouble::Failed(says)) = house.explain("nobody", None) else { panic!() };
+        assert_eq!(says, "the journal knows nothing called `nobody`: `healer status --all` lists what it knows");
     }
 
     #[test]

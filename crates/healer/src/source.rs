@@ -6,7 +6,7 @@ use std::time::Duration;
 use model::Wall;
 use model::incident::IncidentId;
 use model::settings::Settings;
-use model::view::{History, Incident, Resource, Status, Why};
+use model::view::{Explanation, History, Incident, Resource, Status, Why};
 
 use crate::config::{Config, Origin};
 use crate::live::Daemon;
@@ -88,6 +88,28 @@ impl House {
             Some(why) => Ok(why),
             None => Err(self.unknown(words)),
         }
+    }
+
+    /// What follows from the policies for what these words mean, one for each resource.
+    pub(crate) fn explain(&mut self, words: &str, issue_type: Option<&str>) -> Result<Vec<Explanation>, Trouble> {
+        let told = match self {
+            House::Live(daemon) => daemon.explain(words, issue_type)?,
+            House::Dead(journal) => journal.explain(words, issue_type)?,
+        };
+        match told {
+            Some(told) => Ok(told),
+            // What it knows by name, it would have told of.
+            None if self.knows(words) => {
+                let says = "the healer that runs is of a version that does not explain policies: start it anew";
+                Err(Trouble::Failed(says.to_owned()))
+            }
+            None => Err(self.unknown(words)),
+        }
+    }
+
+    fn knows(&mut self, words: &str) -> bool {
+        let House::Live(daemon) = self else { return false };
+        daemon.why(words).is_ok_and(|why| why.is_some_and(|why| why.resource.is_some()))
     }
 
     /// What there is in place of what nobody knows.

@@ -3,6 +3,8 @@
 //!
 //! All texts are escaped and redacted already; a renderer adds alignment and colour, never meaning.
 
+mod rules;
+
 use serde::{Deserialize, Serialize};
 
 use crate::event::Entry;
@@ -13,6 +15,8 @@ use crate::recovery::{Outcome, RecoveryId, Restarted};
 use crate::resource::ResourceId;
 use crate::settings::Mode;
 use crate::time::{Now, Wall};
+
+pub use rules::{Explained, Explanation, Rule, RuleLine, Says, outlook};
 
 /// How something stands, in the order in which a person should look at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use engine::view::{self, Subject, Unclear};
+use engine::Engine;
+use engine::view::{self, Sight, Subject, Unclear};
 use model::ResourceId;
 use model::command::{Ask, CommandId, Reply, ReplyLine};
 use model::event::Entry;
 use model::incident::IncidentId;
-use model::view::{Alert, Incident, Line, Source, Status, Why};
+use model::policy::Row;
+use model::view::{Alert, Explanation, Incident, Line, Source, Status, Why};
 use runtime::{Closed, Handle};
 use tokio::time::timeout;
 
@@ -88,6 +90,28 @@ impl Mind {
             Mind::Loop(handle) => handle.ask(move |engine, now| view::why(engine, &subject, &entries, now)).await,
             #[cfg(test)]
             Mind::Fixed(fixed) => Ok(fixed.why(&subject, &entries)),
+        }
+    }
+
+    pub(crate) async fn policies(&self) -> Answer<Vec<Row>> {
+        match self {
+            Mind::Loop(handle) => handle.ask(|engine, _| view::policies(engine.settings())).await,
+            #[cfg(test)]
+            Mind::Fixed(_) => Ok(crate::tests::Fixed::policies()),
+        }
+    }
+
+    /// `issue_type`: one that there is.
+    pub(crate) async fn explain(&self, subject: Subject, issue_type: Option<String>) -> Answer<Vec<Explanation>> {
+        match self {
+            Mind::Loop(handle) => {
+                let told = move |engine: &Engine, now| {
+                    view::explain(engine, &subject, issue_type.as_deref(), Sight::Live, now)
+                };
+                handle.ask(told).await
+            }
+            #[cfg(test)]
+            Mind::Fixed(_) => Ok(crate::tests::Fixed::explained(&subject, issue_type)),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::answer::Problem;
 use crate::guard::guard;
 use crate::house::House;
 use crate::query::{nearest, shown};
-use crate::routes::{alerts, command, history, incidents, kept, life, state, why};
+use crate::routes::{alerts, command, history, incidents, kept, life, policies, state, why};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -40,6 +40,8 @@ fn described() -> OpenApiRouter<House> {
         .routes(routes!(incidents::own_incident))
         .routes(routes!(alerts::alerts))
         .routes(routes!(why::why))
+        .routes(routes!(policies::policies))
+        .routes(routes!(policies::explain))
         .routes(routes!(history::history))
         .routes(routes!(command::command))
         .routes(routes!(life::openapi))

@@ -6,5 +6,6 @@ pub(crate) mod history;
 pub(crate) mod incidents;
 pub(crate) mod kept;
 pub(crate) mod life;
+pub(crate) mod policies;
 pub(crate) mod state;
 pub(crate) mod why;

@@ -3,9 +3,13 @@
 //!
 //! Times are milliseconds since 1970; a field that says "empty" instead of being left out is always there.
 
+mod policies;
+
 use std::collections::BTreeMap;
 
 use utoipa::ToSchema;
+
+pub use policies::{Does, Explained, Explanation, Field, Limit, Mismatch, PassedOver, PolicyRow, Rule, RuleLine, Says};
 
 /// What went wrong.
 #[derive(Debug, ToSchema)]

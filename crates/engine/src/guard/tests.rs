@@ -9,14 +9,18 @@ use model::fact::{Definition, Fact, Generation, Happening, Observation, SourceTi
 use model::incident::{Attempt, Mend, Verification};
 use model::input::{Input, Report, SourceState};
 use model::intent::{Author, Intent};
+use model::policy::Does;
 use model::settings::Settings;
+use model::view::{Rule as Line, Says, outlook};
 use model::{Now, Wall};
 
 use super::*;
 use crate::State;
 use crate::diagnose::cases;
+use crate::guard::foresight::Issue;
 use crate::incident::Done;
 use crate::state::Act;
+use crate::view::Sight;
 
 const NOW: Now = Now { wall: Wall(1_795_446_000_000), tick: Tick(10_000_000) };
 
@@ -102,7 +106,13 @@ impl Given {
         IncidentId { instance: "h".into(), number }
     }
 
-    fn asked(mut self, purpose: Purpose) -> Verdict {
+    fn asked(self, purpose: Purpose) -> Verdict {
+        let (engine, incident, plan) = self.made();
+        engine.guard(&incident, &plan, &plan.steps[0], purpose)
+    }
+
+    /// The engine that has seen all of it, with the incident that it is asked about.
+    fn made(mut self) -> (Engine, Incident, Plan) {
         let settings = Settings {
             mode: self.mode,
             policies: vec![Policy { auto_heal: self.auto_heal, ..Policy::built_in() }],
@@ -138,7 +148,7 @@ impl Given {
         self.engine.state.intents.insert(web(), intent);
         let plan = Plan { risk: self.risk, ..crate::plan::for_mend(Mend::Start, &web(), None, 3).unwrap() };
         let incident = self.incident(&plan);
-        self.engine.guard(&incident, &plan, &plan.steps[0], purpose)
+        (self.engine, incident, plan)
     }
 
     fn incident(&mut self, plan: &Plan) -> Incident {
@@ -245,6 +255,63 @@ fn each_rule_says_no_by_itself() {
         let also = if *expect == "did_not_help_here" { "ask: its risk is dangerous" } else { expect };
         let found = said(&given.asked(Purpose::Mend));
         assert!(found == *expect || found == also, "{expect}: {found}");
+    }
+}
+
+/// The rules that are foretold, by the line that tells of each. The others are about the incident's own past, and are told
+/// by how far it has come.
+const FORETOLD: &[(&str, Line)] = &[
+    ("not_leader", Line::Lead),
+    ("store_full", Line::Lead),
+    ("healers_own", Line::Exclusion),
+    ("excluded", Line::Exclusion),
+    ("removed_at_end", Line::Exclusion),
+    ("one_off", Line::Exclusion),
+    ("not_seen", Line::Sight),
+    ("stopped_on_purpose", Line::Intent),
+    ("frozen", Line::Freeze),
+    ("deploy_in_progress", Line::Surroundings),
+    ("engines_own_policy", Line::Surroundings),
+    ("two_incarnations", Line::Surroundings),
+    ("busy", Line::Surroundings),
+    ("observe_mode", Line::Mode),
+    ("ask: the policy says auto_heal: false", Line::Policy),
+    ("budget_spent", Line::Attempts),
+    ("backoff", Line::Attempts),
+    ("group_budget", Line::Budgets),
+    ("concurrency", Line::Budgets),
+    ("ask: its risk is dangerous", Line::Risk),
+];
+
+#[test]
+fn what_is_foretold_is_what_the_guard_says() {
+    let hinder = |given: &mut Given, name: &str| {
+        let rule = RULES.iter().find(|(known, _)| *known == name);
+        rule.unwrap_or_else(|| panic!("{name} is no rule")).1(given);
+    };
+    let pairs = FORETOLD.iter().flat_map(|one| FORETOLD.iter().map(move |other| vec![*one, *other]));
+    for hindered in pairs.chain([Vec::new()]) {
+        let mut given = Given::nothing_in_the_way();
+        for (name, _) in &hindered {
+            hinder(&mut given, name);
+        }
+        let (engine, mut incident, plan) = given.made();
+        let expect = match engine.guard(&incident, &plan, &plan.steps[0], Purpose::Mend) {
+            Verdict::Allow(_) => Does::Heals,
+            Verdict::Ask(_) => Does::Asks,
+            Verdict::Hold(..) | Verdict::Refuse(_) => Does::Nothing,
+        };
+        let case = cases::case(&[What::Died { code: 3 }], Some(cases::look(Run::Exited, 3)));
+        incident.diagnosis = Some(crate::diagnose::diagnose(&case, Vec::new()));
+        incident.plan = Some(plan);
+        let (resource, policy) = (web(), engine.policy_for(&incident));
+        let issue = Issue { resource: &resource, issue_type: "service_down", open: Some(&incident), policy: &policy };
+        let lines = engine.foresee(&issue, Sight::Live, NOW);
+        assert_eq!(outlook(&lines).0, expect, "{hindered:?}: {lines:#?}");
+        for (name, line) in hindered {
+            let told = lines.iter().any(|told| told.rule == line && told.says != Says::Lets);
+            assert!(told, "{name} is not told of: {lines:#?}");
+        }
     }
 }
 

@@ -86,7 +86,7 @@ pub(super) fn stands(
 }
 
 /// How an incident stands at this moment, in one clause: what it waits for, with when that is.
-pub(super) fn how(incident: &Incident, now: Now) -> String {
+pub(crate) fn how(incident: &Incident, now: Now) -> String {
     match &incident.phase {
         Phase::Held { reason: Hold::Backoff { attempt, .. }, until } => {
             // Whole seconds: it is looked at by persons, again and again.

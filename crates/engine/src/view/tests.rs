@@ -11,9 +11,10 @@ use model::fact::{
     SourceTime, What,
 };
 use model::input::{Effect, Input, Report, SourceState};
+use model::policy::Does;
 use model::recovery::EngineStart;
 use model::settings::Settings;
-use model::view::Standing;
+use model::view::{Rule, Standing};
 use model::{Now, ResourceId, Tick, Wall};
 
 use super::*;
@@ -489,4 +490,23 @@ fn what_may_have_gone_down_with_its_host_is_no_job_though_it_ended_well() {
     let shown = seen.shown(90_000);
     assert_eq!(shown.standing, Standing::Unknown, "{shown:?}");
     assert!(shown.remedy.is_some_and(|remedy| remedy.starts_with("healer start shop/web ")));
+}
+
+#[test]
+fn an_open_incident_is_what_is_explained_and_how_far_healer_has_come_decides() {
+    let mut seen = Seen::running();
+    let told = |seen: &Seen, issue, ms| explain(&seen.engine, &Subject::Resource(web()), issue, Sight::Live, at(ms));
+    let [well] = told(&seen, Some("service_down"), 1_000).try_into().unwrap();
+    assert_eq!((well.incident, well.seen, well.issues[0].does), (None, true, Does::Heals), "{:#?}", well.issues);
+    seen.takes(61_000, looked(61_000, Run::Exited, 0, ended(60_900, 3)));
+    let [not_diagnosed] = told(&seen, None, 61_000).try_into().unwrap();
+    assert!(not_diagnosed.incident.is_some() && not_diagnosed.issues.len() > 1, "{not_diagnosed:#?}");
+    seen.takes(75_000, Input::ClockJumped { by_ms: 0 });
+    let [ill] = told(&seen, None, 75_000).try_into().unwrap();
+    let [issue] = ill.issues.as_slice() else { panic!("{:#?}", ill.issues) };
+    assert_eq!((issue.issue_type.as_str(), issue.is_open, ill.incident.is_some()), ("service_down", true, true));
+    // Another issue than the one that is there is foretold without a word on its incident.
+    let [other] = told(&seen, Some("disk_full"), 75_000).try_into().unwrap();
+    assert!(!other.issues[0].is_open);
+    assert!(other.issues[0].rules.iter().all(|line| line.rule != Rule::Incident), "{:#?}", other.issues[0].rules);
 }

@@ -422,3 +422,67 @@ fn check_and_completions_need_nobody() {
     assert!(done(dir.path(), "check --keys").out.contains("budgets.stability"));
     assert!(done(dir.path(), "completions bash").out.contains("_healer"));
 }
+
+/// A table of policies as the daemon of `dir` has it, from the same configuration.
+fn rows_of(policies: Vec<model::settings::Policy>) -> serde_json::Value {
+    let rows = view::policies(&Settings { policies, ..Settings::default() });
+    json!({"items": rows, "total": rows.len(), "next": null})
+}
+
+#[test]
+fn policies_need_the_configuration_alone_and_compare_it_with_a_daemon_that_answers() {
+    let asks = || model::settings::Policy { auto_heal: false, ..model::settings::Policy::built_in() };
+    let table = [
+        (Some((200, rows_of(vec![asks()]))), json!(true)),
+        (Some((200, rows_of(Vec::new()))), json!(false)),
+        // One of another version does not tell.
+        (Some((404, json!({"error": "there is no such route"}))), json!(null)),
+        (None, json!(null)),
+    ];
+    for (daemon, expect) in table {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("healer.yaml"), "host: {name: web-1}\npolicies: [{auto_heal: false}]\n")
+            .unwrap();
+        if let Some((status, body)) = daemon {
+            answering(dir.path(), vec![("GET /api/v1/policies?", status, body)]);
+        }
+        let done = done(dir.path(), "policies --format json");
+        let told: serde_json::Value = serde_json::from_str(&done.out).unwrap();
+        assert_eq!((done.exit, &told["running_has_the_same"]), (Exit::Fine, &expect), "{}", done.err);
+        assert_eq!((&told["policies"][0]["does"], &told["policies"][1]["number"]), (&json!("asks"), &json!(null)));
+        assert!(told["policies"][0]["from"].as_str().unwrap().ends_with("healer.yaml:2"), "{}", done.out);
+    }
+}
+
+#[test]
+fn policies_of_a_wrong_configuration_are_an_error_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("healer.yaml"), "policies: [{auto_heal: perhaps}]\n").unwrap();
+    let done = done(dir.path(), "policies");
+    assert_eq!((done.exit, done.out.as_str()), (Exit::Wrong, ""));
+    assert!(done.err.contains("policies[0].auto_heal: expected true or false"), "{}", done.err);
+}
+
+#[test]
+fn what_follows_is_asked_of_the_daemon_and_an_unknown_name_has_its_remedy() {
+    let dir = tempfile::tempdir().unwrap();
+    let told = json!({"resource": "docker:web-1/shop/web", "short": "shop/web", "seen": true, "incident": null,
+        "issues": [{"issue_type": "none", "causes": [], "is_open": false, "policy": 7, "passed_over": [],
+            "passed_over_more": 0, "does": "nothing", "because": "frozen by ann", "rules": []}]});
+    let page = json!({"items": [told], "total": 1, "next": null});
+    let why = a_why("old is well", &a_resource("old", "well"));
+    let answers = vec![
+        ("GET /api/v1/policies/explain?of=shop%2Fweb&issue=none&", 200, page),
+        ("GET /api/v1/status", 200, a_status("well")),
+        ("GET /api/v1/why?of=shop%2Fold", 200, why),
+    ];
+    answering(dir.path(), answers);
+    let text = done(dir.path(), "policies explain shop/web none");
+    assert_eq!(text.exit, Exit::Fine, "{}", text.err);
+    assert!(text.out.contains("would do nothing: frozen by ann") && text.out.contains("policy 7"), "{}", text.out);
+    let unknown = done(dir.path(), "policies explain nobody");
+    assert_eq!(unknown.exit, Exit::Failed);
+    assert!(unknown.err.contains("nothing called `nobody`: `healer status --all` lists"), "{}", unknown.err);
+    let old = done(dir.path(), "policies explain shop/old");
+    assert!(old.exit == Exit::Failed && old.err.contains("of a version that does not explain"), "{}", old.err);
+}

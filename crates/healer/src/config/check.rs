@@ -300,7 +300,7 @@ fn unknown_key(name: &str, here: &'static [Key]) -> String {
 }
 
 /// The word nearest to a misspelt one, if one is near enough to be meant.
-fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase().replace('-', "_");
     known
         .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))

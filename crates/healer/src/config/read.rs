@@ -11,7 +11,8 @@ use std::time::Duration;
 use docker::Endpoint;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use model::settings::{Budgets, Exclusion, Mode, Policy, Settings, matches};
+use model::policy::COMPARED_MAX;
+use model::settings::{Budgets, Exclusion, Mode, Policy, Settings};
 use model::verdict::Limit;
 use notify::channel::{email, webhook};
 
@@ -25,8 +26,6 @@ use super::{Channel, Config, DockerHost, Flags, Origin, Setting, Surroundings, v
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 4325);
 /// How often everything is looked at, unless something else is set.
 const RELIST: Duration = Duration::from_secs(60);
-/// With so many earlier policies each one is compared.
-const COMPARED_MAX: usize = 500;
 
 /// Reads one tree.
 pub(crate) struct Reader<'a> {
@@ -339,7 +338,7 @@ impl<'a> Reader<'a> {
             let policy = policy(item);
             self.note(&path, policy_written(&policy), from(item));
             let mut earlier = out.iter().take(if right { COMPARED_MAX } else { 0 });
-            if let Some((first, _)) = earlier.find(|(_, earlier)| covers(earlier, &policy)) {
+            if let Some((first, _)) = earlier.find(|(_, earlier)| earlier.covers(&policy)) {
                 self.findings.warnings.push(Finding::at(&item.place, &path, never_reached(first, &item.place)));
             }
             out.push((&item.place, policy));
@@ -518,16 +517,6 @@ fn policy(item: &Node) -> Policy {
         max_retries: item.get("max_retries").and_then(whole),
         window_ms: window.map(|window| u64::try_from(window.as_millis()).unwrap_or(u64::MAX)),
     }
-}
-
-/// Whether whatever `policy` fits, `earlier` fits as well, for sure: a pattern that fits another one, its stars taken as
-/// text, fits all that the other fits.
-fn covers(earlier: &Policy, policy: &Policy) -> bool {
-    let in_all = "*";
-    let pattern = earlier.deployment.as_deref().unwrap_or(in_all);
-    matches(pattern, policy.deployment.as_deref().unwrap_or(in_all))
-        && matches(&earlier.issue_type, &policy.issue_type)
-        && matches(&earlier.resource_kind, &policy.resource_kind)
 }
 
 fn never_reached(first: &Place, here: &Place) -> String {

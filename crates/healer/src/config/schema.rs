@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use engine::diagnose::CATALOGUE;
+use engine::diagnose::issue_types;
 use model::settings::RESOURCE_KIND;
 
 use super::window::EVERY;
@@ -183,8 +183,7 @@ static MAINTENANCE: &[Key] = &[
 
 static RESOURCE_KINDS: Words = Words { is: "kind of resource", known: || BTreeSet::from([RESOURCE_KIND]) };
 
-static ISSUE_TYPES: Words =
-    Words { is: "issue type", known: || CATALOGUE.iter().map(|cause| cause.issue_type).collect() };
+static ISSUE_TYPES: Words = Words { is: "issue type", known: || issue_types().into_keys().collect() };
 
 static BUDGETS: &[Key] = &[
     key("concurrent", Shape::Whole(1, 1_000), "remediations at the same time on one engine"),

@@ -21,6 +21,10 @@ pub(crate) fn check(config: &Config, page: &Page) -> String {
     };
     out.push('\n');
     out.push_str(&settings(config, page));
+    if !config.settings.policies.is_empty() {
+        let says = "`healer policies` shows the policies as a table, and which of them never apply.";
+        out.push_str(&format!("\n{}", page.paragraph(style::QUIET, says)));
+    }
     if !config.warnings.is_empty() {
         out.push('\n');
         out.push_str(&warnings(&config.warnings, page));
@@ -35,20 +39,23 @@ fn settings(config: &Config, page: &Page) -> String {
         Column::left("VALUE", 0),
     ]);
     for setting in &config.origins {
-        let from = match &setting.origin {
-            // The whole path stands in the first line already.
-            Origin::File(file, line) => {
-                let name = file
-                    .file_name()
-                    .map_or_else(|| file.display().to_string(), |name| name.to_string_lossy().into_owned());
-                format!("{name}:{line}")
-            }
-            Origin::Default | Origin::Environment(_) | Origin::Flag(_) => setting.origin.to_string(),
-        };
+        let from = from(&setting.origin);
         let quiet = if setting.origin == Origin::Default { style::QUIET } else { style::PLAIN };
         table.row(3, vec![(setting.key.clone(), style::PLAIN), (from, style::QUIET), (setting.value.clone(), quiet)]);
     }
     table.draw(page)
+}
+
+/// Where a value came from, without the folder: the whole path is told elsewhere.
+pub(super) fn from(origin: &Origin) -> String {
+    match origin {
+        Origin::File(file, line) => {
+            let name =
+                file.file_name().map_or_else(|| file.display().to_string(), |name| name.to_string_lossy().into_owned());
+            format!("{name}:{line}")
+        }
+        Origin::Default | Origin::Environment(_) | Origin::Flag(_) => origin.to_string(),
+    }
 }
 
 /// Draws every key with what it is for; those that do nothing yet stand at the end, as one sentence.

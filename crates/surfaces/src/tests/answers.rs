@@ -188,3 +188,38 @@ async fn metrics_are_openmetrics_and_count_what_happened_since_the_start() {
     }
     assert!(metrics().await.contains("healer_journal_events_total 3\n"), "an event was counted twice");
 }
+
+#[tokio::test]
+async fn the_policies_are_a_list_that_says_which_never_apply() {
+    let served = Served::start(Fixed::new()).await;
+    let page = served.get("/api/v1/policies").await.json();
+    let told: Vec<_> =
+        page["items"].as_array().unwrap().iter().map(|row| (&row["number"], &row["covered_by"])).collect();
+    let (one, two, three, built_in) = (json!(1), json!(2), json!(3), json!(null));
+    let (none, by_two) = (json!([]), json!([2]));
+    assert_eq!(told, [(&one, &none), (&two, &none), (&three, &by_two), (&built_in, &none)]);
+}
+
+#[tokio::test]
+async fn what_follows_from_the_policies_is_told_of_one_issue_or_of_each() {
+    let served = Served::start(Fixed::new()).await;
+    let one = served.get("/api/v1/policies/explain?of=shop/web&issue=service_down").await.json();
+    let issue = &one["items"][0]["issues"][0];
+    assert_eq!((&issue["policy"], &issue["issue_type"]), (&json!(2), &json!("service_down")));
+    assert_eq!(issue["passed_over"][0]["because"][0], json!({"field": "deployment", "wants": "wiki", "found": "shop"}));
+    let all = served.get("/api/v1/policies/explain?of=shop").await.json();
+    assert_eq!((&all["total"], all["items"][1]["issues"].as_array().unwrap().len() > 2), (&json!(2), true));
+    let table = [
+        ("of=nobody", 404, "healer knows nothing called `nobody`: /api/v1/resources lists what it watches"),
+        ("of=web", 409, "web is the name of several: hello/web, shop/web"),
+        ("issue=none", 400, "the key `of` is missing: ?of=shop/web"),
+    ];
+    for (query, status, error) in table {
+        let answer = served.get(&format!("/api/v1/policies/explain?{query}")).await;
+        assert_eq!((answer.status, answer.error()), (status, error.to_owned()), "{query}");
+    }
+    let unknown = served.get("/api/v1/policies/explain?of=shop&issue=servce_down").await;
+    assert_eq!(unknown.status, 400);
+    let begins = "there is no issue type `servce_down`: did you mean `service_down`? Known are connection_timeout, ";
+    assert!(unknown.error().starts_with(begins), "{}", unknown.error());
+}

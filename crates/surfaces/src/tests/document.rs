@@ -13,7 +13,8 @@ fn questions() -> Vec<(String, String, BTreeSet<String>)> {
         let parameters = item["get"]["parameters"].as_array().cloned().unwrap_or_default();
         let keys = parameters.iter().filter(|it| it["in"] == "query").map(|it| it["name"].as_str().unwrap().to_owned());
         let asked = path.replace("{name}", "shop").replace("{instance}", "web-1").replace("{number}", "41");
-        (path.clone(), asked + if path.ends_with("/why") { "?of=shop/web" } else { "" }, keys.collect())
+        let of = if path.ends_with("/why") || path.ends_with("/explain") { "?of=shop/web" } else { "" };
+        (path.clone(), asked + of, keys.collect())
     })
     .collect()
 }

@@ -4,16 +4,19 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use engine::view::{Subject, Unclear};
+use engine::view::{Sight, Subject, Unclear};
 use model::alert::{Alert, Name, State, Transition};
 use model::command::{Ask, CommandId, Reply, ReplyLine};
 use model::event::{self, Entry, Event};
 use model::fact::{Health, Run, SourceTime};
 use model::incident::{Evidence, EvidenceId, IncidentId, Outcome};
 use model::intent::{Author, Intent, Wanted};
+use model::policy::Row;
 use model::recovery::{self, Failure, RecoveryId, Restarted};
-use model::settings::Mode;
-use model::view::{Deployment, Frozen, Incident, Line, Next, Resource, Source, Standing, Status, Tone, Why};
+use model::settings::{Mode, Policy, Settings};
+use model::view::{
+    Deployment, Explanation, Frozen, Incident, Line, Next, Resource, Source, Standing, Status, Tone, Why,
+};
 use model::{Now, ResourceId, Tick, Wall};
 use runtime::Closed;
 use store::{Journal as _, Sqlite};
@@ -223,6 +226,25 @@ impl Fixed {
             not_done: vec!["nothing".to_owned()],
             evidence: vec![evidence],
         }
+    }
+
+    /// One that applies, one that is narrower and never reached, and the built-in one.
+    pub(crate) fn settings() -> Settings {
+        let mut settings = Settings::default();
+        let asks = Policy { auto_heal: false, ..Policy::built_in() };
+        let narrow = |deployment: &str| Policy { deployment: Some(deployment.to_owned()), ..asks.clone() };
+        settings.policies = vec![narrow("wiki"), narrow("sh*"), narrow("shop")];
+        settings
+    }
+
+    pub(crate) fn policies() -> Vec<Row> {
+        engine::view::policies(&Fixed::settings())
+    }
+
+    /// As an engine tells it that has seen nothing.
+    pub(crate) fn explained(subject: &Subject, issue_type: Option<String>) -> Vec<Explanation> {
+        let engine = engine::Engine::new(engine::State::default(), std::sync::Arc::new(Fixed::settings()), "0");
+        engine::view::explain(&engine, subject, issue_type.as_deref(), Sight::Live, now())
     }
 
     pub(crate) fn command(&self, id: CommandId, who: String, ask: Ask) -> Reply {
