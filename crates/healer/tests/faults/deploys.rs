@@ -1,9 +1,9 @@
 //! Deploys of what does not run, in the place of what did.
 
-use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::fault::{Fault, Make, USUAL};
+use crate::rig::wait_for;
 
 /// What runs for so long is well: healer counts from its first sight.
 const WELL_AFTER: Duration = Duration::from_secs(61);
@@ -43,7 +43,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     },
 ];
 
-/// That it lasts is what is waited for.
 fn stays_well() {
-    thread::sleep(WELL_AFTER);
+    let since = Instant::now();
+    wait_for("it has been well for a minute", WELL_AFTER * 2, || (since.elapsed() >= WELL_AFTER).then_some(()));
 }
