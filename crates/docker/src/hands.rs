@@ -2,7 +2,7 @@
 //! call: that would undo a stop by somebody else in between (facts/intent.md, 0.4).
 
 use model::ResourceId;
-use model::action::{Action, Answer, Permit};
+use model::action::{Action, Answer, Permit, Retag};
 use model::fact::{Fact, Incarnation, Observation};
 use model::folder::Folder;
 use model::incident::Excerpt;
@@ -57,7 +57,7 @@ impl Hands {
             Action::Start => "start",
             // Without a time of ours the engine gives the container its own.
             Action::Stop => "stop",
-            Action::Recreate => return self.make_anew(&permit.incarnation, deadline, still).await,
+            Action::Recreate => return self.make_anew(permit, deadline, still).await,
         };
         if let Err(why) = still() {
             return Answer::Withheld(why);
@@ -71,9 +71,11 @@ impl Hands {
         }
     }
 
-    /// Has Compose make a container anew, if that makes nothing else of it. What forbids it is a failure: it stays so.
-    async fn make_anew(&self, id: &Incarnation, deadline: Instant, still: impl Fn() -> Result<(), String>) -> Answer {
-        let unchanged = match timeout_at(deadline, self.unchanged(id)).await {
+    /// Has Compose make a container anew, if that makes nothing else of it than what the step says. What forbids it is a
+    /// failure: it stays so.
+    async fn make_anew(&self, permit: &Permit, deadline: Instant, still: impl Fn() -> Result<(), String>) -> Answer {
+        let retag = permit.step.image.as_ref();
+        let unchanged = match timeout_at(deadline, self.unchanged(&permit.incarnation, retag)).await {
             Ok(Ok(unchanged)) => unchanged,
             Ok(Err(answer)) => return answer,
             Err(_) => return Answer::Withheld("Compose did not tell in time what it would make".to_owned()),
@@ -81,7 +83,23 @@ impl Hands {
         if let Err(why) = still() {
             return Answer::Withheld(why);
         }
-        match unchanged.make_anew(deadline.saturating_duration_since(Instant::now())).await {
+        if let Some(Retag { name, to, .. }) = retag
+            && let Err(e) = self.host.tag(to, name).await
+        {
+            return Answer::Failed(format!("{name} could not be given back to the image that it meant: {e}"));
+        }
+        let made = unchanged.make_anew(deadline.saturating_duration_since(Instant::now())).await;
+        if made.is_err()
+            && let Some(Retag { name, from, .. }) = retag
+            && let Err(e) = self.host.tag(from, name).await
+        {
+            // Nothing else brings that back: it must be told.
+            return Answer::Failed(format!(
+                "it was not made anew, and {name} still means the image of before the deploy, since it could not be put \
+                 back: `docker tag {from} {name}` does that ({e})"
+            ));
+        }
+        match made {
             Ok(()) => Answer::Done,
             // Nothing else was done: all is asked again, and then nothing is in its way.
             Err(not) if not.in_the_way => {
@@ -91,7 +109,7 @@ impl Hands {
         }
     }
 
-    async fn unchanged(&self, id: &Incarnation) -> Result<Unchanged, Answer> {
+    async fn unchanged(&self, id: &Incarnation, retag: Option<&Retag>) -> Result<Unchanged, Answer> {
         let unasked = |e: Error| Answer::Withheld(format!("the engine could not be asked about it: {e}"));
         let inspect = self.host.inspect(id).await.map_err(unasked)?;
         let (image, labels) = (inspect.config.image.unwrap_or_default(), inspect.config.labels.unwrap_or_default());
@@ -102,6 +120,14 @@ impl Hands {
         let present = self.host.image_id(&image).await.map_err(unasked)?;
         if present.is_none() || present != inspect.image {
             return Err(Answer::Failed("its image's name means another image by now, or none".to_owned()));
+        }
+        if let Some(Retag { name, to, from }) = retag {
+            if image != *name || present.as_ref() != Some(from) {
+                return Err(Answer::Failed(format!("it is not made of what {name} meant when this was planned")));
+            }
+            if self.host.image_id(to).await.map_err(unasked)?.is_none() {
+                return Err(Answer::Failed(format!("the image that {name} meant before the deploy is gone")));
+            }
         }
         Ok(unchanged)
     }

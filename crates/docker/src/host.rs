@@ -504,6 +504,15 @@ impl Host {
         Ok(http::request(&self.0.endpoint, Method::POST, &path, within).await?.accepted_of(&id.0).await?.status)
     }
 
+    /// Makes a name mean the image of this id, which the engine must have.
+    pub(crate) async fn tag(&self, id: &str, name: &str) -> Result<(), Error> {
+        let (repository, tag) = repository_and_tag(image_part(name)?)?;
+        let prefix = &self.agreed().await?.prefix;
+        let path = format!("{prefix}/images/{}/tag?repo={repository}&tag={tag}", image_part(id)?);
+        let reply = http::request(&self.0.endpoint, Method::POST, &path, ANSWER_WITHIN).await?;
+        reply.accepted().await.map(|_| ())
+    }
+
     /// The last `tail` lines of a container's log since a time.
     pub(crate) async fn log(&self, id: &Incarnation, since: SourceTime, tail: usize) -> Result<Reply, Error> {
         let prefix = &self.agreed().await?.prefix;
@@ -545,6 +554,15 @@ fn image_part(name: &str) -> Result<&str, Error> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-/:@".contains(&b);
     let is_name = !name.is_empty() && name.bytes().all(plain) && !name.contains("..") && !name.starts_with('/');
     if is_name { Ok(name) } else { Err(Error::Nonsense("its image has no name that could be asked for".to_owned())) }
+}
+
+/// The two parts of an image's name. One that names its content cannot mean anything else.
+fn repository_and_tag(name: &str) -> Result<(&str, &str), Error> {
+    if name.contains('@') {
+        return Err(Error::Nonsense("its image is named by its content".to_owned()));
+    }
+    // A colon before a slash is that of a port.
+    Ok(name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).unwrap_or((name, "latest")))
 }
 
 /// The newest version that both speak.

@@ -635,7 +635,7 @@ fn permit(action: Action, resource: &ResourceId, incarnation: &Incarnation) -> P
         id: PermitId(1),
         epoch: 1,
         behalf: Behalf::Incident("lab/1".parse().unwrap()),
-        step: Step { action, resource: resource.clone(), pair: Pair::None, timeout_ms: 30_000 },
+        step: Step { action, resource: resource.clone(), pair: Pair::None, timeout_ms: 30_000, image: None },
         incarnation: incarnation.clone(),
         leases: BTreeSet::new(),
         unhindered: false,

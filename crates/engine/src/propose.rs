@@ -38,9 +38,11 @@ impl Engine {
         let definition = body.and_then(|body| body.definition.as_deref());
         let attempts_max = self.attempts_limit(incident).count;
         // Compose makes all replicas of a service anew, or none.
-        let one_of_many = diagnosis.mend == Mend::Recreate && self.world.replicas(&incident.resource).next().is_some();
+        let anew = matches!(diagnosis.mend, Mend::Recreate | Mend::RollBack);
+        let one_of_many = anew && self.world.replicas(&incident.resource).next().is_some();
         let mend = if one_of_many { Mend::Person } else { diagnosis.mend };
-        let Some(plan) = plan::for_mend(mend, &incident.resource, definition, attempts_max) else {
+        let deploy = incident.case.as_ref().and_then(|case| case.deploy.as_ref());
+        let Some(plan) = plan::for_mend(mend, &incident.resource, definition, attempts_max, deploy) else {
             return self.without_plan(number, &diagnosis);
         };
         let (id, known) = (incident.id.clone(), incident.plan.as_ref() == Some(&plan));

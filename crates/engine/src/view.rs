@@ -474,6 +474,7 @@ fn not_done(engine: &Engine, id: Option<&ResourceId>, incident: Option<&Incident
                 not.push("mending what made it crash: that is in it, and for a person".to_owned());
             }
             (_, Mend::Person) => not.push("a start: the same start would fail the same way".to_owned()),
+            (_, Mend::RollBack) => not.push("a start: the same start would fail the same way".to_owned()),
             (_, Mend::Start | Mend::Restart | Mend::Recreate | Mend::Nothing) => {}
         }
     }

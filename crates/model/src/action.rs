@@ -59,6 +59,20 @@ pub struct Step {
     pub pair: Pair,
     /// How long the performer may take.
     pub timeout_ms: u64,
+    /// Of what image it is made anew, where that is not the one that the image's name means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Retag>,
+}
+
+/// An image's name is made to mean another image that the engine has.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Retag {
+    /// The name, as the service asks for it.
+    pub name: String,
+    /// The content id of the image that it shall mean.
+    pub to: String,
+    /// The content id of the one that it means until then: if it means a third one by now, nothing is done.
+    pub from: String,
 }
 
 /// A step's part in a pair.
@@ -105,7 +119,9 @@ impl Plan {
     /// The key of this plan.
     #[must_use]
     pub fn key(&self) -> PlanKey {
-        let steps: Vec<String> = self.steps.iter().map(|s| format!("{} {}", s.action, s.resource)).collect();
+        let of = |step: &Step| step.image.as_ref().map_or_else(String::new, |image| format!(" of {}", image.to));
+        let steps: Vec<String> =
+            self.steps.iter().map(|step| format!("{} {}{}", step.action, step.resource, of(step))).collect();
         PlanKey(format!("{}: {}", self.playbook, steps.join(", ")))
     }
 }
@@ -242,7 +258,13 @@ mod tests {
             id: PermitId(1),
             epoch: 1,
             behalf,
-            step: Step { action, resource: ResourceId::lone_container("h", "x"), pair: Pair::None, timeout_ms: 1_000 },
+            step: Step {
+                action,
+                resource: ResourceId::lone_container("h", "x"),
+                pair: Pair::None,
+                timeout_ms: 1_000,
+                image: None,
+            },
             incarnation: Incarnation("ab".into()),
             leases: BTreeSet::new(),
             unhindered: false,

@@ -222,6 +222,8 @@ pub enum Mend {
     Restart,
     /// Make it anew, as it is.
     Recreate,
+    /// Make it anew of the image that its name meant before a deploy.
+    RollBack,
     /// Nothing is wrong: nothing to mend.
     Nothing,
     /// Only a person can mend it.

@@ -1,6 +1,6 @@
 //! A deploy broke it: it was well, was made of something else, and fell ill soon after.
 
-use model::incident::{Case, Confidence};
+use model::incident::{Case, Confidence, Mend};
 use model::make::{Changed, Difference};
 
 use super::{BroughtBy, Cause, Finding, surest};
@@ -13,8 +13,8 @@ pub(super) const CAUSE: Cause = Cause {
              of the deploy that changed that, and shows what such a change may bring: its own error, a missing variable, \
              a command that is not there, data of another version. Refuted by: an illness of before the deploy, one that \
              lasts longer than what stood before was known, and whatever the host, the network or another service does \
-             to it. Mended by: what mends the error that it shows; where that is a person, by the deploy being mended or \
-             taken back.",
+             to it. Mended by: what mends the error that it shows; where that is a person, by the image of before, if \
+             its name was all that changed its meaning and a person says yes; else by the deploy being mended.",
     judge,
 };
 
@@ -26,7 +26,10 @@ fn judge(case: &Case) -> Option<Finding> {
         return None;
     }
     let difference = Difference(&deploy.from, &deploy.to);
+    // Any other change stands in files, and those are their owner's.
+    let by_image_alone = changed == Changed::ImageBehindName;
     Some(Finding {
+        mend: if shown.mend == Mend::Person && by_image_alone { Mend::RollBack } else { shown.mend },
         title: format!("a deploy broke it ({difference}): {}", shown.title),
         because: format!("it was well before that; {}", shown.because),
         ..shown
@@ -45,7 +48,7 @@ fn may_bring(changed: Changed, brought_by: BroughtBy) -> bool {
 #[cfg(test)]
 mod tests {
     use model::fact::{Exit, Run, What};
-    use model::incident::{DeadNetwork, Mend};
+    use model::incident::DeadNetwork;
     use model::make::{Deploy, Make};
     use model::{Now, Tick, Wall};
 

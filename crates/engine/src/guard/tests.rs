@@ -146,7 +146,7 @@ impl Given {
         let intent =
             Intent { wanted: self.wanted, by: Author::FirstSight, at: NOW, source_at: None, because: String::new() };
         self.engine.state.intents.insert(web(), intent);
-        let plan = Plan { risk: self.risk, ..crate::plan::for_mend(Mend::Start, &web(), None, 3).unwrap() };
+        let plan = Plan { risk: self.risk, ..crate::plan::for_mend(Mend::Start, &web(), None, 3, None).unwrap() };
         let incident = self.incident(&plan);
         (self.engine, incident, plan)
     }
@@ -333,7 +333,7 @@ fn closing_a_pair_and_undoing_ask_only_what_must_not_be_passed_over() {
 #[test]
 fn an_approval_is_good_for_its_plan_its_body_and_its_time_alone() {
     let good = |given: &Given| crate::incident::Approval {
-        key: crate::plan::for_mend(Mend::Start, &web(), None, 3).unwrap().key(),
+        key: crate::plan::for_mend(Mend::Start, &web(), None, 3, None).unwrap().key(),
         binds: Some(Binding {
             incarnation: Incarnation("a".into()),
             image_id: given.definition.image_id.clone(),
@@ -355,7 +355,7 @@ fn an_approval_is_good_for_its_plan_its_body_and_its_time_alone() {
         given.mode = Mode::Suggest;
         let mut approval = good(&given);
         spoils(&mut approval);
-        let plan = crate::plan::for_mend(Mend::Start, &web(), None, 3).unwrap();
+        let plan = crate::plan::for_mend(Mend::Start, &web(), None, 3, None).unwrap();
         // The world is built by asking once.
         let mut incident = given.incident(&plan);
         incident.approved = Some(approval);

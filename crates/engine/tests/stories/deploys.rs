@@ -1,6 +1,10 @@
-//! What falls ill soon after a deploy is put down to it, whoever saw the deploy, and what was well before is named.
+//! What falls ill soon after a deploy is put down to it, whoever saw the deploy, and what was well before is named, and
+//! put back where a person says so.
 
+use model::action::Action;
+use model::complaint::Complaint;
 use model::event::Event;
+use model::incident::Outcome;
 
 use crate::story::Story;
 
@@ -66,4 +70,43 @@ fn a_deploy_that_takes_all_away_first_is_one_too() {
     story.runs_as("shop/web", |d| d.config_hash = "another".to_owned()).relists();
     story.after(5.0).crashes("shop/web", 1).after_minutes(5.0);
     assert_eq!(cause(&story), "broken_by_deploy", "{story}");
+}
+
+/// web, whose image's name has come to mean another image, which does not run: a person is asked.
+fn broken_behind_its_name() -> Story {
+    let mut story = well();
+    story.recreated("shop/web", |d| d.image_id = "sha256:2".to_owned()).after(0.05).relists();
+    story.complains("shop/web", Complaint::VariableMissing { name: Some("LEDGER".to_owned()) });
+    story.after(2.0).crashes("shop/web", 1).after(90.0);
+    story
+}
+
+#[test]
+fn an_image_that_changed_behind_its_name_is_put_back_once_a_person_says_so() {
+    let mut story = broken_behind_its_name();
+    assert_eq!(story.phase("shop/web"), "awaiting_approval", "{story}");
+    assert_eq!(story.ordered(Action::Recreate, "shop/web").len(), 0, "{story}");
+    story.approves(1).after_minutes(5.0);
+    assert_eq!(story.ordered(Action::Recreate, "shop/web").len(), 1, "{story}");
+    assert_eq!(story.outcome("shop/web"), Some(Outcome::Healed), "{story}");
+    insta::assert_snapshot!(story);
+}
+
+#[test]
+fn what_a_person_has_deployed_meanwhile_is_not_put_back() {
+    let mut story = broken_behind_its_name();
+    story.recreated("shop/web", |d| d.image_id = "sha256:3".to_owned()).after(0.05).relists();
+    story.approves(1).after_minutes(5.0);
+    assert_eq!(story.ordered(Action::Recreate, "shop/web").len(), 0, "{story}");
+    assert!(story.is_running("shop/web"), "{story}");
+}
+
+#[test]
+fn an_image_that_a_file_names_is_its_owners_to_put_back() {
+    let mut story = well();
+    story.recreated("shop/web", |d| (d.image, d.image_id) = ("shop:2".to_owned(), "sha256:2".to_owned()));
+    story.after(0.05).relists().complains("shop/web", Complaint::VariableMissing { name: None });
+    story.after(2.0).crashes("shop/web", 1).after(90.0);
+    assert_eq!(cause(&story), "broken_by_deploy", "{story}");
+    assert_eq!(story.phase("shop/web"), "escalated", "{story}");
 }

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use engine::{Engine, State, needs_wanted_running};
 use model::action::{Action, Answer, Permit, PermitId};
 use model::command::{Ask, Command, CommandId};
+use model::complaint::Complaint;
 use model::event::{Entry, Event};
 use model::fact::{
     Belongs, Condition, Definition, Dependency, Exit, Fact, Generation, Happening, Health, Incarnation, Kept, Look,
@@ -77,6 +78,7 @@ struct Container {
     /// Counts lives, so that what was due in an earlier one is forgotten.
     life: u64,
     log: Vec<&'static str>,
+    complaint: Option<Complaint>,
 }
 
 /// Something that is due.
@@ -576,8 +578,10 @@ impl Story {
 
     fn gather(&mut self, incident: IncidentId, incarnation: Incarnation) {
         let Some(container) = self.by_id(&incarnation) else { return };
-        let line =
-            |text: &&str| Line { text: (*text).to_owned(), times: 1, telling: text.contains("error"), complaint: None };
+        let line = |text: &&str| {
+            let complaint = container.complaint.clone();
+            Line { text: (*text).to_owned(), times: 1, telling: text.contains("error"), complaint }
+        };
         let lines: Vec<Line> = container.log.iter().map(line).collect();
         let read_lines = lines.len() as u64;
         let log = Ok(Excerpt { lines, read_lines, cut: false });

@@ -21,7 +21,7 @@ fn permit(action: Action, pair: Pair) -> Permit {
         id: PermitId(1),
         epoch: 0,
         behalf: Behalf::Incident(IncidentId { instance: "h".into(), number: 1 }),
-        step: Step { action, resource: web(), pair, timeout_ms: 1_000 },
+        step: Step { action, resource: web(), pair, timeout_ms: 1_000, image: None },
         incarnation: Incarnation("a".into()),
         leases: BTreeSet::new(),
         unhindered: pair == Pair::Closes,

@@ -113,7 +113,7 @@ impl World<'_> {
         let joined = self.docker.by_id(&permit.incarnation).and_then(joins).and_then(|id| self.docker.by_id(&id));
         let is_there = joined.is_some_and(|key| !self.docker.containers[key].gone);
         let watched = self.leader().is_some_and(|healer| healer.eyes.watches_for(now, WELL_MS));
-        if permit.step.action == Action::Recreate && watched && is_there {
+        if permit.step.action == Action::Recreate && permit.step.image.is_none() && watched && is_there {
             let says = format!("permit {} for {}", permit.id.0, permit.step.resource);
             self.broken("what is made anew cannot be mended otherwise", says);
         }

@@ -120,7 +120,7 @@ pub(crate) fn case() -> Case {
 }
 
 pub(crate) fn step(resource: &ResourceId) -> Step {
-    Step { action: Action::Start, resource: resource.clone(), pair: Pair::None, timeout_ms: 30_000 }
+    Step { action: Action::Start, resource: resource.clone(), pair: Pair::None, timeout_ms: 30_000, image: None }
 }
 
 pub(crate) fn plan(resource: &ResourceId) -> Plan {

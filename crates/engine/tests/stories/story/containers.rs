@@ -32,6 +32,7 @@ impl Story {
             untold: None,
             life: 0,
             log: Vec::new(),
+            complaint: None,
         });
         self
     }
@@ -63,6 +64,13 @@ impl Story {
 
     pub(crate) fn logs(&mut self, name: &str, lines: &[&'static str]) -> &mut Story {
         self.container(name).log = lines.to_vec();
+        self
+    }
+
+    /// It says in its log that this is wrong.
+    pub(crate) fn complains(&mut self, name: &str, complaint: Complaint) -> &mut Story {
+        let container = self.container(name);
+        (container.log, container.complaint) = (vec!["error: so it is"], Some(complaint));
         self
     }
 

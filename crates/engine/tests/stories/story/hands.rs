@@ -40,7 +40,14 @@ impl Story {
                 let name = self.by_id(&id).unwrap().resource.short().to_owned();
                 let joins = self.by_id(&id).unwrap().definition.network_parent.clone();
                 let joins = joins.map(|parent| self.container(parent.short()).id.clone());
-                self.recreated(&name, |definition| definition.network_body = joins);
+                let act = self.engine.as_ref().and_then(|engine| engine.state().acts.get(&permit));
+                let image = act.and_then(|act| act.permit.step.image.clone());
+                self.recreated(&name, |definition| {
+                    definition.network_body = joins;
+                    if let Some(image) = image {
+                        definition.image_id = image.to;
+                    }
+                });
                 // The eyes look at what they see for the first time.
                 let (resource, incarnation) = (named(&name), self.container(&name).id.clone());
                 self.file(1, Due::Look { resource, incarnation, ticket: None });
