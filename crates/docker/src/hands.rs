@@ -75,7 +75,7 @@ impl Hands {
     /// failure: it stays so.
     async fn make_anew(&self, permit: &Permit, deadline: Instant, still: impl Fn() -> Result<(), String>) -> Answer {
         let retag = permit.step.image.as_ref();
-        let unchanged = match timeout_at(deadline, self.unchanged(&permit.incarnation, retag)).await {
+        let (unchanged, network) = match timeout_at(deadline, self.unchanged(&permit.incarnation, retag)).await {
             Ok(Ok(unchanged)) => unchanged,
             Ok(Err(answer)) => return answer,
             Err(_) => return Answer::Withheld("Compose did not tell in time what it would make".to_owned()),
@@ -83,33 +83,50 @@ impl Hands {
         if let Err(why) = still() {
             return Answer::Withheld(why);
         }
-        if let Some(Retag { name, to, .. }) = retag
-            && let Err(e) = self.host.tag(to, name).await
+        if let Some(retag) = retag
+            && let Err(why) = self.give_name_back(retag, &unchanged, &network).await
         {
-            return Answer::Failed(format!("{name} could not be given back to the image that it meant: {e}"));
+            return Answer::Failed(why);
         }
-        let made = unchanged.make_anew(deadline.saturating_duration_since(Instant::now())).await;
-        if made.is_err()
-            && let Some(Retag { name, from, .. }) = retag
-            && let Err(e) = self.host.tag(from, name).await
-        {
-            // Nothing else brings that back: it must be told.
-            return Answer::Failed(format!(
-                "it was not made anew, and {name} still means the image of before the deploy, since it could not be put \
-                 back: `docker tag {from} {name}` does that ({e})"
-            ));
-        }
-        match made {
+        match unchanged.make_anew(deadline.saturating_duration_since(Instant::now())).await {
             Ok(()) => Answer::Done,
             // Nothing else was done: all is asked again, and then nothing is in its way.
-            Err(not) if not.in_the_way => {
-                Answer::Withheld("what a Compose that was cut short had left behind was in the way".to_owned())
+            Err(not) => {
+                let left = match retag {
+                    Some(retag) => self.take_name_back(retag).await,
+                    None => String::new(),
+                };
+                if not.in_the_way && left.is_empty() {
+                    return Answer::Withheld(
+                        "what a Compose that was cut short had left behind was in the way".to_owned(),
+                    );
+                }
+                Answer::Failed(not.why + &left)
             }
-            Err(not) => Answer::Failed(not.why),
         }
     }
 
-    async fn unchanged(&self, id: &Incarnation, retag: Option<&Retag>) -> Result<Unchanged, Answer> {
+    /// Gives an image's name to the one that it meant before, if that was all that was changed.
+    async fn give_name_back(&self, retag: &Retag, unchanged: &Unchanged, network: &str) -> Result<(), String> {
+        let name = &retag.name;
+        self.host.tag(&retag.to, name).await.map_err(|e| format!("{name} could not be given back: {e}"))?;
+        let why = match unchanged.would_be(&retag.config_hash, network).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => "its configuration was changed as well: that is for who changed it".to_owned(),
+            Err(why) => why,
+        };
+        Err(why + &self.take_name_back(retag).await)
+    }
+
+    /// Nothing was made: the image's name means again what it meant. What cannot be done about that is told.
+    async fn take_name_back(&self, Retag { name, from, .. }: &Retag) -> String {
+        match self.host.tag(from, name).await {
+            Ok(()) => String::new(),
+            Err(e) => format!("; {name} still means the image of before the deploy: `docker tag {from} {name}` ({e})"),
+        }
+    }
+
+    async fn unchanged(&self, id: &Incarnation, retag: Option<&Retag>) -> Result<(Unchanged, String), Answer> {
         let unasked = |e: Error| Answer::Withheld(format!("the engine could not be asked about it: {e}"));
         let inspect = self.host.inspect(id).await.map_err(unasked)?;
         let (image, labels) = (inspect.config.image.unwrap_or_default(), inspect.config.labels.unwrap_or_default());
@@ -121,7 +138,7 @@ impl Hands {
         if present.is_none() || present != inspect.image {
             return Err(Answer::Failed("its image's name means another image by now, or none".to_owned()));
         }
-        if let Some(Retag { name, to, from }) = retag {
+        if let Some(Retag { name, to, from, .. }) = retag {
             if image != *name || present.as_ref() != Some(from) {
                 return Err(Answer::Failed(format!("it is not made of what {name} meant when this was planned")));
             }
@@ -129,7 +146,7 @@ impl Hands {
                 return Err(Answer::Failed(format!("the image that {name} meant before the deploy is gone")));
             }
         }
-        Ok(unchanged)
+        Ok((unchanged, network))
     }
 
     /// Has Compose make and start what a folder describes, if there are still no containers of it.

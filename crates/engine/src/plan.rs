@@ -4,7 +4,7 @@ use model::ResourceId;
 use model::action::{Action, Pair, Plan, Retag, Risk, Spec, Step};
 use model::fact::{Belongs, Definition};
 use model::incident::Mend;
-use model::make::{Changed, Deploy};
+use model::make::Deploy;
 
 /// How long a start may take before nobody waits for its answer any longer.
 const START_TIMEOUT_MS: u64 = 30_000;
@@ -65,14 +65,15 @@ pub fn restart_steps(resource: &ResourceId, definition: Option<&Definition>) -> 
     vec![step(Action::Stop, resource, definition, Pair::Opens), step(Action::Start, resource, definition, Pair::Closes)]
 }
 
-/// Makes it anew of the image that its name meant before the deploy, if that was all that the deploy changed: any other
-/// change stands in files, and those are their owner's.
+/// Makes it anew of the image that its name meant before the deploy, if that may be all that the deploy changed: any other
+/// change stands in files, and those are their owner's. Whether it is all, Compose tells before anything is made.
 fn roll_back(resource: &ResourceId, definition: Option<&Definition>, deploy: Option<&Deploy>) -> Option<Step> {
     let Deploy { from, to, .. } = deploy?;
-    if from.changed(to)? != Changed::ImageBehindName || definition?.belongs != Belongs::ComposeService {
+    if !from.changed(to)?.behind_its_name() || definition?.belongs != Belongs::ComposeService {
         return None;
     }
-    let image = Retag { name: to.image.clone(), to: from.image_id.clone(), from: to.image_id.clone() };
+    let (name, config_hash) = (to.image.clone(), from.config_hash.clone());
+    let image = Retag { name, to: from.image_id.clone(), from: to.image_id.clone(), config_hash };
     Some(Step { image: Some(image), ..step(Action::Recreate, resource, definition, Pair::None) })
 }
 

@@ -139,6 +139,10 @@ impl Engine {
                 if done.because.is_empty() { String::new() } else { format!(" ({})", done.because) }
             ));
         }
+        if let (Phase::AwaitingApproval { .. }, Some(plan)) = (&incident.phase, &incident.plan) {
+            let steps: Vec<String> = plan.steps.iter().map(ToString::to_string).collect();
+            story.push(format!("healer would, once approved: {} ({})", steps.join(", then "), plan.risk));
+        }
         story.push(format!(
             "{}, {} after it began",
             standing(incident),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fact::{Incarnation, Run};
 use crate::incident::IncidentId;
+use crate::make::short_id;
 use crate::resource::ResourceId;
 use crate::time::{Now, Tick};
 
@@ -73,6 +74,9 @@ pub struct Retag {
     pub to: String,
     /// The content id of the one that it means until then: if it means a third one by now, nothing is done.
     pub from: String,
+    /// Compose's hash of the service when it was made of that image: with its name back the hash must be this again, or
+    /// more was changed than the image.
+    pub config_hash: String,
 }
 
 /// A step's part in a pair.
@@ -232,6 +236,17 @@ impl fmt::Display for Risk {
             Risk::Moderate => "moderate",
             Risk::Dangerous => "dangerous",
         })
+    }
+}
+
+impl fmt::Display for Step {
+    /// What it does, for a person who is asked: `recreate shop/web, of image 0123456789ab, which shop:1 meant before`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.action, self.resource.short())?;
+        match &self.image {
+            None => Ok(()),
+            Some(Retag { name, to, .. }) => write!(f, ", of image {}, which {name} meant before", short_id(to)),
+        }
     }
 }
 

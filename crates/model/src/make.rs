@@ -41,8 +41,9 @@ pub enum Changed {
     ImageBehindName,
     /// The same image, run in another way.
     Configuration,
-    /// The same name means another image, which is run in another way.
-    ImageAndConfiguration,
+    /// The same name means another image, and the hash of the configuration is another one: Compose v1 hashes the image's
+    /// id with it, so that nobody can tell whether it is run in another way as well.
+    ImageAndPerhapsConfiguration,
 }
 
 impl Make {
@@ -61,7 +62,7 @@ impl Make {
             (false, false, false) => None,
             (true, _, _) => Some(Changed::Image),
             (false, true, false) => Some(Changed::ImageBehindName),
-            (false, true, true) => Some(Changed::ImageAndConfiguration),
+            (false, true, true) => Some(Changed::ImageAndPerhapsConfiguration),
             (false, false, true) => Some(Changed::Configuration),
         }
     }
@@ -72,8 +73,17 @@ impl Changed {
     #[must_use]
     pub fn image(self) -> bool {
         match self {
-            Changed::Image | Changed::ImageBehindName | Changed::ImageAndConfiguration => true,
+            Changed::Image | Changed::ImageBehindName | Changed::ImageAndPerhapsConfiguration => true,
             Changed::Configuration => false,
+        }
+    }
+
+    /// Whether the same name means another image: then the other one may have its name back.
+    #[must_use]
+    pub fn behind_its_name(self) -> bool {
+        match self {
+            Changed::ImageBehindName | Changed::ImageAndPerhapsConfiguration => true,
+            Changed::Image | Changed::Configuration => false,
         }
     }
 
@@ -81,7 +91,7 @@ impl Changed {
     #[must_use]
     pub fn configuration(self) -> bool {
         match self {
-            Changed::Image | Changed::Configuration | Changed::ImageAndConfiguration => true,
+            Changed::Image | Changed::Configuration | Changed::ImageAndPerhapsConfiguration => true,
             Changed::ImageBehindName => false,
         }
     }
@@ -94,23 +104,23 @@ impl fmt::Display for Difference<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Difference(from, to) = self;
         let behind = |f: &mut fmt::Formatter<'_>| {
-            write!(f, "image {}, which was {} and is {}", to.image, id(&from.image_id), id(&to.image_id))
+            write!(f, "image {}, which was {} and is {}", to.image, short_id(&from.image_id), short_id(&to.image_id))
         };
         match from.changed(to) {
             None => f.write_str("nothing"),
             Some(Changed::Image) => write!(f, "image {} → {}", from.image, to.image),
             Some(Changed::ImageBehindName) => behind(f),
             Some(Changed::Configuration) => f.write_str("its configuration"),
-            Some(Changed::ImageAndConfiguration) => {
+            Some(Changed::ImageAndPerhapsConfiguration) => {
                 behind(f)?;
-                f.write_str(", and its configuration")
+                f.write_str(", and perhaps its configuration")
             }
         }
     }
 }
 
 /// The beginning of an image's id, without its kind.
-fn id(whole: &str) -> &str {
+pub(crate) fn short_id(whole: &str) -> &str {
     let bare = whole.strip_prefix("sha256:").unwrap_or(whole);
     bare.get(..ID_SHOWN).unwrap_or(bare)
 }
@@ -131,7 +141,10 @@ mod tests {
             (make("app:2", "sha256:ff", "b"), "image app:1 → app:2"),
             (make("app:1", "sha256:ff", "a"), "image app:1, which was 0123456789ab and is ff"),
             (make("app:1", "sha256:0123456789abcdef", "b"), "its configuration"),
-            (make("app:1", "sha256:ff", "b"), "image app:1, which was 0123456789ab and is ff, and its configuration"),
+            (
+                make("app:1", "sha256:ff", "b"),
+                "image app:1, which was 0123456789ab and is ff, and perhaps its configuration",
+            ),
         ];
         for (after, expect) in table {
             assert_eq!(Difference(&before, &after).to_string(), expect);

@@ -46,12 +46,7 @@ impl Compose {
         })?;
         self.check(&program, &project).await?;
         let found = Unchanged { compose: self.clone(), program, project, service: service.to_owned() };
-        let hash = of(CONFIG_HASH);
-        // v2 takes its hash once it has put containers in the place of the services that are named.
-        let shares = !is_v1 && network_mode.starts_with("container:");
-        let same = found.hash(None).await? == hash
-            || (shares && found.hash(Some(&found.resolved(network_mode).await?)).await? == hash);
-        if !same {
+        if !found.would_be(of(CONFIG_HASH), network_mode).await? {
             return Err(format!(
                 "Compose would make something else of it: its files in {}, a variable of them, or Compose itself ({} then, \
                  {} now) were changed since; if that is meant, `docker compose up -d --no-deps --force-recreate {}` there",
@@ -80,6 +75,19 @@ impl Unchanged {
         // What an `up` that was cut short left behind has the name that v2 gives to the new one; this one took it away.
         let in_the_way = String::from_utf8_lossy(&made.stderr).contains("The container name ");
         accepted("Compose could not make it anew", &made).map_err(|why| NotMade { why, in_the_way })
+    }
+
+    /// Whether Compose would make of the service what has this hash, of the images that are there now.
+    ///
+    /// # Errors
+    /// What Compose said.
+    pub(crate) async fn would_be(&self, hash: &str, network_mode: &str) -> Result<bool, String> {
+        if self.hash(None).await? == hash {
+            return Ok(true);
+        }
+        // v2 takes its hash once it has put containers in the place of the services that are named.
+        let shares = !self.program.is_v1() && network_mode.starts_with("container:");
+        Ok(shares && self.hash(Some(&self.resolved(network_mode).await?)).await? == hash)
     }
 
     fn up(&self) -> Vec<String> {

@@ -27,9 +27,9 @@ fn judge(case: &Case) -> Option<Finding> {
     }
     let difference = Difference(&deploy.from, &deploy.to);
     // Any other change stands in files, and those are their owner's.
-    let by_image_alone = changed == Changed::ImageBehindName;
+    let by_image = changed.behind_its_name();
     Some(Finding {
-        mend: if shown.mend == Mend::Person && by_image_alone { Mend::RollBack } else { shown.mend },
+        mend: if shown.mend == Mend::Person && by_image { Mend::RollBack } else { shown.mend },
         title: format!("a deploy broke it ({difference}): {}", shown.title),
         because: format!("it was well before that; {}", shown.because),
         ..shown

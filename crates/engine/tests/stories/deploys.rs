@@ -86,6 +86,8 @@ fn an_image_that_changed_behind_its_name_is_put_back_once_a_person_says_so() {
     let mut story = broken_behind_its_name();
     assert_eq!(story.phase("shop/web"), "awaiting_approval", "{story}");
     assert_eq!(story.ordered(Action::Recreate, "shop/web").len(), 0, "{story}");
+    let asked = story.messages()[0].story.join("\n");
+    assert!(asked.contains("recreate shop/web, of image 1, which shop/web:1 meant before (dangerous)"), "{asked}");
     story.approves(1).after_minutes(5.0);
     assert_eq!(story.ordered(Action::Recreate, "shop/web").len(), 1, "{story}");
     assert_eq!(story.outcome("shop/web"), Some(Outcome::Healed), "{story}");

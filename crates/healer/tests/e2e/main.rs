@@ -11,6 +11,7 @@ mod comes_back;
 mod commands;
 mod configuration;
 mod daemon;
+mod deploys;
 mod docker;
 mod engines;
 mod far;
