@@ -18,6 +18,7 @@ use crate::{Engine, folders};
 
 mod meant;
 mod moment;
+mod question;
 mod stands;
 mod story;
 #[cfg(test)]
@@ -26,6 +27,7 @@ mod tests;
 pub(crate) use meant::named;
 pub use meant::{Unclear, meant, told_apart};
 pub use moment::moment;
+pub use question::question;
 pub use story::{is_evidence, lines, lines_of};
 
 /// What a remote engine does not tell, and what follows.

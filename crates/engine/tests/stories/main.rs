@@ -14,6 +14,7 @@ mod excludes;
 mod folders;
 mod groups;
 mod heals;
+mod links;
 mod mounts;
 mod networks;
 mod persons;

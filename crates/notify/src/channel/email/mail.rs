@@ -82,6 +82,7 @@ mod tests {
             title: "recovered".to_owned(),
             story: vec!["a".to_owned()],
             next: vec!["healer status".to_owned()],
+            asks: None,
             at: Wall(at_ms),
         }
     }

@@ -261,6 +261,7 @@ mod tests {
                 "healer why web-1/41".to_owned(),
                 "to keep it down: healer stop shop/web (a stop of what is already dead leaves no trace)".to_owned(),
             ],
+            asks: None,
             at: Wall(1_795_442_482_045),
         }
     }

@@ -29,6 +29,7 @@ fn message(number: u64, title: &str) -> Message {
         title: title.to_owned(),
         story: vec!["died: exit 137".to_owned(), "started; läuft wieder".to_owned()],
         next: vec!["healer why web-1/41".to_owned(), "to keep it down: healer stop shop/web".to_owned()],
+        asks: None,
         at: Wall(1_795_442_482_045),
     }
 }

@@ -28,6 +28,7 @@ fn parcel(attempt: u32) -> Parcel {
         title: "shop/web — runs again".to_owned(),
         story: vec!["died: exit 1".to_owned(), "started".to_owned()],
         next: vec![],
+        asks: None,
         at: Wall(1_795_442_482_045),
     };
     Parcel { channel: "hook".to_owned(), message, attempt }
