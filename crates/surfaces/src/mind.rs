@@ -8,7 +8,7 @@ use model::ResourceId;
 use model::command::{Ask, CommandId, Reply, ReplyLine};
 use model::event::Entry;
 use model::incident::IncidentId;
-use model::view::{Alert, Incident, Line, Source, Status, Why};
+use model::view::{Alert, Incident, Line, Question, Source, Status, Why};
 use runtime::{Closed, Handle};
 use tokio::time::timeout;
 
@@ -88,6 +88,15 @@ impl Mind {
             Mind::Loop(handle) => handle.ask(move |engine, now| view::why(engine, &subject, &entries, now)).await,
             #[cfg(test)]
             Mind::Fixed(fixed) => Ok(fixed.why(&subject, &entries)),
+        }
+    }
+
+    /// The last question that an incident put to a person.
+    pub(crate) async fn question(&self, incident: IncidentId) -> Answer<Option<Question>> {
+        match self {
+            Mind::Loop(handle) => handle.ask(move |engine, now| view::question(engine, &incident, now)).await,
+            #[cfg(test)]
+            Mind::Fixed(fixed) => Ok(fixed.question(&incident)),
         }
     }
 

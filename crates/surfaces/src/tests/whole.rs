@@ -93,7 +93,7 @@ async fn healer(dir: &std::path::Path) -> (Handle, std::thread::JoinHandle<()>, 
     handle.tell(source(SourceState::Listed { generation: Generation(1), present }));
 
     let (room, watched) = watch::channel(Room::Ample);
-    let house = House::new(handle.clone(), dir.to_owned(), watched);
+    let house = House::new(handle.clone(), dir.to_owned(), watched, None);
     let socket = Socket::bind(dir).await.unwrap();
     tokio::spawn(async move {
         serve_socket(socket, house, CancellationToken::new()).await;
