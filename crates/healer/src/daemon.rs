@@ -154,18 +154,16 @@ async fn live(
     Ok(code)
 }
 
-/// What signs the links in messages. Without it healer heals on, and messages name the commands alone: the status says why.
+/// What signs the links in messages. Without it healer heals on, and messages name the commands alone: the log and the
+/// status say why, also where no link is wanted yet, since a changed `external_url` is taken up at any time.
 fn key(config: &Config, handle: &Handle) -> Option<Key> {
-    let error = match Key::open(&config.state_dir) {
-        Ok(key) => return Some(key),
-        Err(error) => error,
-    };
-    if config.external_url.is_some() {
-        let says = format!("messages have no links to approve by: {error}");
-        tracing::warn!("{says}");
-        handle.tell(Input::Warned { about: "links".to_owned(), says: Some(says) });
-    }
-    None
+    Key::open(&config.state_dir)
+        .inspect_err(|error| {
+            let says = format!("the links in messages cannot be signed, so there are none: {error}");
+            tracing::warn!("{says}");
+            handle.tell(Input::Warned { about: "links".to_owned(), says: Some(says) });
+        })
+        .ok()
 }
 
 /// The engines by name. The configuration was held against the same; one whose address changed since then has no host.

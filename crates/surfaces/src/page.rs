@@ -74,7 +74,7 @@ impl Page {
             "<main class=\"asks\">\n<p class=\"of\">healer on {} asks · incident {}</p>\n<h1>{}</h1>\n<p>{}</p>\n",
             shown(&question.asked.incident.instance),
             shown(&question.asked.incident.to_string()),
-            shown(&question.short),
+            shown(&title),
             shown(&question.because),
         );
         section(&mut main, "Diagnosis", &[or(&question.cause, "the cause is not known")]);

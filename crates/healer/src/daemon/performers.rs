@@ -350,11 +350,11 @@ mod tests {
             Channels { open: Arc::new(RwLock::new(open)), key }
         };
         let key = || Key::open(dir.path()).ok();
-        let url = Some("https://healer.example.org");
-        let link = channels(url, key()).link(&parcel(Some(asks.clone()))).unwrap();
-        assert_eq!(link, Link::to(&asks.question, "ops-mail").url(&key().unwrap(), url.unwrap()));
+        let url = "https://healer.example.org";
+        let link = channels(Some(url), key()).link(&parcel(Some(asks.clone()))).unwrap();
+        assert_eq!(link, Link::to(&asks.question, "ops-mail").url(&key().unwrap(), url));
         assert_eq!(channels(None, key()).link(&parcel(Some(asks.clone()))), None);
-        assert_eq!(channels(url, None).link(&parcel(Some(asks))), None);
-        assert_eq!(channels(url, key()).link(&parcel(None)), None);
+        assert_eq!(channels(Some(url), None).link(&parcel(Some(asks))), None);
+        assert_eq!(channels(Some(url), key()).link(&parcel(None)), None);
     }
 }

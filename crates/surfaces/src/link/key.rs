@@ -115,9 +115,9 @@ fn read(path: &Path) -> Result<Option<Key>, KeyError> {
 /// journal's lock sees to it that nobody else makes one at the same time.
 fn make(state_dir: &Path, path: &Path) -> Result<Key, KeyError> {
     let mut bytes = [0; KEY_BYTES];
-    getrandom::fill(&mut bytes).map_err(|error| KeyError::Io {
-        what: "draw a key from the kernel".to_owned(),
-        error: io::Error::other(error),
+    getrandom::getrandom(&mut bytes).map_err(|error| {
+        let error = io::Error::other(error.to_string());
+        KeyError::Io { what: "draw a key from the kernel".to_owned(), error }
     })?;
     let fresh = state_dir.join(format!("{KEY_FILE}.new"));
     match fs::remove_file(&fresh) {

@@ -37,9 +37,10 @@ const REASON_BYTES_MAX: usize = 1_024;
 pub(crate) async fn show(State(house): State<House>, uri: Uri) -> Result<Page, Page> {
     let link = opened(&house, &uri)?;
     let question = last(&house, &link).await?;
-    Ok(match (link.stand(question.as_ref()), question) {
-        (Stand::Open, Some(question)) => Page::asks(&question),
-        (stand, question) => became(&link, &stand, question.as_ref(), None),
+    let stand = link.stand(question.as_ref());
+    Ok(match question {
+        Some(question) if stand == Stand::Open => Page::asks(&question),
+        question => became(&link, &stand, question.as_ref(), None),
     })
 }
 
@@ -71,11 +72,12 @@ pub(crate) async fn decide(State(house): State<House>, uri: Uri, body: Body) -> 
     let ask = Ask::Answer { question: Box::new(asked), approved, because };
     let reply = house.mind().command(link.command(), link.who(), ask).await.map_err(closed)?;
     let question = last(&house, &link).await?;
-    match link.stand(question.as_ref()) {
-        // Nothing forbids it, and it was not taken: the journal has no room, another healer leads, or the loop is behind.
-        Stand::Open => Err(cannot(&said(&reply))),
-        stand => Ok(became(&link, &stand, question.as_ref(), Some(approved))),
+    let stand = link.stand(question.as_ref());
+    // Nothing forbids it, and it was not taken: the journal has no room, another healer leads, or the loop is behind.
+    if stand == Stand::Open {
+        return Err(cannot(&said(&reply)));
     }
+    Ok(became(&link, &stand, question.as_ref(), Some(approved)))
 }
 
 /// While healer cannot begin, no link can be told from a wrong one.
