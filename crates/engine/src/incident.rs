@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use model::action::{Answer, Binding, Plan, PlanKey};
+use model::action::{Answer, Asked, Binding, Plan, PlanKey};
 use model::alert;
 use model::event::Event;
 use model::fact::SourceTime;
 use model::incident::{
     Attempt, Case, Diagnosis, Escalation, Evidence, EvidenceId, Extended, IncidentId, Outcome, Phase, Verification,
 };
+use model::verdict;
 use model::{Now, ResourceId, Tick};
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +52,9 @@ pub struct Incident {
     pub rejection: Option<(String, String)>,
     /// The body that the last question was about.
     pub asked_about: Option<Binding>,
+    /// The last question, and what became of it.
+    #[serde(default)]
+    pub question: Option<Question>,
     /// The plan that a person approved; spent by its first step.
     pub approved: Option<Approval>,
     /// When it was reopened.
@@ -76,6 +80,30 @@ pub struct Done {
     /// What the verdict was told from.
     #[serde(default)]
     pub because: String,
+}
+
+/// A question to a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Question {
+    /// Which.
+    pub asked: Asked,
+    /// Why a person.
+    pub why: verdict::Question,
+    /// What they said.
+    pub word: Option<Word>,
+}
+
+/// A person's answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Word {
+    /// Whose.
+    pub by: String,
+    /// Yes.
+    pub approved: bool,
+    /// Why.
+    pub because: String,
+    /// When.
+    pub at: Now,
 }
 
 /// A person's yes.
@@ -134,6 +162,7 @@ impl Incident {
             rejected: BTreeSet::new(),
             rejection: None,
             asked_about: None,
+            question: None,
             approved: None,
             reopened: Vec::new(),
             person_acted: false,
@@ -246,12 +275,26 @@ impl Incident {
             Event::Held { reason, until, .. } => {
                 self.enter(Phase::Held { reason: reason.clone(), until: *until }, now);
             }
-            Event::ApprovalAsked { binds, until, .. } => {
+            Event::ApprovalAsked { binds, until, question, .. } => {
                 self.asked_about.clone_from(binds);
+                self.question = self.plan.as_ref().map(|plan| {
+                    let (incident, binds) = (self.id.clone(), binds.clone());
+                    let asked = Asked { incident, plan: plan.key(), binds, until: *until };
+                    Question { asked, why: *question, word: None }
+                });
                 self.enter(Phase::AwaitingApproval { until: *until }, now);
             }
-            Event::ApprovalAnswered { by, approved: true, .. } => self.approved(by, now),
-            Event::ApprovalAnswered { by, because, .. } => self.rejected(by, because, now),
+            Event::ApprovalAnswered { by, approved, because, .. } => {
+                if let Some(question) = &mut self.question {
+                    let (by, because) = (by.clone(), because.clone());
+                    question.word = Some(Word { by, approved: *approved, because, at: now });
+                }
+                if *approved {
+                    self.approved(by, now);
+                } else {
+                    self.rejected(by, because, now);
+                }
+            }
             Event::ApprovalWithdrawn { .. } => self.approved = None,
             Event::ActionStarted { permit, step, .. } => self.started(permit.id, *step, permit.until, now),
             Event::ActionAnswered { permit, answer: said, .. } => self.note_answer(*permit, said, now),

@@ -237,8 +237,8 @@ impl Engine {
         let id = MessageId(self.state.last_message + 1);
         let (instance, resource) = (self.settings.instance.as_str().into(), resource.cloned());
         let about = About::Notice { instance, notice: id, host: host.to_owned(), resource };
-        let message =
-            Message { id, about, kind: Kind::Notice, severity: Severity::Warning, title, story, next, at: wall };
+        let (kind, severity) = (Kind::Notice, Severity::Warning);
+        let message = Message { id, about, kind, severity, title, story, next, asks: None, at: wall };
         let channels = self.settings.channels.clone();
         self.emit(Event::MessageQueued { message: Box::new(message), channels });
     }

@@ -10,6 +10,7 @@ use model::incident::{Escalation, IncidentId, Phase};
 use model::input::Effect;
 use model::intent::{Author, Wanted};
 use model::verdict::{Hold, Refusal, Verdict};
+use model::view::Stand;
 use model::{ResourceId, Tick};
 
 use crate::incident::Incident;
@@ -49,6 +50,14 @@ impl Engine {
             }
             Ask::Approve(incident) => self.decide_on(id, who, ask, incident, Turn::Approved, ""),
             Ask::Reject { incident, because } => self.decide_on(id, who, ask, incident, Turn::Rejected, because),
+            Ask::Answer { question, approved, because } => {
+                let stand = self.stand(question);
+                if stand != Stand::Open {
+                    return self.reply(id, false, vec![failed(None, &format!("nothing was decided: {stand}"))]);
+                }
+                let turn = if *approved { Turn::Approved } else { Turn::Rejected };
+                self.decide_on(id, who, ask, &question.incident, turn, because);
+            }
             Ask::Acknowledge(incident) => self.decide_on(id, who, ask, incident, Turn::Acknowledged, ""),
         }
     }
@@ -209,6 +218,7 @@ impl Engine {
                 | Ask::Thaw
                 | Ask::Approve(_)
                 | Ask::Reject { .. }
+                | Ask::Answer { .. }
                 | Ask::Acknowledge(_),
                 _,
             ) => return,
@@ -537,6 +547,8 @@ fn verb(ask: &Ask) -> &'static str {
         Ask::Thaw => "thaw",
         Ask::Approve(_) => "approve",
         Ask::Reject { .. } => "reject",
+        Ask::Answer { approved: true, .. } => "approve",
+        Ask::Answer { approved: false, .. } => "reject",
         Ask::Acknowledge(_) => "ack",
     }
 }

@@ -578,6 +578,7 @@ impl Engine {
             title: title(recovery.restarted, outcome),
             story: story(outcome, source, self.now.tick.since(recovery.began.tick)),
             next,
+            asks: None,
             at: self.now.wall,
         })
     }

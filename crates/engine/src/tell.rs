@@ -10,7 +10,7 @@ use model::fact::What;
 use model::incident::{Case, Outcome, Phase};
 use model::input::Effect;
 use model::make::{Deploy, Difference};
-use model::message::{About, Delivery, Kind, Message, MessageId, Parcel, Receipt, Severity};
+use model::message::{About, Asks, Delivery, Kind, Message, MessageId, Parcel, Receipt, Severity};
 use model::time::Spoken;
 use model::verdict::Hold;
 
@@ -110,10 +110,19 @@ impl Engine {
             title: title(incident),
             story: self.short_story(incident),
             next: self.next_steps(incident),
+            asks: self.asks(incident),
             at: self.now.wall,
         };
         let channels = self.settings.channels.clone();
         self.emit(Event::MessageQueued { message: Box::new(message), channels });
+    }
+
+    /// The question that waits for an answer.
+    fn asks(&self, incident: &Incident) -> Option<Box<Asks>> {
+        let question =
+            incident.question.as_ref().filter(|_| matches!(incident.phase, Phase::AwaitingApproval { .. }))?;
+        let expires = self.now.wall_at(question.asked.until);
+        Some(Box::new(Asks { question: question.asked.clone(), expires }))
     }
 
     fn short_story(&self, incident: &Incident) -> Vec<String> {

@@ -19,6 +19,7 @@ use crate::{Engine, folders};
 mod explain;
 mod meant;
 mod moment;
+mod question;
 mod stands;
 mod story;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use explain::{Sight, explain, policies};
 pub(crate) use meant::named;
 pub use meant::{Unclear, meant, told_apart};
 pub use moment::moment;
+pub use question::question;
 pub(crate) use stands::how;
 pub use story::{is_evidence, lines, lines_of};
 

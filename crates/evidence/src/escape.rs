@@ -34,6 +34,23 @@ pub fn escape_bytes(bytes: &[u8], bytes_max: usize) -> String {
     page.text
 }
 
+/// A text that means itself in HTML, between tags and in quoted attributes alike.
+#[must_use]
+pub fn html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            _ => out.push(char),
+        }
+    }
+    out
+}
+
 /// A text that grows up to its limit.
 struct Page {
     text: String,
@@ -96,6 +113,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn what_means_something_in_html_is_written_out() {
+        assert_eq!(html("<a href=\"x\">'&amp;' é</a>"), "&lt;a href=&quot;x&quot;&gt;&#39;&amp;amp;&#39; é&lt;/a&gt;");
+    }
 
     #[test]
     fn what_could_be_interpreted_is_written_out() {

@@ -14,6 +14,6 @@ mod reduce;
 mod telling;
 mod template;
 
-pub use escape::{escape, escape_bytes};
+pub use escape::{escape, escape_bytes, html};
 pub use redact::{MASK, redact};
 pub use reduce::{LINE_BYTES_MAX, LINES_MAX, Reducer, reduce};

@@ -26,6 +26,7 @@ use docker::{Endpoint, Eyes, Host};
 use model::input::{Input, Report, SourceState};
 use runtime::{Clock, Driver, Gate, Handle, Loop};
 use surfaces::House;
+use surfaces::link::Key;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -85,8 +86,9 @@ async fn live(
         Err(_) if once => None,
         Err(error) => return Err(error),
     };
-    let channels = Channels::open(&config)?;
     let (handle, inbox) = runtime::inbox();
+    let key = key(&config, &handle);
+    let channels = Channels::open(&config, key.clone())?;
     let gate = Gate::default();
     let hosts = hosts(&config);
     let stop = CancellationToken::new();
@@ -119,7 +121,7 @@ async fn live(
         tokio::spawn(watch::folders(folders, handle.clone(), stop.clone()));
     }
     tokio::spawn(watch::room(room.clone(), handle.clone(), stop.clone()));
-    let house = House::new(handle.clone(), config.state_dir.clone(), room);
+    let house = House::new(handle.clone(), config.state_dir.clone(), room, key);
     if let Some(listener) = listener {
         // Port 0 in the configuration is any free one.
         let at = listener.local_addr().unwrap_or(config.listen);
@@ -150,6 +152,18 @@ async fn live(
         Err(_) => anyhow::bail!("the loop ended by a fault of its own"),
     }
     Ok(code)
+}
+
+/// What signs the links in messages. Without it healer heals on, and messages name the commands alone: the log and the
+/// status say why, also where no link is wanted yet, since a changed `external_url` is taken up at any time.
+fn key(config: &Config, handle: &Handle) -> Option<Key> {
+    Key::open(&config.state_dir)
+        .inspect_err(|error| {
+            let says = format!("the links in messages cannot be signed, so there are none: {error}");
+            tracing::warn!("{says}");
+            handle.tell(Input::Warned { about: "links".to_owned(), says: Some(says) });
+        })
+        .ok()
 }
 
 /// The engines by name. The configuration was held against the same; one whose address changed since then has no host.

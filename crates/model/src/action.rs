@@ -119,6 +119,20 @@ pub struct Binding {
     pub config_hash: String,
 }
 
+/// One question to a person. An answer that names it answers it and no other: not one about another plan or another body,
+/// and not the same one asked anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// Of which incident.
+    pub incident: IncidentId,
+    /// What would be done.
+    pub plan: PlanKey,
+    /// The body that it is about, where one is known.
+    pub binds: Option<Binding>,
+    /// When it expires.
+    pub until: Tick,
+}
+
 impl Plan {
     /// The key of this plan.
     #[must_use]

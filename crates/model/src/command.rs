@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::action::Asked;
 use crate::incident::IncidentId;
 use crate::resource::ResourceId;
 
@@ -46,6 +47,15 @@ pub enum Ask {
         /// Of which incident.
         incident: IncidentId,
         /// Why.
+        because: String,
+    },
+    /// Yes or no to exactly this question, whatever is asked by then.
+    Answer {
+        /// Which.
+        question: Box<Asked>,
+        /// Yes.
+        approved: bool,
+        /// Why, for those who read it later.
         because: String,
     },
     /// A person takes the incident.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::action::Asked;
 use crate::incident::IncidentId;
 use crate::recovery::RecoveryId;
 use crate::resource::ResourceId;
@@ -31,8 +32,21 @@ pub struct Message {
     pub story: Vec<String>,
     /// What the reader can do: commands, or nothing.
     pub next: Vec<String>,
+    /// The question that it puts to its reader. It names the question and gives nobody the right to answer: the journal
+    /// may be read by more people than the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks: Option<Box<Asks>>,
     /// When it was written.
     pub at: Wall,
+}
+
+/// A question in a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asks {
+    /// Which.
+    pub question: Asked,
+    /// When it expires, for people.
+    pub expires: Wall,
 }
 
 /// What a message tells of. Messages about the same make a thread.

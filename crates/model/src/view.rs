@@ -5,8 +5,11 @@
 
 mod rules;
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
+use crate::action::Asked;
 use crate::event::Entry;
 use crate::fact::{Health, Run};
 use crate::incident::{Evidence, IncidentId};
@@ -271,6 +274,86 @@ pub enum Tone {
     Bad,
     /// Something waits.
     Waiting,
+}
+
+/// A question to a person, with all that they should know before they answer it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// Which.
+    pub asked: Asked,
+    /// How it stands.
+    pub stand: Stand,
+    /// The present moment.
+    pub now: Now,
+    /// Of what.
+    pub resource: ResourceId,
+    /// What a person calls it.
+    pub short: String,
+    /// What was seen, one line.
+    pub because: String,
+    /// The cause, how sure it is, and what it was told from; empty while unknown.
+    pub cause: String,
+    /// What that rests on.
+    pub evidence: Vec<Evidence>,
+    /// Why a person is asked.
+    pub why_asked: String,
+    /// What would be done, a line a step.
+    pub steps: Vec<String>,
+    /// How much a person should be asked about it.
+    pub risk: String,
+    /// What needs it, by name.
+    pub needed_by: Vec<String>,
+    /// What is down while it is done.
+    pub down_meanwhile: String,
+    /// How it is taken back.
+    pub undo: String,
+    /// When it expires.
+    pub expires: Wall,
+    /// How the incident stands, in one clause.
+    pub standing: String,
+}
+
+/// How a question to a person stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stand {
+    /// It can be answered.
+    Open,
+    /// It was answered.
+    Decided {
+        /// By whom.
+        by: String,
+        /// How.
+        approved: bool,
+        /// Why.
+        because: String,
+        /// When.
+        at: Wall,
+    },
+    /// Nobody answered it in time.
+    Expired,
+    /// It is no longer needed, or there was more to consider.
+    Withdrawn,
+    /// Something else would be done.
+    PlanChanged,
+    /// It was asked about a body that was made anew since.
+    BodyChanged,
+    /// The incident is over: how it ended.
+    Over(String),
+}
+
+impl fmt::Display for Stand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Stand::Open => f.write_str("it waits for an answer"),
+            Stand::Decided { by, approved: true, .. } => write!(f, "it was approved already by {by}"),
+            Stand::Decided { by, approved: false, .. } => write!(f, "it was rejected already by {by}"),
+            Stand::Expired => f.write_str("the question has expired"),
+            Stand::Withdrawn => f.write_str("the question was withdrawn: there was more to consider"),
+            Stand::PlanChanged => f.write_str("the plan has changed since it was asked about"),
+            Stand::BodyChanged => f.write_str("the container was made anew since it was asked about"),
+            Stand::Over(how) => write!(f, "the incident is over: {how}"),
+        }
+    }
 }
 
 /// A page of the journal, as the API gives it.

@@ -31,9 +31,9 @@ macro_rules! channels {
                 }
             }
 
-            async fn deliver(&self, parcel: &Parcel) -> Delivery {
+            async fn deliver(&self, parcel: &Parcel, answer: Option<&str>) -> Delivery {
                 match self {
-                    $(Client::$Kind(client) => client.deliver(parcel).await),+
+                    $(Client::$Kind(client) => client.deliver(parcel, answer).await),+
                 }
             }
         }
@@ -60,9 +60,9 @@ impl Channel {
         Ok(Channel { name: name.to_owned(), client: Client::open(name, config)? })
     }
 
-    /// Tries once.
-    pub async fn deliver(&self, parcel: &Parcel) -> Receipt {
-        let result = self.client.deliver(parcel).await;
+    /// Tries once. `answer`: where the reader can answer what the message asks; whoever has that address can.
+    pub async fn deliver(&self, parcel: &Parcel, answer: Option<&str>) -> Receipt {
+        let result = self.client.deliver(parcel, answer).await;
         Receipt { channel: self.name.clone(), message: parcel.message.id, result }
     }
 }

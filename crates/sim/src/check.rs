@@ -446,7 +446,7 @@ impl World<'_> {
                 let up = self.docker.body(svc).is_some_and(|key| self.docker.containers[key].is_up());
                 (words, if up { Word::Running } else { Word::Unclear })
             }
-            Ask::Approve(_) | Ask::Reject { .. } | Ask::Acknowledge(_) => return,
+            Ask::Approve(_) | Ask::Reject { .. } | Ask::Answer { .. } | Ask::Acknowledge(_) => return,
         };
         let Some(svc) = self.services.iter().position(|s| s.resource.answers_to(words)) else { return };
         self.check.spoken_of.insert(self.services[svc].resource.clone());

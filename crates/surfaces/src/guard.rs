@@ -53,6 +53,12 @@ fn admitted(request: &Request) -> Result<(), Problem> {
         Some(Peer::Tcp(local)) => *local,
         None => return Err(Problem::new(StatusCode::FORBIDDEN, "nobody knows who asks")),
     };
+    // Such a path is a right by itself. Who has it need not be led to it by a page of ours, and who has it not cannot make
+    // anybody's browser use it: so neither the name by which healer was reached (`external_url` is a proxy's) nor the page
+    // that posts tells anything more. Besides, a page with `Referrer-Policy: no-referrer` posts as `Origin: null`.
+    if router::is_link(request.uri().path()) {
+        return Ok(());
+    }
     let host = host(request.headers())?;
     let named = [Some(host), request.uri().authority().map(|authority| authority.as_str())];
     if let Some(wrong) = named.into_iter().flatten().find(|name| !ours(name, local.ip())) {
@@ -115,7 +121,8 @@ fn protected(mut response: Response) -> Response {
         (REFERRER_POLICY, "no-referrer"),
         (CACHE_CONTROL, "no-store"),
     ] {
-        headers.insert(name, HeaderValue::from_static(value));
+        // A page for people says itself what it needs.
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
     response

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::answer::Problem;
+use crate::link::Key;
 use crate::metrics::Metrics;
 use crate::mind::{Answer, Mind};
 use crate::shared::Shared;
@@ -25,6 +26,7 @@ pub struct House(Arc<Inner>);
 
 struct Inner {
     mind: Mind,
+    links: Option<Key>,
     state_dir: PathBuf,
     room: watch::Receiver<Room>,
     metrics: Metrics,
@@ -38,15 +40,17 @@ struct Inner {
 
 impl House {
     /// The house around a running loop. Counters begin with what the journal holds from here on.
+    /// `links`: what signs the links in messages; without it none is honoured.
     #[must_use]
-    pub fn new(handle: Handle, state_dir: PathBuf, room: watch::Receiver<Room>) -> House {
-        House::around(Mind::Loop(handle), state_dir, room)
+    pub fn new(handle: Handle, state_dir: PathBuf, room: watch::Receiver<Room>, links: Option<Key>) -> House {
+        House::around(Mind::Loop(handle), state_dir, room, links)
     }
 
-    pub(crate) fn around(mind: Mind, state_dir: PathBuf, room: watch::Receiver<Room>) -> House {
+    pub(crate) fn around(mind: Mind, state_dir: PathBuf, room: watch::Receiver<Room>, links: Option<Key>) -> House {
         let metrics = Metrics::from_here_on(&state_dir);
         House(Arc::new(Inner {
             mind,
+            links,
             state_dir,
             room,
             metrics,
@@ -107,6 +111,10 @@ impl House {
 
     pub(crate) fn mind(&self) -> &Mind {
         &self.0.mind
+    }
+
+    pub(crate) fn links(&self) -> Option<&Key> {
+        self.0.links.as_ref()
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

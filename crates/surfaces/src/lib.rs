@@ -7,15 +7,18 @@
 //! ```
 //!
 //! TCP is for reading alone: every local user and every page in a local browser reaches loopback. Commands come over the
-//! unix socket, where the kernel says who asks.
+//! unix socket, where the kernel says who asks. One thing can be decided over TCP: the question that a message put, by whom
+//! the message reached, since its link carries the right to (see [`link`]).
 
 mod answer;
 pub mod client;
 mod error;
 mod guard;
 mod house;
+pub mod link;
 mod metrics;
 mod mind;
+mod page;
 mod query;
 mod router;
 mod routes;

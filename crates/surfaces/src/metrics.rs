@@ -317,6 +317,8 @@ fn of_ask(ask: &Ask) -> &'static str {
         Ask::Thaw => "thaw",
         Ask::Approve(_) => "approve",
         Ask::Reject { .. } => "reject",
+        Ask::Answer { approved: true, .. } => "approve",
+        Ask::Answer { approved: false, .. } => "reject",
         Ask::Acknowledge(_) => "acknowledge",
     }
 }

@@ -10,7 +10,7 @@ use model::command::{Ask, CommandId, Reply, ReplyLine};
 use model::event::Entry;
 use model::incident::IncidentId;
 use model::policy::Row;
-use model::view::{Alert, Explanation, Incident, Line, Source, Status, Why};
+use model::view::{Alert, Explanation, Incident, Line, Question, Source, Status, Why};
 use runtime::{Closed, Handle};
 use tokio::time::timeout;
 
@@ -112,6 +112,15 @@ impl Mind {
             }
             #[cfg(test)]
             Mind::Fixed(_) => Ok(crate::tests::Fixed::explained(&subject, issue_type)),
+        }
+    }
+
+    /// The last question that an incident put to a person.
+    pub(crate) async fn question(&self, incident: IncidentId) -> Answer<Option<Question>> {
+        match self {
+            Mind::Loop(handle) => handle.ask(move |engine, now| view::question(engine, &incident, now)).await,
+            #[cfg(test)]
+            Mind::Fixed(fixed) => Ok(fixed.question(&incident)),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::answer::Problem;
 use crate::guard::guard;
 use crate::house::House;
 use crate::query::{nearest, shown};
-use crate::routes::{alerts, command, history, incidents, kept, life, policies, state, why};
+use crate::routes::{alerts, approve, command, history, incidents, kept, life, policies, state, why};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -23,7 +23,8 @@ use crate::routes::{alerts, command, history, incidents, kept, life, policies, s
         title = "healer",
         description = "What healer sees, decides and does.\n\nA list is `{\"items\": […], \"total\": n, \"next\": cursor|null}`; \
             what went wrong is `{\"error\": \"…\"}` with its remedy; a time without a format is in milliseconds since 1970. \
-            Over TCP everything is read-only; commands are taken on the unix socket `healer.sock` in `state_dir`."
+            Over TCP everything is read-only, except that the link in a message decides what the message asks; commands \
+            are taken on the unix socket `healer.sock` in `state_dir`."
     ),
     components(schemas(crate::schema::Problem))
 )]
@@ -44,6 +45,7 @@ fn described() -> OpenApiRouter<House> {
         .routes(routes!(policies::explain))
         .routes(routes!(history::history))
         .routes(routes!(command::command))
+        .routes(routes!(approve::show, approve::decide))
         .routes(routes!(life::openapi))
         .routes(routes!(life::metrics))
         .routes(routes!(life::healthz))
@@ -76,6 +78,11 @@ pub(crate) fn takes(path: &str, method: &Method) -> bool {
         // No route takes another one.
         _ => false,
     })
+}
+
+/// Whether the path is that of a link in a message.
+pub(crate) fn is_link(path: &str) -> bool {
+    is_of(path, approve::ROUTE)
 }
 
 /// Whether a request for this path comes to the route.

@@ -1,6 +1,7 @@
 //! The routes, a file for each kind of question.
 
 pub(crate) mod alerts;
+pub(crate) mod approve;
 pub(crate) mod command;
 pub(crate) mod history;
 pub(crate) mod incidents;

@@ -512,8 +512,42 @@ pub enum Ask {
         /// Why.
         because: String,
     },
+    /// Yes or no to exactly this question, whatever is asked by then.
+    Answer {
+        /// Which.
+        question: Asked,
+        /// Yes.
+        approved: bool,
+        /// Why.
+        because: String,
+    },
     /// A person takes the incident.
     Acknowledge(String),
+}
+
+/// One question to a person, as the entry of the message that put it tells it.
+#[derive(Debug, ToSchema)]
+pub struct Asked {
+    /// Of which incident.
+    pub incident: String,
+    /// What would be done.
+    pub plan: String,
+    /// The body that it is about.
+    #[schema(required)]
+    pub binds: Option<Binding>,
+    /// When it expires, in milliseconds of healer's own clock.
+    pub until: u64,
+}
+
+/// A body that a question is about.
+#[derive(Debug, ToSchema)]
+pub struct Binding {
+    /// The container's id.
+    pub incarnation: String,
+    /// The image's content id.
+    pub image_id: String,
+    /// Compose's hash of the service's configuration.
+    pub config_hash: String,
 }
 
 /// What healer says to a command.

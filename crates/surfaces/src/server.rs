@@ -34,6 +34,7 @@ use crate::error::Error;
 use crate::guard::{Peer, guard};
 use crate::house::House;
 use crate::router::router;
+use crate::routes::approve;
 use crate::routes::life::healthz;
 use crate::socket::{Socket, user};
 
@@ -146,6 +147,7 @@ fn waits(waiting: Waiting) -> Router {
     Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(move || async move { (StatusCode::SERVICE_UNAVAILABLE, unready.clone()) }))
+        .route(approve::ROUTE, get(approve::not_ready).post(approve::not_ready))
         .route("/api/v1/status", get(move || async move { Json(status()) }))
         .fallback(move || async move { problem.clone() })
         .layer(from_fn(guard))

@@ -7,6 +7,7 @@ mod fixed;
 mod flood;
 mod hostile;
 mod life;
+mod links;
 mod story;
 mod whole;
 
@@ -25,8 +26,12 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::house::House;
+use crate::link::Key;
 use crate::mind::Mind;
 use crate::{Socket, serve, serve_socket};
+
+/// What signs links here.
+const KEY: [u8; 32] = [7; 32];
 
 /// Both sides of one house, served until this is dropped.
 struct Served {
@@ -52,7 +57,8 @@ impl Served {
         fixed.write_journal(dir.path());
         let fixed = Arc::new(fixed);
         let (room, watched) = watch::channel(Room::Ample);
-        let house = House::around(Mind::Fixed(Arc::clone(&fixed)), dir.path().to_owned(), watched);
+        let links = fixed.links.then(|| Key::of(KEY));
+        let house = House::around(Mind::Fixed(Arc::clone(&fixed)), dir.path().to_owned(), watched, links);
         let shutdown = CancellationToken::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let tcp = listener.local_addr().unwrap();

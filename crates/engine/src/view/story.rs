@@ -391,6 +391,8 @@ fn ask_in_words(ask: &Ask) -> String {
         Ask::Thaw => "thaw".to_owned(),
         Ask::Approve(id) => format!("approve {id}"),
         Ask::Reject { incident, .. } => format!("reject {incident}"),
+        Ask::Answer { question, approved: true, .. } => format!("approve {}", question.incident),
+        Ask::Answer { question, .. } => format!("reject {}", question.incident),
         Ask::Acknowledge(id) => format!("ack {id}"),
     }
 }

@@ -15,6 +15,7 @@ mod excludes;
 mod folders;
 mod groups;
 mod heals;
+mod links;
 mod mounts;
 mod networks;
 mod persons;

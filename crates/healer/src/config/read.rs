@@ -120,6 +120,20 @@ impl<'a> Reader<'a> {
 
     fn external_url(&mut self) -> Option<String> {
         let url = self.text("external_url")?;
+        if let Some(node) = self.at("external_url") {
+            let place = node.place.clone();
+            match value::base_url(&url) {
+                Ok(true) => {}
+                Ok(false) => {
+                    let says = "whoever is on the way can read the links that approve: use https".to_owned();
+                    self.findings.warnings.push(Finding::at(&place, "external_url", says));
+                }
+                Err(says) => {
+                    self.findings.errors.push(Finding::at(&place, "external_url", says));
+                    return None;
+                }
+            }
+        }
         self.note("external_url", url.clone(), self.origin("external_url"));
         Some(url)
     }

@@ -247,6 +247,21 @@ fn budgets_and_policies_reach_the_engine_as_they_were_written() {
 }
 
 #[test]
+fn an_external_url_that_links_cannot_go_behind_is_refused_and_one_without_tls_is_warned_of() {
+    let table = [
+        ("https://healer.example.org/?x=1", "healer.yaml:1:15: external_url: links put a path behind it"),
+        ("https://ann:s3cret@healer.example.org", "healer.yaml:1:15: external_url: holds a user"),
+    ];
+    for (url, expect) in table {
+        let [error] = &Given::file(&format!("external_url: {url}\n")).errors()[..] else { panic!("{url}") };
+        assert!(error.starts_with(expect) && !error.contains("s3cret"), "{error}");
+    }
+    let config = Given::file("external_url: http://healer.example.org\n").read().unwrap();
+    let [warning] = config.warnings.as_slice() else { panic!("{:?}", config.warnings) };
+    assert!(warning.key == "external_url" && warning.says.ends_with("use https"), "{warning}");
+}
+
+#[test]
 fn a_policy_with_an_unknown_word_is_kept_and_warned_of() {
     let config = Given::file("policies:\n  - {issue_type: servce_down, auto_heal: false}\n").read().unwrap();
     assert_eq!(config.settings.policies[0].issue_type, "servce_down");

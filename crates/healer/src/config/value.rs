@@ -2,7 +2,7 @@
 //!
 //! Each `Err` says what would be right, and is shown behind "expected".
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use model::verdict::Limit;
@@ -91,6 +91,21 @@ pub(crate) fn url(text: &str, schemes: &[&str]) -> Result<(), String> {
     }
     let starts: Vec<String> = schemes.iter().map(|scheme| format!("{scheme}://")).collect();
     Err(format!("a URL that begins with {}", starts.join(" or ")))
+}
+
+/// Whether what goes to this URL is private on its way; `Err` if no path can be put behind it, or it must not be told.
+pub(crate) fn base_url(url: &str) -> Result<bool, String> {
+    if url.contains('@') {
+        return Err("holds a user, and perhaps a password, which every message would tell: leave them out".to_owned());
+    }
+    if url.contains(['?', '#']) {
+        return Err("links put a path behind it: leave out `?`, `#` and what follows".to_owned());
+    }
+    let Some(rest) = url.strip_prefix("http://") else { return Ok(true) };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    Ok(bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback()))
 }
 
 /// A URL as it may be shown: without what could be a secret, that is user, path and query.
@@ -213,6 +228,29 @@ mod tests {
         ];
         for (url, expect) in table {
             assert_eq!(url_shown(url), expect);
+        }
+    }
+
+    #[test]
+    fn links_go_behind_a_url_that_is_private_on_its_way() {
+        let table = [
+            ("https://healer.example.org", Ok(true)),
+            ("https://example.org/healer/", Ok(true)),
+            ("http://localhost:4325", Ok(true)),
+            ("http://127.0.0.1:4325/x", Ok(true)),
+            ("http://[::1]:4325", Ok(true)),
+            ("http://healer.example.org", Ok(false)),
+            ("http://localhost.example.org", Ok(false)),
+            ("https://ann:s3cret@example.org", Err("holds a user")),
+            ("https://example.org/?x=", Err("leave out `?`")),
+            ("https://example.org/#x", Err("leave out `?`")),
+        ];
+        for (url, expect) in table {
+            match (base_url(url), expect) {
+                (Ok(found), Ok(expect)) => assert_eq!(found, expect, "{url}"),
+                (Err(says), Err(part)) => assert!(says.contains(part) && !says.contains("s3cret"), "{says}"),
+                (found, expect) => panic!("{url}: {found:?} instead of {expect:?}"),
+            }
         }
     }
 

@@ -16,6 +16,7 @@ use model::input::{Effect, Input};
 use model::message::{Delivery, Parcel, Receipt};
 use notify::Channel;
 use runtime::{Clock, Gate, Handle, Perform};
+use surfaces::link::{Key, Link};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::config::Config;
@@ -49,16 +50,27 @@ struct Engine {
 }
 
 /// The channels that are open at present; the configuration may change them. Cheap to clone.
-#[derive(Clone, Default)]
-pub(crate) struct Channels(Arc<RwLock<BTreeMap<String, Arc<Channel>>>>);
+#[derive(Clone)]
+pub(crate) struct Channels {
+    open: Arc<RwLock<Open>>,
+    /// What signs the links in messages, if there is one.
+    key: Option<Key>,
+}
+
+/// What the configuration named last.
+#[derive(Default)]
+struct Open {
+    channels: BTreeMap<String, Arc<Channel>>,
+    external_url: Option<String>,
+}
 
 impl Channels {
-    /// Opens what the configuration names.
+    /// Opens what the configuration names. `key`: what signs the links in messages; without it there are none.
     ///
     /// # Errors
     /// When a channel's settings cannot be used, such as a secret that cannot be read.
-    pub(crate) fn open(config: &Config) -> anyhow::Result<Channels> {
-        let channels = Channels::default();
+    pub(crate) fn open(config: &Config, key: Option<Key>) -> anyhow::Result<Channels> {
+        let channels = Channels { open: Arc::default(), key };
         channels.change(config)?;
         Ok(channels)
     }
@@ -68,17 +80,26 @@ impl Channels {
     /// # Errors
     /// As for [`Channels::open`].
     pub(crate) fn change(&self, config: &Config) -> anyhow::Result<()> {
-        let mut open = BTreeMap::new();
+        let mut channels = BTreeMap::new();
         for channel in &config.channels {
             let opened = channel.opened().with_context(|| format!("the channel `{}` cannot be used", channel.name))?;
-            open.insert(channel.name.clone(), Arc::new(opened));
+            channels.insert(channel.name.clone(), Arc::new(opened));
         }
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = open;
+        let external_url = config.external_url.clone();
+        *self.open.write().unwrap_or_else(PoisonError::into_inner) = Open { channels, external_url };
         Ok(())
     }
 
     fn get(&self, name: &str) -> Option<Arc<Channel>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        self.open.read().unwrap_or_else(PoisonError::into_inner).channels.get(name).cloned()
+    }
+
+    /// Where whoever gets this parcel can answer what it asks. It is made as the parcel leaves, and kept nowhere.
+    fn link(&self, parcel: &Parcel) -> Option<String> {
+        let asks = parcel.message.asks.as_ref()?;
+        let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        let (key, external_url) = (self.key.as_ref()?, open.external_url.as_ref()?);
+        Some(Link::to(&asks.question, &parcel.channel).url(key, external_url))
     }
 }
 
@@ -189,10 +210,10 @@ impl Performers {
             let receipt = Receipt { channel: parcel.channel.clone(), message: parcel.message.id, result };
             return back.tell(Input::Delivered(receipt));
         };
-        let sends = self.sends.clone();
+        let (sends, link) = (self.sends.clone(), self.channels.link(&parcel));
         self.tasks.spawn(async move {
             let Ok(_turn) = sends.acquire().await else { return };
-            let receipt = channel.deliver(&parcel).await;
+            let receipt = channel.deliver(&parcel, link.as_deref()).await;
             if let Some(warned) = warned(&receipt, parcel.attempt) {
                 back.tell(warned);
             }
@@ -274,6 +295,11 @@ fn told(
 
 #[cfg(test)]
 mod tests {
+    use model::action::{Asked, PlanKey};
+    use model::message::{About, Asks, Kind, Message, MessageId, Severity};
+    use model::recovery::RecoveryId;
+    use model::{Tick, Wall};
+
     use super::*;
 
     #[test]
@@ -289,5 +315,46 @@ mod tests {
         assert_eq!(later(1), None, "it may be chance");
         let Some(Input::Warned { says: Some(says), .. }) = later(2) else { panic!("nobody would know") };
         assert!(says.contains("2 times so far: no answer"), "{says}");
+    }
+
+    #[test]
+    fn only_what_asks_has_a_link_and_only_where_people_can_reach_healer() {
+        let dir = tempfile::tempdir().unwrap();
+        let asks = Asks {
+            question: Asked {
+                incident: "web-1/41".parse().unwrap(),
+                plan: PlanKey("start".to_owned()),
+                binds: None,
+                until: Tick(9),
+            },
+            expires: Wall(0),
+        };
+        let parcel = |asks: Option<Asks>| {
+            let about =
+                About::Recovery { recovery: RecoveryId { instance: "web-1".into(), number: 1 }, host: "h".to_owned() };
+            let message = Message {
+                id: MessageId(1),
+                about,
+                kind: Kind::Opened,
+                severity: Severity::Critical,
+                title: String::new(),
+                story: Vec::new(),
+                next: Vec::new(),
+                asks: asks.map(Box::new),
+                at: Wall(0),
+            };
+            Parcel { channel: "ops-mail".to_owned(), message, attempt: 1 }
+        };
+        let channels = |external_url: Option<&str>, key| {
+            let open = Open { channels: BTreeMap::new(), external_url: external_url.map(str::to_owned) };
+            Channels { open: Arc::new(RwLock::new(open)), key }
+        };
+        let key = || Key::open(dir.path()).ok();
+        let url = "https://healer.example.org";
+        let link = channels(Some(url), key()).link(&parcel(Some(asks.clone()))).unwrap();
+        assert_eq!(link, Link::to(&asks.question, "ops-mail").url(&key().unwrap(), url));
+        assert_eq!(channels(None, key()).link(&parcel(Some(asks.clone()))), None);
+        assert_eq!(channels(Some(url), None).link(&parcel(Some(asks))), None);
+        assert_eq!(channels(Some(url), key()).link(&parcel(None)), None);
     }
 }

@@ -87,9 +87,9 @@ impl Client {
         Ok(Client { post, from, to, half_delivered: Mutex::default() })
     }
 
-    pub(crate) async fn deliver(&self, parcel: &Parcel) -> Delivery {
+    pub(crate) async fn deliver(&self, parcel: &Parcel, answer: Option<&str>) -> Delivery {
         let message = &parcel.message;
-        let mail = match mail::write(message, &self.from, &self.to) {
+        let mail = match mail::write(message, answer, &self.from, &self.to) {
             Ok(mail) => mail,
             Err(error) => return Delivery::Rejected(format!("the message cannot be written as a mail: {error}")),
         };

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use model::message::{About, Delivery, Kind, Parcel, Severity};
-use model::time::Spoken;
+use model::time::{Spoken, Wall};
 use outbound::header::{HeaderName, HeaderValue};
 use outbound::{Address, Policy};
 use serde::Serialize;
@@ -61,8 +61,8 @@ impl Client {
         Ok(Client { address, secret, http })
     }
 
-    pub(crate) async fn deliver(&self, parcel: &Parcel) -> Delivery {
-        let body = match serde_json::to_vec(&Body::of(parcel)) {
+    pub(crate) async fn deliver(&self, parcel: &Parcel, answer: Option<&str>) -> Delivery {
+        let body = match serde_json::to_vec(&Body::of(parcel, answer)) {
             Ok(body) => body,
             Err(error) => return Delivery::Rejected(format!("the message cannot be written as JSON: {error}")),
         };
@@ -112,15 +112,29 @@ struct Body<'p> {
     title: &'p str,
     story: &'p [String],
     next: &'p [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approve: Option<Approve<'p>>,
     /// RFC 3339; `None` for a time that no calendar knows.
     at: Option<String>,
     at_ms: i64,
     instance: &'p str,
 }
 
+/// Where the reader can answer.
+#[derive(Debug, Serialize)]
+struct Approve<'p> {
+    url: &'p str,
+    until: Option<String>,
+    until_ms: i64,
+}
+
 impl<'p> Body<'p> {
-    fn of(parcel: &'p Parcel) -> Body<'p> {
+    fn of(parcel: &'p Parcel, answer: Option<&'p str>) -> Body<'p> {
         let message = &parcel.message;
+        let approve = message.asks.as_deref().zip(answer).map(|(asks, url)| {
+            let Wall(until_ms) = asks.expires;
+            Approve { url, until: rfc3339(asks.expires), until_ms }
+        });
         Body {
             version: VERSION,
             id: id(parcel),
@@ -130,11 +144,16 @@ impl<'p> Body<'p> {
             title: &message.title,
             story: &message.story,
             next: &message.next,
-            at: Timestamp::from_millisecond(message.at.0).ok().map(|at| format!("{at:.3}")),
+            approve,
+            at: rfc3339(message.at),
             at_ms: message.at.0,
             instance: message.about.instance(),
         }
     }
+}
+
+fn rfc3339(at: Wall) -> Option<String> {
+    Timestamp::from_millisecond(at.0).ok().map(|at| format!("{at:.3}"))
 }
 
 /// The same at every try, and unlike any other message of any healer.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use model::action::{Answer, Binding, PermitId};
+use model::action::{Answer, Asked, Binding, PermitId, PlanKey};
 use model::alert::{Name, State};
 use model::command::{Ask, CommandId};
 use model::event::{Event, Refresh};
@@ -16,7 +16,7 @@ use model::incident::{Escalation, Outcome, RollbackCause, Verification};
 use model::input::SourceState;
 use model::intent::{Author, Intent, Wanted};
 use model::make::Make;
-use model::message::{About, MessageId};
+use model::message::{About, Asks, Message, MessageId};
 use model::recovery::{self, EngineStart, Failure, RecoveryId, Restarted};
 use model::verdict::{Hold, Limit, Question, Refusal, Within};
 use model::{Now, ResourceId, Tick, Wall};
@@ -107,6 +107,10 @@ fn binding() -> Binding {
     Binding { incarnation: Incarnation("4b1c".into()), image_id: hostile(), config_hash: hostile() }
 }
 
+fn asked() -> Asked {
+    Asked { incident: story::incident(41), plan: PlanKey(hostile()), binds: Some(binding()), until: Tick(u64::MAX) }
+}
+
 fn of_deciding() -> Vec<Event> {
     let (resource, id) = (resource(), story::incident(41));
     let id = || id.clone();
@@ -191,6 +195,7 @@ fn of_people() -> Vec<Event> {
         taken(Ask::Stop(hostile())),
         taken(Ask::Reject { incident: story::incident(41), because: hostile() }),
         taken(Ask::Thaw),
+        taken(Ask::Answer { question: Box::new(asked()), approved: false, because: hostile() }),
         Event::CommandQueued { id: command.clone(), who: hostile(), steps: vec![story::step(&resource)] },
         Event::CommandDequeued { id: command.clone(), resource: resource.clone() },
         Event::BodyMade { permit: PermitId(9), resource: resource.clone(), incarnation: Incarnation("cafe".into()) },
@@ -208,10 +213,13 @@ fn of_people() -> Vec<Event> {
 
 fn of_telling() -> Vec<Event> {
     let (id, channel) = (MessageId(1), HOSTILE);
+    let asks = Some(Box::new(Asks { question: asked(), expires: Wall(i64::MIN) }));
+    let asking = Box::new(Message { asks, ..story::message(1, story::incident(41), resource()) });
     let message = Box::new(story::message(1, story::incident(41), resource()));
     let about = About::Notice { instance: hostile().into(), notice: id, host: hostile(), resource: Some(resource()) };
     vec![
         Event::MessageQueued { message: message.clone(), channels: vec![hostile(), String::new()] },
+        Event::MessageQueued { message: asking, channels: vec![hostile()] },
         Event::MessageDelivered { id, about: None, channel: channel.to_owned() },
         Event::MessageDelivered { id, about: Some(message.about.clone()), channel: channel.to_owned() },
         Event::MessageDelayed {

@@ -150,6 +150,7 @@ pub(crate) fn message(number: u64, incident: IncidentId, resource: ResourceId) -
         severity: Severity::Info,
         story: vec!["14:01:22 died: exit code 1".to_owned(), "14:01:23 started, held for 2 m".to_owned()],
         next: vec![],
+        asks: None,
         at: Wall(BEGIN_WALL_MS),
     }
 }

@@ -107,7 +107,9 @@ fn read(bytes: &[u8]) -> Result<(CommandId, Ask), Problem> {
 fn text(ask: &Ask) -> Option<(&'static str, &str)> {
     match ask {
         Ask::Start(words) | Ask::Stop(words) | Ask::Restart(words) | Ask::Adopt(words) => Some(("the name", words)),
-        Ask::Freeze { because } | Ask::Reject { because, .. } => Some(("the reason", because)),
+        Ask::Freeze { because } | Ask::Reject { because, .. } | Ask::Answer { because, .. } => {
+            Some(("the reason", because))
+        }
         Ask::Thaw | Ask::Approve(_) | Ask::Acknowledge(_) => None,
     }
 }

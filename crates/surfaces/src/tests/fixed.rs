@@ -15,7 +15,8 @@ use model::policy::Row;
 use model::recovery::{self, Failure, RecoveryId, Restarted};
 use model::settings::{Mode, Policy, Settings};
 use model::view::{
-    Deployment, Explanation, Frozen, Incident, Line, Next, Resource, Source, Standing, Status, Tone, Why,
+    Deployment, Explanation, Frozen, Incident, Line, Next, Question, Resource, Source, Stand, Standing, Status, Tone,
+    Why,
 };
 use model::{Now, ResourceId, Tick, Wall};
 use runtime::Closed;
@@ -30,6 +31,10 @@ pub(crate) struct Fixed {
     pub(crate) takes: bool,
     /// Whether the loop never answers.
     pub(crate) stuck: AtomicBool,
+    /// What is asked of the incident 41.
+    pub(crate) question: Mutex<Option<Question>>,
+    /// Whether there is a key for links.
+    pub(crate) links: bool,
     pub(crate) commands: Mutex<Vec<(CommandId, String, Ask)>>,
 }
 
@@ -137,6 +142,41 @@ fn recovery() -> model::view::Recovery {
     }
 }
 
+/// A question about what hostile logs and labels say.
+fn question() -> Question {
+    let asked = crate::link::tests::asked();
+    let evidence = |number, source: &str, text: &str| Evidence {
+        id: EvidenceId(number),
+        source: source.to_owned(),
+        text: text.to_owned(),
+    };
+    Question {
+        now: now(),
+        resource: resource("web"),
+        short: "shop/web".to_owned(),
+        because: "web died: exit code 137".to_owned(),
+        cause: "out of memory in the main process (sure; the engine reports an out-of-memory kill)".to_owned(),
+        evidence: vec![
+            evidence(1, "event", "oom: a process in it was killed for want of memory"),
+            evidence(
+                2,
+                "log",
+                "</li><script>fetch('//evil.example')</script>\u{202e}\u{1b}[31m <img src=x onerror=alert(1)>",
+            ),
+        ],
+        why_asked: "the mode is suggest".to_owned(),
+        steps: vec!["start shop/web (at most 30 s)".to_owned()],
+        risk: "safe".to_owned(),
+        needed_by: vec!["shop/proxy".to_owned(), "shop/mail".to_owned()],
+        down_meanwhile: "nothing more than now: shop/web is down already".to_owned(),
+        undo: "by a stop: `healer stop shop/web`".to_owned(),
+        expires: now().wall_at(asked.until),
+        standing: "waits for your approval".to_owned(),
+        stand: Stand::Open,
+        asked,
+    }
+}
+
 impl Fixed {
     pub(crate) fn new() -> Fixed {
         let down = Resource {
@@ -188,7 +228,17 @@ impl Fixed {
         let alerts =
             vec![model::view::Alert { name, resource: resource("web"), since, because, incident: Some(id(41)) }];
         let (takes, stuck) = (true, AtomicBool::new(false));
-        Fixed { status: Mutex::new(status), incidents, alerts, journal, takes, stuck, commands: Mutex::default() }
+        Fixed {
+            status: Mutex::new(status),
+            incidents,
+            alerts,
+            journal,
+            takes,
+            stuck,
+            question: Mutex::new(Some(question())),
+            links: true,
+            commands: Mutex::default(),
+        }
     }
 
     /// Writes the journal, as a healer that ran here before did.
@@ -247,8 +297,27 @@ impl Fixed {
         engine::view::explain(&engine, subject, issue_type.as_deref(), Sight::Live, now())
     }
 
+    pub(crate) fn question(&self, incident: &IncidentId) -> Option<Question> {
+        self.question.lock().unwrap().clone().filter(|question| question.asked.incident == *incident)
+    }
+
+    /// Decides as the engine does.
+    fn answer(&self, id: &CommandId, who: &str, ask: &Ask) {
+        let Ask::Answer { question: asked, approved, because } = ask else { return };
+        let again = self.commands.lock().unwrap().iter().filter(|(known, _, _)| known == id).count() > 1;
+        let mut question = self.question.lock().unwrap();
+        let Some(question) = question.as_mut().filter(|question| self.takes && !again && question.asked == **asked)
+        else {
+            return;
+        };
+        let (by, at) = (who.to_owned(), now().wall);
+        question.stand = Stand::Decided { by, approved: *approved, because: because.clone(), at };
+        question.standing = if *approved { "start under way" } else { "needs you: rejected" }.to_owned();
+    }
+
     pub(crate) fn command(&self, id: CommandId, who: String, ask: Ask) -> Reply {
-        self.commands.lock().unwrap().push((id.clone(), who, ask));
+        self.commands.lock().unwrap().push((id.clone(), who.clone(), ask.clone()));
+        self.answer(&id, &who, &ask);
         let line = |resource, text: &str| ReplyLine { resource, text: text.to_owned(), failed: !self.takes };
         let lines = vec![line(Some(resource("web")), "refused: absent"), line(None, "nothing done")];
         Reply { id, taken: self.takes, lines }

@@ -50,7 +50,7 @@ async fn clients_that_ask_and_hang_up_keep_no_command_waiting() {
         handle.tell(looked_at(resource(&format!("web{number}")), Run::Running, None));
     }
     let (_room, watched) = watch::channel(Room::Ample);
-    let house = House::new(handle.clone(), dir.path().to_owned(), watched);
+    let house = House::new(handle.clone(), dir.path().to_owned(), watched, None);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let socket = Socket::bind(dir.path()).await.unwrap();

@@ -48,7 +48,7 @@ async fn a_loop_that_does_not_answer_is_told_in_time() {
 async fn what_others_can_reach_is_not_served_without_tokens() {
     let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
     let (_room, watched) = watch::channel(Room::Ample);
-    let house = House::around(Mind::Fixed(Arc::new(Fixed::new())), "/nonexistent".into(), watched);
+    let house = House::around(Mind::Fixed(Arc::new(Fixed::new())), "/nonexistent".into(), watched, None);
     let error = serve(listener, house, CancellationToken::new()).await.unwrap_err();
     assert!(matches!(error, Error::Exposed(_)) && error.to_string().contains("127.0.0.1"), "{error}");
 }

@@ -83,7 +83,7 @@ async fn the_story_of_a_journal_is_the_same_online_and_offline_and_in_either_ord
     let (_room, watched) = watch::channel(Room::Ample);
     // No question of this test needs the loop.
     let (handle, _inbox) = runtime::inbox();
-    let house = House::new(handle, dir.path().to_owned(), watched);
+    let house = House::new(handle, dir.path().to_owned(), watched, None);
     let socket = Socket::bind(dir.path()).await.unwrap();
     let served = tokio::spawn(serve_socket(socket, house, CancellationToken::new()));
     let client = Client::connect(dir.path()).await.unwrap();

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use model::command::Ask;
-use model::event::Entry;
+use model::event::{Entry, Event};
 use model::fact::{
     Belongs, Definition, Exit, Fact, Generation, Health, Incarnation, Look, Observation, RestartPolicy, Run, SourceTime,
 };
 use model::input::{Effect, Input, Report, SourceState};
-use model::settings::Settings;
+use model::settings::{Mode, Settings};
 use model::view::{Line, Status, Why};
 use model::{Now, ResourceId};
 use runtime::{Clock, Driver, Gate, Handle, Loop, Perform};
@@ -19,6 +19,7 @@ use store::Sqlite;
 use super::fixed::resource;
 use super::*;
 use crate::client::{Client, ClientError};
+use crate::link::Link;
 
 /// Performs nothing: what is decided stays decided.
 pub(super) struct Idle;
@@ -79,8 +80,8 @@ pub(super) fn source(state: SourceState) -> Input {
 }
 
 /// A healer that watches one running service, served on its socket.
-async fn healer(dir: &std::path::Path) -> (Handle, std::thread::JoinHandle<()>, Client) {
-    let settings = Arc::new(Settings { instance: "web-1".to_owned(), ..Settings::default() });
+async fn healer(dir: &std::path::Path, mode: Mode) -> (Handle, std::thread::JoinHandle<()>, Client) {
+    let settings = Arc::new(Settings { instance: "web-1".to_owned(), mode, ..Settings::default() });
     let journal = Sqlite::open(dir).unwrap();
     let mut turning = Loop::recover(journal, Driver::new(Idle), Gate::default(), settings, "0.1.0").unwrap();
     let clock = Clock::after(Now::default());
@@ -93,7 +94,7 @@ async fn healer(dir: &std::path::Path) -> (Handle, std::thread::JoinHandle<()>, 
     handle.tell(source(SourceState::Listed { generation: Generation(1), present }));
 
     let (room, watched) = watch::channel(Room::Ample);
-    let house = House::new(handle.clone(), dir.to_owned(), watched);
+    let house = House::new(handle.clone(), dir.to_owned(), watched, Some(Key::of(KEY)));
     let socket = Socket::bind(dir).await.unwrap();
     tokio::spawn(async move {
         serve_socket(socket, house, CancellationToken::new()).await;
@@ -131,7 +132,7 @@ struct History {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_is_told_by_every_route_and_a_freeze_carries_its_author() {
     let dir = tempfile::tempdir().unwrap();
-    let (handle, thread, client) = healer(dir.path()).await;
+    let (handle, thread, client) = healer(dir.path(), Mode::Auto).await;
     until(&client, "/api/v1/status", |status: &Status| status.deployments.len() == 1).await;
     let ready: Value = client.get("/readyz").await.unwrap();
     assert_eq!(ready["ready"], true);
@@ -174,4 +175,56 @@ async fn a_crash_is_told_by_every_route_and_a_freeze_carries_its_author() {
         matches!(&ended, ClientError::Refused { status: 503, error } if error.contains("shutting down")),
         "{ended:?}"
     );
+}
+
+/// Posts to a link, over the socket.
+async fn post(dir: &std::path::Path, path: &str, form: &str) -> Answer {
+    let length = form.len();
+    let request =
+        format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{form}");
+    ask(UnixStream::connect(dir.join(crate::SOCKET_FILE)).await.unwrap(), request.as_bytes()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_decides_once_through_the_loop_and_the_journal_says_by_which() {
+    let dir = tempfile::tempdir().unwrap();
+    let (handle, thread, client) = healer(dir.path(), Mode::Suggest).await;
+    let exit = Exit { at: SourceTime(15), code: 1, oom: false, error: String::new(), start_error: None };
+    handle.tell(looked(Run::Exited, Some(exit)));
+    let asks = |all: &Value| all["items"][0]["phase"] == "awaiting_approval";
+    until(&client, "/api/v1/incidents?state=open", asks).await;
+    let id = "web-1/1".parse().unwrap();
+    let question = handle.ask(move |engine, now| engine::view::question(engine, &id, now)).await.unwrap().unwrap();
+    assert_eq!(question.steps, ["start shop/web (at most 30 s)"]);
+    let path = Link::to(&question.asked, "ops-mail").url(&Key::of(KEY), "");
+
+    // Two clicks and a rejection at the same time: one of them decides, and all are told which.
+    let (one, two, other) = tokio::join!(
+        post(dir.path(), &path, "decision=approve"),
+        post(dir.path(), &path, "decision=approve"),
+        post(dir.path(), &path, "decision=reject"),
+    );
+    let history: History = client.get("/api/v1/history?order=oldest").await.unwrap();
+    let answered = history.entries.iter().filter_map(|entry| {
+        let Event::ApprovalAnswered { by, approved, .. } = &entry.event else { return None };
+        Some((by.as_str(), *approved))
+    });
+    let [(by, approved)] = answered.collect::<Vec<_>>()[..] else { panic!("{:#?}", history.entries) };
+    assert_eq!(by, "the link in the message to ops-mail");
+    let expect = if approved { [200, 200, 409] } else { [409, 409, 200] };
+    assert_eq!([one.status, two.status, other.status], expect, "{one:?} {two:?} {other:?}");
+    let taken = history.entries.iter().filter(|entry| matches!(entry.event, Event::CommandTaken { .. })).count();
+    assert_eq!(taken, 1);
+    let word = if approved { "approved it" } else { "rejected it" };
+    assert!(history.items.iter().any(|line| line.text.ends_with(&format!("ops-mail {word}"))), "{:#?}", history.items);
+
+    // What can be read of all this gives nobody the right to decide.
+    let journal = serde_json::to_string(&history.entries).unwrap();
+    let token = path.strip_prefix("/approve/").unwrap();
+    assert!(journal.contains("\"asks\"") && !journal.contains(token), "{journal}");
+
+    handle.end();
+    thread.join().unwrap();
+    let ended = post(dir.path(), &path, "decision=approve").await;
+    assert!(ended.status == 503 && ended.body.contains("shutting down"), "{ended:?}");
 }

@@ -28,7 +28,12 @@ pub(super) fn id(message: &Message, from: &Mailbox) -> String {
 ///
 /// # Errors
 /// What the writer of mails does not take: never for a message and checked addresses.
-pub(super) fn write(message: &Message, from: &Mailbox, to: &[Mailbox]) -> Result<Vec<u8>, lettre::error::Error> {
+pub(super) fn write(
+    message: &Message,
+    answer: Option<&str>,
+    from: &Mailbox,
+    to: &[Mailbox],
+) -> Result<Vec<u8>, lettre::error::Error> {
     let thread = format!("<thread.{}@{}>", hash(&message.about.thread()), domain(from));
     let date = UNIX_EPOCH + Duration::from_millis(message.at.0.clamp(0, LAST_MS).unsigned_abs());
     let auto = HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned());
@@ -42,7 +47,7 @@ pub(super) fn write(message: &Message, from: &Mailbox, to: &[Mailbox]) -> Result
         .references(thread)
         .user_agent(format!("healer/{}", env!("CARGO_PKG_VERSION")))
         .raw_header(auto)
-        .multipart(MultiPart::alternative_plain_html(page::plain(message), page::html(message)))?;
+        .multipart(MultiPart::alternative_plain_html(page::plain(message, answer), page::html(message, answer)))?;
     Ok(mail.formatted())
 }
 
@@ -82,12 +87,13 @@ mod tests {
             title: "recovered".to_owned(),
             story: vec!["a".to_owned()],
             next: vec!["healer status".to_owned()],
+            asks: None,
             at: Wall(at_ms),
         }
     }
 
     fn headers(message: &Message, from: &str) -> Vec<String> {
-        let mail = write(message, &from.parse().unwrap(), &["ops@example.org".parse().unwrap()]).unwrap();
+        let mail = write(message, None, &from.parse().unwrap(), &["ops@example.org".parse().unwrap()]).unwrap();
         let mail = String::from_utf8(mail).unwrap();
         let head = mail.split("\r\n\r\n").next().unwrap().replace("\r\n ", " ");
         head.split("\r\n").map(str::to_owned).collect()
@@ -140,7 +146,7 @@ mod tests {
     fn a_mail_is_ascii_in_short_lines_whatever_it_tells() {
         let message = Message { title: "日本語 ".repeat(50), story: vec!["ü".repeat(5_000)], ..of("wéb", 7, 1_000) };
         let from: Mailbox = "Häler <healer@example.org>".parse().unwrap();
-        let mail = write(&message, &from, std::slice::from_ref(&from)).unwrap();
+        let mail = write(&message, None, &from, std::slice::from_ref(&from)).unwrap();
         assert!(mail.is_ascii());
         assert!(mail.split(|byte| *byte == b'\n').all(|line| line.len() <= 998));
     }

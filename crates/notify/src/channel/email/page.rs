@@ -1,7 +1,7 @@
 //! How a message reads: as plain text of 78 columns, and as HTML without anything from elsewhere.
 //!
 //! The texts of a message are escaped already; here they are held to their lines and their length once more, and every
-//! one goes through [`escaped`] on its way into HTML.
+//! one goes through [`evidence::html`] on its way into HTML.
 
 use std::fmt::Write as _;
 
@@ -17,6 +17,9 @@ const LINE_BYTES_MAX: usize = 2_000;
 /// The most lines of a story, and of next steps.
 const LINES_MAX: usize = 200;
 
+const LOOK: &str = "Look at it, then approve or reject";
+const CAUTION: &str = "whoever has this link can: pass it on to nobody else";
+
 /// What a message tells, cut to what a mail may hold.
 struct Told {
     title: String,
@@ -26,7 +29,14 @@ struct Told {
     about: String,
     instance: String,
     story: Vec<String>,
+    link: Option<Link>,
     next: Vec<Next>,
+}
+
+/// Where the reader can answer, and until when.
+struct Link {
+    url: String,
+    until: String,
 }
 
 /// What the reader can do.
@@ -38,7 +48,7 @@ enum Next {
 }
 
 impl Told {
-    fn of(message: &Message) -> Told {
+    fn of(message: &Message, answer: Option<&str>) -> Told {
         let clean = |text: &String| evidence::escape(text, LINE_BYTES_MAX);
         let next = |text: &String| match clean(text) {
             command if command.starts_with("healer ") => Next::Command(command),
@@ -62,6 +72,10 @@ impl Told {
             about: clean(&about),
             instance: clean(&message.about.instance().to_string()),
             story,
+            link: message.asks.as_ref().zip(answer).map(|(asks, url)| Link {
+                url: clean(&url.to_owned()),
+                until: at(asks.expires.0),
+            }),
             next: message.next.iter().take(LINES_MAX).map(next).collect(),
         }
     }
@@ -95,8 +109,8 @@ fn at(at_ms: i64) -> String {
 }
 
 /// The message in plain text.
-pub(super) fn plain(message: &Message) -> String {
-    let told = Told::of(message);
+pub(super) fn plain(message: &Message, answer: Option<&str>) -> String {
+    let told = Told::of(message, answer);
     let mut out = String::new();
     wrapped(&mut out, "", "", &told.title);
     out.push('\n');
@@ -106,8 +120,13 @@ pub(super) fn plain(message: &Message) -> String {
         out.push_str("\nWhat happened\n");
         told.story.iter().for_each(|line| wrapped(&mut out, "  - ", "    ", line));
     }
-    if !told.next.is_empty() {
+    if !told.next.is_empty() || told.link.is_some() {
         out.push_str("\nWhat you can do\n");
+        if let Some(Link { url, until }) = &told.link {
+            wrapped(&mut out, "  - ", "    ", &format!("{LOOK}, until {until} ({CAUTION}):"));
+            // A link that is broken is none.
+            _ = writeln!(out, "    {url}");
+        }
         for next in &told.next {
             match next {
                 // A command is copied, so it is never broken.
@@ -144,10 +163,10 @@ const FONT: &str = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,
 const MONOSPACE: &str = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace";
 
 /// The message as HTML: styles inline, since readers drop all others, and tables, since they know nothing newer.
-pub(super) fn html(message: &Message) -> String {
-    let told = Told::of(message);
+pub(super) fn html(message: &Message, answer: Option<&str>) -> String {
+    let told = Told::of(message, answer);
     let (ink, tint) = colours(message.severity);
-    let title = escaped(&told.title);
+    let title = evidence::html(&told.title);
     let mut out = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
@@ -166,28 +185,38 @@ pub(super) fn html(message: &Message) -> String {
          <p style=\"margin:0;font-size:13px;color:#6b7280\">{about}</p>\n",
         severity = told.severity,
         kind = told.kind,
-        at = escaped(&told.at),
-        about = escaped(&told.about),
+        at = evidence::html(&told.at),
+        about = evidence::html(&told.about),
     );
     if !told.story.is_empty() {
         heading(&mut out, "What happened");
         out.push_str("<ul style=\"margin:0;padding:0 0 0 22px\">\n");
         for line in &told.story {
-            _ = writeln!(out, "<li style=\"margin:0 0 6px;padding-left:4px\">{}</li>", escaped(line));
+            _ = writeln!(out, "<li style=\"margin:0 0 6px;padding-left:4px\">{}</li>", evidence::html(line));
         }
         out.push_str("</ul>\n");
     }
-    if !told.next.is_empty() {
+    if !told.next.is_empty() || told.link.is_some() {
         heading(&mut out, "What you can do");
+        if let Some(Link { url, until }) = &told.link {
+            _ = writeln!(
+                out,
+                "<p style=\"margin:0 0 6px\"><a href=\"{}\" style=\"display:inline-block;padding:10px 18px;\
+                 background:#1d4ed8;border-radius:6px;color:#ffffff;font-weight:600;text-decoration:none\">{LOOK}</a></p>\n\
+                 <p style=\"margin:0 0 12px;font-size:13px;color:#6b7280\">until {} ({CAUTION})</p>",
+                evidence::html(url),
+                evidence::html(until)
+            );
+        }
         for next in &told.next {
             _ = match next {
                 Next::Command(command) => writeln!(
                     out,
                     "<p style=\"margin:0 0 6px;padding:8px 12px;background:#f3f4f6;border-radius:6px;\
                      font-size:13px;{MONOSPACE}\"><code style=\"{MONOSPACE}\">{}</code></p>",
-                    escaped(command)
+                    evidence::html(command)
                 ),
-                Next::Words(words) => writeln!(out, "<p style=\"margin:10px 0 6px\">{}</p>", escaped(words)),
+                Next::Words(words) => writeln!(out, "<p style=\"margin:10px 0 6px\">{}</p>", evidence::html(words)),
             };
         }
     }
@@ -195,7 +224,7 @@ pub(super) fn html(message: &Message) -> String {
         out,
         "</td></tr>\n</table>\n<p style=\"margin:12px 0 0;{FONT};font-size:12px;color:#6b7280\">healer on {}</p>\n\
          </td></tr>\n</table>\n</body>\n</html>\n",
-        escaped(&told.instance)
+        evidence::html(&told.instance)
     );
     out
 }
@@ -214,29 +243,15 @@ fn colours(severity: Severity) -> (&'static str, &'static str) {
     }
 }
 
-/// A text that means itself, between tags and in quoted attributes alike.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for char in text.chars() {
-        match char {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            _ => out.push(char),
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use model::ResourceId;
+    use model::Tick;
+    use model::action::{Asked, PlanKey};
     use model::incident::IncidentId;
-    use model::message::MessageId;
+    use model::message::{Asks, MessageId};
     use model::recovery::RecoveryId;
     use model::time::Wall;
 
@@ -261,6 +276,7 @@ mod tests {
                 "healer why web-1/41".to_owned(),
                 "to keep it down: healer stop shop/web (a stop of what is already dead leaves no trace)".to_owned(),
             ],
+            asks: None,
             at: Wall(1_795_442_482_045),
         }
     }
@@ -268,7 +284,7 @@ mod tests {
     #[test]
     fn the_plain_text_reads_well_in_eighty_columns() {
         assert_eq!(
-            plain(&escalated()),
+            plain(&escalated(), None),
             "shop/web: out of memory in the main process — needs you: its attempts are
 spent
 
@@ -296,7 +312,7 @@ What you can do
         let (word, command) = ("x".repeat(200), format!("healer why {}", "y".repeat(100)));
         let story = vec![format!("{word} {}", "some words and 日本語 ".repeat(30))];
         let message = Message { story, next: vec![command.clone()], ..escalated() };
-        for line in plain(&message).lines() {
+        for line in plain(&message, None).lines() {
             let alone = line.trim_start_matches([' ', '-']);
             assert!(line.width() <= COLUMNS || alone == word || alone == command, "{line}");
         }
@@ -316,7 +332,7 @@ What you can do
             next: vec![hostile.to_owned(), format!("healer why {hostile}")],
             ..escalated()
         };
-        let html = html(&message);
+        let html = html(&message, None);
         let shown = "&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&quot;&amp;amp;\\u{202e}\\n&lt;img src=x&gt;";
         // The title twice, the host, the instance twice, the story, and both next steps.
         assert_eq!(html.matches(shown).count(), 8, "{html}");
@@ -332,11 +348,11 @@ What you can do
     #[test]
     fn a_story_without_end_has_one_in_a_mail() {
         let message = Message { story: vec!["é".repeat(10_000); 5_000], ..escalated() };
-        for text in [plain(&message), html(&message)] {
+        for text in [plain(&message, None), html(&message, None)] {
             assert!(text.contains("… and 4800 more lines") && text.len() < 600_000, "{}", text.len());
         }
         let empty = Message { story: Vec::new(), next: Vec::new(), at: Wall(i64::MIN), ..escalated() };
-        for text in [plain(&empty), html(&empty)] {
+        for text in [plain(&empty, None), html(&empty, None)] {
             assert!(!text.contains("What ") && text.contains("no calendar"), "{text}");
         }
     }
@@ -351,8 +367,57 @@ What you can do
             (Kind::Resolved, Severity::Info, "Info, over"),
             (Kind::Recovered, Severity::Warning, "Warning, came back"),
         ] {
-            let text = plain(&Message { kind, severity, ..escalated() });
+            let text = plain(&Message { kind, severity, ..escalated() }, None);
             assert!(text.contains(&format!("\n{expect} · 23 Nov 2026")), "{text}");
         }
+    }
+
+    /// A message that asks.
+    fn asks() -> Message {
+        let incident = IncidentId { instance: Arc::from("web-1"), number: 41 };
+        let plan = PlanKey("start: start docker:web-1/shop/web".to_owned());
+        let question = Asked { incident, plan, binds: None, until: Tick(9) };
+        let next = vec!["healer approve web-1/41".to_owned(), "healer reject web-1/41".to_owned()];
+        let asks = Some(Box::new(Asks { question, expires: Wall(1_795_444_282_045) }));
+        Message { asks, next, story: Vec::new(), ..escalated() }
+    }
+
+    const URL: &str = "https://healer.example.org/approve/MQp3ZWItMS80MQpvcHMtbWFpbAo5MDAwMAo1MQp3ZWItMS80MQpvcHMtbWFpbAo5";
+
+    #[test]
+    fn a_question_is_answered_by_link_or_by_command() {
+        let text = plain(&asks(), Some(URL));
+        let expect = format!(
+            "What you can do
+  - Look at it, then approve or reject, until 23 Nov 2026 14:31:22 UTC
+    (whoever has this link can: pass it on to nobody else):
+    {URL}
+      healer approve web-1/41
+      healer reject web-1/41
+"
+        );
+        assert!(text.contains(&expect), "{text}");
+
+        let html = html(&asks(), Some(URL));
+        assert_eq!(html.matches("href=").count(), 1, "{html}");
+        assert!(html.contains(&format!("<a href=\"{URL}\" ")), "{html}");
+        for words in ["Look at it, then approve or reject</a>", "until 23 Nov 2026 14:31:22 UTC", "healer approve web-1/41"] {
+            assert!(html.contains(words), "{words} in {html}");
+        }
+    }
+
+    #[test]
+    fn without_a_link_a_question_is_answered_by_command_alone_and_what_asks_nothing_has_no_link() {
+        let answered = Message { asks: None, ..asks() };
+        for text in [plain(&asks(), None), html(&asks(), None), plain(&answered, Some(URL)), html(&answered, Some(URL))] {
+            assert!(text.contains("healer approve web-1/41"), "{text}");
+            assert!(!text.contains("https:") && !text.contains("Look at it") && !text.contains("href"), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_none_breaks_out_of_no_attribute() {
+        let html = html(&asks(), Some("https://h/\"><script>x</script>\r\n"));
+        assert!(html.contains("href=\"https://h/&quot;&gt;&lt;script&gt;x&lt;/script&gt;\\r\\n\""), "{html}");
     }
 }

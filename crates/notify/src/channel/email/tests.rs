@@ -29,6 +29,7 @@ fn message(number: u64, title: &str) -> Message {
         title: title.to_owned(),
         story: vec!["died: exit 137".to_owned(), "started; läuft wieder".to_owned()],
         next: vec!["healer why web-1/41".to_owned(), "to keep it down: healer stop shop/web".to_owned()],
+        asks: None,
         at: Wall(1_795_442_482_045),
     }
 }
@@ -87,7 +88,7 @@ async fn delivered(script: &'static [(&'static str, &'static str)], limits: Limi
     let (address, served) = scripted(script).await;
     let config = config(&format!("smtp://bob:s3cret@{address}"), &["ops@example.org"]);
     let client = Client::open_with("ops", &config, limits, &[]).unwrap();
-    let delivery = client.deliver(&parcel(&message(7, "t"), 1)).await;
+    let delivery = client.deliver(&parcel(&message(7, "t"), 1), None).await;
     (delivery, served.await.unwrap())
 }
 
@@ -146,7 +147,7 @@ async fn an_answer_decides_between_a_later_try_and_none() {
     for (script, expect) in table {
         let (address, served) = scripted(script).await;
         let config = config(&format!("smtp://bob:s3cret@{address}"), &["ops@example.org"]);
-        let delivery = Client::open("ops", &config).unwrap().deliver(&parcel(&message(7, "t"), 1)).await;
+        let delivery = Client::open("ops", &config).unwrap().deliver(&parcel(&message(7, "t"), 1), None).await;
         let named = match delivery {
             Delivery::Delivered => Delivery::Delivered,
             Delivery::Retry(why) => Delivery::Retry(why.replace(&format!("smtp://{address}"), "SERVER")),
@@ -199,7 +200,7 @@ async fn addresses_beyond_ascii_need_a_server_that_takes_them() {
         };
         let (address, served) = scripted(script).await;
         let client = Client::open("ops", &config(&format!("smtp://{address}"), &["jürgen@bücher.example"])).unwrap();
-        let delivery = client.deliver(&parcel(&message(7, "t"), 1)).await;
+        let delivery = client.deliver(&parcel(&message(7, "t"), 1), None).await;
         let told = served.await.unwrap();
         if expect {
             assert_eq!(delivery, Delivery::Delivered, "{hello}");
@@ -221,7 +222,7 @@ async fn a_closed_port_and_a_name_that_nobody_knows_are_tried_again() {
         ("smtp+plain://bob:s3cret@no-such-host.invalid".to_owned(), "smtp+plain://no-such-host.invalid:25"),
     ] {
         let client = Client::open("ops", &config(&server, &["ops@example.org"])).unwrap();
-        let delivery = client.deliver(&parcel(&message(7, "t"), 1)).await;
+        let delivery = client.deliver(&parcel(&message(7, "t"), 1), None).await;
         let Delivery::Retry(why) = delivery else { panic!("{delivery:?}") };
         assert!(why.contains(expect) && !why.contains("s3cret"), "{why}");
     }

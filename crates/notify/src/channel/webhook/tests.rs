@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use model::ResourceId;
+use model::{ResourceId, Tick};
+use model::action::{Asked, PlanKey};
 use model::incident::IncidentId;
-use model::message::{Message, MessageId};
+use model::message::{Asks, Message, MessageId};
 use model::recovery::RecoveryId;
-use model::time::Wall;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -28,6 +28,7 @@ fn parcel(attempt: u32) -> Parcel {
         title: "shop/web — runs again".to_owned(),
         story: vec!["died: exit 1".to_owned(), "started".to_owned()],
         next: vec![],
+        asks: None,
         at: Wall(1_795_442_482_045),
     };
     Parcel { channel: "hook".to_owned(), message, attempt }
@@ -104,7 +105,7 @@ async fn a_message_arrives_whole_signed_and_numbered() {
     let config = Config { secret_file: Some(secret_file), ..at(address) };
     let before = unix_seconds(SystemTime::now());
     let client = Client::open("hook", &config).unwrap();
-    assert_eq!(client.deliver(&parcel(2)).await, Delivery::Delivered);
+    assert_eq!(client.deliver(&parcel(2), None).await, Delivery::Delivered);
 
     let (head, body) = served.await.unwrap().remove(0);
     assert!(head.starts_with("POST /hook/T0PSECRET HTTP/1.1"), "{head}");
@@ -130,6 +131,27 @@ async fn a_message_arrives_whole_signed_and_numbered() {
     assert!((before..=unix_seconds(SystemTime::now())).contains(&sent), "{t} is not the time of the try");
     if let Some(expect) = hmac_by_another("s3cret", format!("{t}.{body}").as_bytes()) {
         assert_eq!(v1, format!("v1={expect}"));
+    }
+}
+
+#[test]
+fn a_question_carries_its_link_and_nothing_else_does() {
+    let question = Asked {
+        incident: "web-1/41".parse().unwrap(),
+        plan: PlanKey("start".to_owned()),
+        binds: None,
+        until: Tick(9),
+    };
+    let mut asking = parcel(1);
+    asking.message.asks = Some(Box::new(Asks { question, expires: Wall(1_795_444_282_045) }));
+    let url = "https://healer.example.org/approve/MQp3";
+    let body = |parcel: &Parcel, answer| serde_json::to_value(Body::of(parcel, answer)).unwrap();
+    assert_eq!(
+        body(&asking, Some(url))["approve"],
+        serde_json::json!({"url": url, "until": "2026-11-23T14:31:22.045Z", "until_ms": 1_795_444_282_045_i64})
+    );
+    for without in [body(&asking, None), body(&parcel(1), Some(url))] {
+        assert!(without.get("approve").is_none() && !without.to_string().contains("https"), "{without}");
     }
 }
 
@@ -165,8 +187,8 @@ async fn a_failed_try_is_tried_again_under_the_same_id() {
     let busy = "HTTP/1.1 500 Oops\r\nconnection: close\r\ncontent-length: 4\r\n\r\nbusy".to_owned();
     let served = serve(listener, vec![busy, OK.to_owned()]);
     let client = Client::open("hook", &at(address)).unwrap();
-    assert_eq!(client.deliver(&parcel(1)).await, Delivery::Retry(format!("http://{address} answered 500: busy")));
-    assert_eq!(client.deliver(&parcel(2)).await, Delivery::Delivered);
+    assert_eq!(client.deliver(&parcel(1), None).await, Delivery::Retry(format!("http://{address} answered 500: busy")));
+    assert_eq!(client.deliver(&parcel(2), None).await, Delivery::Delivered);
     let seen: Vec<_> = served
         .await
         .unwrap()
@@ -193,7 +215,7 @@ async fn an_answer_decides_between_a_later_try_and_none() {
     for (answer, expect) in table {
         let (listener, address) = listener().await;
         let _served = serve(listener, vec![answer.to_owned()]);
-        let delivery = Client::open("hook", &at(address)).unwrap().deliver(&parcel(1)).await;
+        let delivery = Client::open("hook", &at(address)).unwrap().deliver(&parcel(1), None).await;
         match (&delivery, expect) {
             (Delivery::Delivered, Ok(())) => {}
             (Delivery::Retry(why), Err((true, part))) | (Delivery::Rejected(why), Err((false, part))) => {
@@ -208,9 +230,9 @@ async fn an_answer_decides_between_a_later_try_and_none() {
 async fn a_silent_server_and_a_closed_port_are_tried_again() {
     let (silent, address) = listener().await;
     let client = Client::open_with("hook", &at(address), Duration::from_millis(200)).unwrap();
-    assert_eq!(client.deliver(&parcel(1)).await, Delivery::Retry(format!("no answer from http://{address} in time")));
+    assert_eq!(client.deliver(&parcel(1), None).await, Delivery::Retry(format!("no answer from http://{address} in time")));
     drop(silent);
-    let Delivery::Retry(why) = client.deliver(&parcel(2)).await else { panic!("a closed port is no reason to give up") };
+    let Delivery::Retry(why) = client.deliver(&parcel(2), None).await else { panic!("a closed port is no reason to give up") };
     assert!(why.contains("refused"), "{why}");
 }
 
@@ -219,7 +241,7 @@ async fn a_huge_answer_is_cut_in_what_is_told() {
     let (listener, address) = listener().await;
     let answer = format!("HTTP/1.1 400 No\r\ncontent-length: 9000000\r\n\r\n{}", "x".repeat(9_000_000));
     let _served = serve(listener, vec![answer]);
-    let Delivery::Rejected(why) = Client::open("hook", &at(address)).unwrap().deliver(&parcel(1)).await else {
+    let Delivery::Rejected(why) = Client::open("hook", &at(address)).unwrap().deliver(&parcel(1), None).await else {
         panic!("a 400 rejects")
     };
     assert!(why.len() < 300 && why.contains("answered 400: xxx"), "{why}");
@@ -230,7 +252,7 @@ async fn without_a_secret_a_message_is_not_signed() {
     let (listener, address) = listener().await;
     let served = serve(listener, vec![OK.to_owned()]);
     let client = Client::open("hook", &at(address)).unwrap();
-    assert_eq!(client.deliver(&parcel(1)).await, Delivery::Delivered);
+    assert_eq!(client.deliver(&parcel(1), None).await, Delivery::Delivered);
     let (head, _) = served.await.unwrap().remove(0);
     assert_eq!(header(&head, "healer-signature"), None, "{head}");
 }

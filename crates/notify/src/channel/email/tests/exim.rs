@@ -255,7 +255,7 @@ async fn a_mail_arrives_whole_over_tls_and_after_a_login() {
         let Some(exim) = Exim::start(way) else { return };
         let client = exim.open(scheme, BOB, &["Änne Ops <ops@example.org>", ANN]);
         let message = message(7, "shop/web — läuft wieder");
-        assert_eq!(client.deliver(&parcel(&message, 1)).await, Delivery::Delivered, "{}", exim.log());
+        assert_eq!(client.deliver(&parcel(&message, 1), None).await, Delivery::Delivered, "{}", exim.log());
         let mail = exim.only_mail(OPS);
         assert_eq!(mail["defects"], serde_json::json!([]));
         // `esmtpsa`: over TLS, and after a login.
@@ -273,8 +273,8 @@ async fn a_mail_arrives_whole_over_tls_and_after_a_login() {
         let parts = mail["parts"].as_array().unwrap();
         let kinds: Vec<&str> = parts.iter().map(|part| part[0].as_str().unwrap()).collect();
         assert_eq!(kinds, ["text/plain", "text/html"]);
-        assert_eq!(parts[0][1].as_str().unwrap(), page::plain(&message));
-        assert_eq!(parts[1][1].as_str().unwrap(), page::html(&message));
+        assert_eq!(parts[0][1].as_str().unwrap(), page::plain(&message, None));
+        assert_eq!(parts[1][1].as_str().unwrap(), page::html(&message, None));
         assert_eq!(exim.mails(ANN).len(), 1);
     }
 }
@@ -292,7 +292,7 @@ async fn a_thread_is_one_conversation_and_a_repeat_is_known_by_its_id() {
     let resolved = of(2, Kind::Resolved, 41);
     let other = of(3, Kind::Opened, 42);
     for parcel in [parcel(&opened, 1), parcel(&opened, 2), parcel(&resolved, 1), parcel(&other, 1)] {
-        assert_eq!(client.deliver(&parcel).await, Delivery::Delivered, "{}", exim.log());
+        assert_eq!(client.deliver(&parcel, None).await, Delivery::Delivered, "{}", exim.log());
     }
     let mails: Vec<Value> = exim.mails(OPS).iter().map(|mail| read(mail)).collect();
     let find = |subject: &str| -> Vec<&Value> {
@@ -312,16 +312,16 @@ async fn a_thread_is_one_conversation_and_a_repeat_is_known_by_its_id() {
 async fn a_refused_recipient_is_told_and_keeps_nobody_else_from_the_mail() {
     let Some(exim) = Exim::start(Way::StartTls) else { return };
     let client = exim.open("smtp+starttls", BOB, &[NOBODY, OPS]);
-    let delivery = client.deliver(&parcel(&message(7, "t"), 1)).await;
+    let delivery = client.deliver(&parcel(&message(7, "t"), 1), None).await;
     let server = exim.url("smtp+starttls", "");
     let why = format!("{server} answered 550 to the recipient {NOBODY}: no such user; one recipient has the mail");
     assert_eq!(delivery, Delivery::Rejected(why));
     assert_eq!(exim.mails(OPS).len(), 1);
     let client = exim.open("smtp+starttls", BOB, &[NOBODY]);
-    let delivery = client.deliver(&parcel(&message(8, "t"), 1)).await;
+    let delivery = client.deliver(&parcel(&message(8, "t"), 1), None).await;
     assert!(matches!(&delivery, Delivery::Rejected(why) if why.ends_with("no such user")), "{delivery:?}");
     let client = exim.open("smtp+starttls", BOB, &[OPS]);
-    let delivery = client.deliver(&parcel(&message(9, "a virus"), 1)).await;
+    let delivery = client.deliver(&parcel(&message(9, "a virus"), 1), None).await;
     assert_eq!(delivery, Delivery::Rejected(format!("{server} answered 550 to the mail: no thanks")));
 }
 
@@ -332,13 +332,13 @@ async fn who_is_full_gets_the_mail_later_and_the_others_get_it_once() {
     fs::write(&is_full, "").unwrap();
     let client = exim.open("smtp+starttls", BOB, &[OPS, FULL, ANN]);
     let message = message(7, "t");
-    let delivery = client.deliver(&parcel(&message, 1)).await;
+    let delivery = client.deliver(&parcel(&message, 1), None).await;
     let server = exim.url("smtp+starttls", "");
     let why = format!("{server} answered 451 to the recipient {FULL}: the mailbox is full; 2 recipients have the mail");
     assert_eq!(delivery, Delivery::Retry(why));
     assert_eq!((exim.mails(OPS).len(), exim.mails(FULL).len()), (1, 0));
     fs::remove_file(is_full).unwrap();
-    assert_eq!(client.deliver(&parcel(&message, 2)).await, Delivery::Delivered, "{}", exim.log());
+    assert_eq!(client.deliver(&parcel(&message, 2), None).await, Delivery::Delivered, "{}", exim.log());
     assert_eq!((exim.mails(OPS).len(), exim.mails(FULL).len(), exim.mails(ANN).len()), (1, 1, 1));
     let ids = [OPS, FULL].map(|who| header(&exim.only_mail(who), "message-id").to_owned());
     assert_eq!(ids[0], ids[1]);
@@ -348,7 +348,7 @@ async fn who_is_full_gets_the_mail_later_and_the_others_get_it_once() {
 async fn what_the_owner_can_mend_is_tried_again_with_the_reason() {
     let Some(exim) = Exim::start(Way::StartTls) else { return };
     let parcel = parcel(&message(7, "t"), 1);
-    let retry = async |client: Client| match client.deliver(&parcel).await {
+    let retry = async |client: Client| match client.deliver(&parcel, None).await {
         Delivery::Retry(why) => why,
         other @ (Delivery::Delivered | Delivery::Rejected(_)) => panic!("{other:?}; {}", exim.log()),
     };
@@ -399,7 +399,7 @@ async fn a_hostile_message_adds_no_header_no_part_and_no_end() {
         at: Wall(i64::MAX),
         ..message(7, &hostile.repeat(20))
     };
-    assert_eq!(client.deliver(&parcel(&message, 1)).await, Delivery::Delivered, "{}", exim.log());
+    assert_eq!(client.deliver(&parcel(&message, 1), None).await, Delivery::Delivered, "{}", exim.log());
     let mail = exim.only_mail(OPS);
     assert_eq!(mail["defects"], serde_json::json!([]));
     let names: Vec<&str> = mail["names"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
@@ -411,6 +411,6 @@ async fn a_hostile_message_adds_no_header_no_part_and_no_end() {
     assert!(!subject.contains(['\r', '\n']) && subject.len() <= 240, "{subject}");
     let parts = mail["parts"].as_array().unwrap();
     assert_eq!(parts.len(), 2);
-    assert_eq!(parts[0][1].as_str().unwrap(), page::plain(&message));
-    assert_eq!(parts[1][1].as_str().unwrap(), page::html(&message));
+    assert_eq!(parts[0][1].as_str().unwrap(), page::plain(&message, None));
+    assert_eq!(parts[1][1].as_str().unwrap(), page::html(&message, None));
 }
