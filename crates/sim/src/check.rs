@@ -264,7 +264,8 @@ impl World<'_> {
                 let late = matches!(answer, Answer::AlreadySo | Answer::Withheld(_));
                 let waits = |given: &&mut Given| match given.answer {
                     None => true,
-                    Some(Answer::Unknown(_)) => late,
+                    // What is settled is settled.
+                    Some(Answer::Unknown(_)) => late && given.settled.is_none(),
                     Some(Answer::Done | Answer::AlreadySo | Answer::Withheld(_) | Answer::Failed(_)) => false,
                 };
                 if let Some(given) = self.check.permits.get_mut(permit).filter(waits) {

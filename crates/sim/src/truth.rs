@@ -13,6 +13,9 @@ use crate::world::World;
 /// So long after an engine's start nobody who was away can tell its own starts from a person's.
 const ENGINE_STARTS_WITHIN_NS: i64 = 60_000_000_000;
 
+/// The API is looked at so long after a signal, and found closed by then.
+const STOPPED_JUST_BEFORE_MS: u64 = 200;
+
 /// What is wanted of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Word {
@@ -258,6 +261,18 @@ impl World<'_> {
             self.services[svc].truth.excused |= unheard(truth.ended_at);
             let started = truth.word == Word::Running && truth.started_at > 0 && unheard(truth.started_at);
             if started && self.could_be_the_engines_start(svc) {
+                self.truth_is(svc, Word::Unclear);
+            }
+        }
+    }
+
+    /// The engine begins to shut down, and asks all to end. Where its note of who asked cannot be read, nobody can tell a
+    /// person's stop of a moment before from that.
+    pub(crate) fn blur_stops_just_before(&mut self) {
+        for svc in 0..self.services.len() {
+            let truth = self.services[svc].truth;
+            let just_now = truth.since + STOPPED_JUST_BEFORE_MS > self.now;
+            if !self.reads_flag && just_now && matches!(truth.word, Word::StoppedAtEngine { .. }) {
                 self.truth_is(svc, Word::Unclear);
             }
         }

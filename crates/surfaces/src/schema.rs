@@ -3,12 +3,14 @@
 //!
 //! Times are milliseconds since 1970; a field that says "empty" instead of being left out is always there.
 
+mod commands;
 mod policies;
 
 use std::collections::BTreeMap;
 
 use utoipa::ToSchema;
 
+pub use commands::{Ask, Asked, Binding, CommandRequest, Reply, ReplyLine};
 pub use policies::{Does, Explained, Explanation, Field, Limit, Mismatch, PassedOver, PolicyRow, Rule, RuleLine, Says};
 
 /// What went wrong.
@@ -473,106 +475,6 @@ pub struct Entry {
     /// What: the event's name, or an object with the name as its only key.
     #[schema(value_type = Value)]
     pub event: serde_json::Value,
-}
-
-/// A command.
-#[derive(Debug, ToSchema)]
-pub struct CommandRequest {
-    /// What is asked.
-    pub ask: Ask,
-    /// The same id twice acts once; made up if left out.
-    pub id: Option<String>,
-}
-
-/// What can be asked. Names are a deployment, a service (`shop/web`), or a resource.
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "snake_case")]
-pub enum Ask {
-    /// It shall run from here on.
-    Start(String),
-    /// It shall not run from here on.
-    Stop(String),
-    /// Stop and start it.
-    Restart(String),
-    /// Its state as it is found is what is wanted.
-    Adopt(String),
-    /// Start nothing new anywhere.
-    Freeze {
-        /// Why.
-        because: String,
-    },
-    /// The freeze is over.
-    Thaw,
-    /// Yes to the plan that an incident asks about.
-    Approve(String),
-    /// No to it.
-    Reject {
-        /// Of which incident.
-        incident: String,
-        /// Why.
-        because: String,
-    },
-    /// Yes or no to exactly this question, whatever is asked by then.
-    Answer {
-        /// Which.
-        question: Asked,
-        /// Yes.
-        approved: bool,
-        /// Why.
-        because: String,
-    },
-    /// A person takes the incident.
-    Acknowledge(String),
-}
-
-/// One question to a person, as the entry of the message that put it tells it.
-#[derive(Debug, ToSchema)]
-pub struct Asked {
-    /// Of which incident.
-    pub incident: String,
-    /// What would be done.
-    pub plan: String,
-    /// The body that it is about.
-    #[schema(required)]
-    pub binds: Option<Binding>,
-    /// When it expires, in milliseconds of healer's own clock.
-    pub until: u64,
-}
-
-/// A body that a question is about.
-#[derive(Debug, ToSchema)]
-pub struct Binding {
-    /// The container's id.
-    pub incarnation: String,
-    /// The image's content id.
-    pub image_id: String,
-    /// Compose's hash of the service's configuration.
-    pub config_hash: String,
-}
-
-/// What healer says to a command.
-#[derive(Debug, ToSchema)]
-pub struct Reply {
-    /// To which.
-    pub id: String,
-    /// Whether it was taken.
-    pub taken: bool,
-    /// Per resource, or once for the whole.
-    pub lines: Vec<ReplyLine>,
-    /// Where it was not taken: the lines as one.
-    pub error: Option<String>,
-}
-
-/// One line of a reply.
-#[derive(Debug, ToSchema)]
-pub struct ReplyLine {
-    /// Which resource, if one.
-    #[schema(required)]
-    pub resource: Option<String>,
-    /// What becomes of it.
-    pub text: String,
-    /// Whether it will not be as was asked: refused, dropped, or tried in vain. What is queued has not failed.
-    pub failed: bool,
 }
 
 /// The process lives.

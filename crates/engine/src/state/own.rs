@@ -131,9 +131,9 @@ impl Own {
         self.starts_come = (self.starts, Some(at));
     }
 
-    /// When it was last known to have done what an order of ours wanted.
+    /// When it was last known to run by an order of ours.
     pub(crate) fn obeyed_at(&self) -> Option<SourceTime> {
-        self.starts_come.1.max(self.stops_closed)
+        self.starts_come.1
     }
 
     /// Whether it is to be written down that it has started: an order of ours made it, and its start was not heard of yet.

@@ -17,6 +17,7 @@ impl World<'_> {
             return;
         }
         self.counts.hit("source", "engine stopped");
+        self.blur_stops_just_before();
         self.docker.api = false;
         self.docker.socket_gone = true;
         self.docker.shutting = true;
