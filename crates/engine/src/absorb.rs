@@ -185,15 +185,14 @@ impl Engine {
         self.state.ends.get(resource).filter(|(of, _)| of == incarnation).map(|(_, at)| *at)
     }
 
-    /// When another body of the resource was last known to end, or to obey healer, if this is a look at one that is down.
+    /// When another body of the resource was last known to end, or to run by an order of ours, if this is a look at one that is down.
     fn another_at(&self, seen: &Observation) -> Option<SourceTime> {
         let is_down = matches!(&seen.fact, Fact::Looked(look) if look.run == Run::Exited);
         let ended = self.state.ends.get(&seen.resource).filter(|(of, _)| *of != seen.incarnation).map(|(_, at)| *at);
         let is_another =
             |(of, own): &(&Incarnation, &Own)| **of != seen.incarnation && own.of.as_ref() == Some(&seen.resource);
-        let obeyed =
-            self.state.own.iter().filter(|_| is_down).filter(is_another).filter_map(|(_, own)| own.obeyed_at());
-        obeyed.max().max(ended).filter(|_| is_down)
+        let ran = self.state.own.iter().filter(|_| is_down).filter(is_another).filter_map(|(_, own)| own.last_ran_at());
+        ran.max().max(ended).filter(|_| is_down)
     }
 
     fn replaced_is_gone(&self, resource: &ResourceId, body: &Body) -> bool {

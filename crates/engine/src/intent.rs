@@ -74,7 +74,7 @@ pub(crate) struct Around<'a> {
     pub end_unasked: Option<SourceTime>,
     /// When somebody was last known to ask this body to end while it ran.
     pub stop_began: Option<SourceTime>,
-    /// Another body of the resource is known to have been cared for at this moment, though it may not be seen yet.
+    /// Another body of the resource is known to have been there at this moment, though it may not be seen yet.
     pub another_at: Option<SourceTime>,
     /// It was made in the place of another body, and that is no more.
     pub replaced_is_gone: bool,

@@ -132,7 +132,7 @@ impl Own {
     }
 
     /// When it was last known to run by an order of ours.
-    pub(crate) fn obeyed_at(&self) -> Option<SourceTime> {
+    pub(crate) fn last_ran_at(&self) -> Option<SourceTime> {
         self.starts_come.1
     }
 
