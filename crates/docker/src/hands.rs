@@ -2,17 +2,18 @@
 //! call: that would undo a stop by somebody else in between (facts/intent.md, 0.4).
 
 use model::ResourceId;
-use model::action::{Action, Answer, Permit, Retag};
+use model::action::{Action, Answer, Limits, Permit, Retag, With};
 use model::fact::{Fact, Incarnation, Observation};
 use model::folder::Folder;
 use model::incident::Excerpt;
+use model::size::Bytes;
 use tokio::time::{Instant, timeout_at};
 
 use crate::compose::{Compose, Unchanged};
 use crate::error::Error;
 use crate::host::{ANSWER_WITHIN, Host};
 use crate::log;
-use crate::wire::Summary;
+use crate::wire::{HostConfig, MemoryUpdate, Summary};
 
 /// Hands on one engine. Cheap to clone.
 #[derive(Clone)]
@@ -58,6 +59,7 @@ impl Hands {
             // Without a time of ours the engine gives the container its own.
             Action::Stop => "stop",
             Action::Recreate => return self.make_anew(permit, deadline, still).await,
+            Action::SetMemory => return self.set_memory(permit, deadline, still).await,
         };
         if let Err(why) = still() {
             return Answer::Withheld(why);
@@ -71,10 +73,39 @@ impl Hands {
         }
     }
 
+    /// Gives a container another memory limit, if it still has the one that this step replaces. What it may swap besides
+    /// stays as it is.
+    async fn set_memory(&self, permit: &Permit, deadline: Instant, still: impl Fn() -> Result<(), String>) -> Answer {
+        let With::Memory(limits) = permit.step.with else {
+            return Answer::Failed("the step does not say which limit".to_owned());
+        };
+        let inspect = match timeout_at(deadline, self.host.inspect(&permit.incarnation)).await {
+            Ok(Ok(inspect)) => inspect,
+            Ok(Err(e)) => return Answer::Withheld(format!("its limit could not be read: {e}")),
+            Err(_) => return Answer::Withheld("its limit could not be read: the time ran out".to_owned()),
+        };
+        let update = match another_limit(limits, &inspect.host_config) {
+            Ok(Some(update)) => update,
+            Ok(None) => return Answer::AlreadySo,
+            Err(why) => return Answer::Failed(why),
+        };
+        if let Err(why) = still() {
+            return Answer::Withheld(why);
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        match self.host.update(&permit.incarnation, &update, left).await {
+            Ok(()) => Answer::Done,
+            Err(e) => refused(e),
+        }
+    }
+
     /// Has Compose make a container anew, if that makes nothing else of it than what the step says. What forbids it is a
     /// failure: it stays so.
     async fn make_anew(&self, permit: &Permit, deadline: Instant, still: impl Fn() -> Result<(), String>) -> Answer {
-        let retag = permit.step.image.as_ref();
+        let retag = match &permit.step.with {
+            With::Image(retag) => Some(retag),
+            With::Nothing | With::Memory(_) => None,
+        };
         let (unchanged, network) = match timeout_at(deadline, self.unchanged(&permit.incarnation, retag)).await {
             Ok(Ok(unchanged)) => unchanged,
             Ok(Err(answer)) => return answer,
@@ -236,6 +267,25 @@ impl Hands {
     }
 }
 
+/// What to tell an engine in order to have another limit set; nothing, if it is set.
+fn another_limit(limits: Limits, present: &HostConfig) -> Result<Option<MemoryUpdate>, String> {
+    let bytes = |bytes: u64| i64::try_from(bytes).map_err(|_| format!("no limit can be {bytes} bytes"));
+    let (from, to, has) = (bytes(limits.from_bytes)?, bytes(limits.to_bytes)?, present.memory.unwrap_or(0));
+    if has == to {
+        return Ok(None);
+    }
+    if has != from {
+        let has = Bytes(u64::try_from(has).unwrap_or(0));
+        return Err(format!("somebody else has set its limit to {has} meanwhile"));
+    }
+    // Negative: as much as it likes.
+    let memory_swap = match present.memory_swap.unwrap_or(-1) {
+        with_swap if with_swap >= from => to.saturating_add(with_swap - from),
+        _ => -1,
+    };
+    Ok(Some(MemoryUpdate { memory: to, memory_swap }))
+}
+
 /// Whether it was the engine that could not be asked, rather than one container that could not be looked at.
 fn is_of_engine(error: &Error) -> bool {
     match error {
@@ -257,6 +307,24 @@ fn refused(error: Error) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_is_set_once_and_with_it_what_may_be_swapped() {
+        let limits = Limits { from_bytes: 32, to_bytes: 48 };
+        let has = |memory, swap| HostConfig { memory: Some(memory), memory_swap: swap, ..HostConfig::default() };
+        let table = [
+            (has(32, Some(64)), Ok(Some((48, 80)))),
+            (has(32, Some(32)), Ok(Some((48, 48)))),
+            (has(32, Some(-1)), Ok(Some((48, -1)))),
+            (has(32, None), Ok(Some((48, -1)))),
+            (has(48, Some(80)), Ok(None)),
+            (has(64, Some(80)), Err("somebody else has set its limit to 64 B meanwhile".to_owned())),
+        ];
+        for (present, expect) in table {
+            let update = another_limit(limits, &present).map(|update| update.map(|it| (it.memory, it.memory_swap)));
+            assert_eq!(update, expect, "{present:?}");
+        }
+    }
 
     #[test]
     fn a_lost_answer_is_unknown_and_a_refusal_is_a_failure() {

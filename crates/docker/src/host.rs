@@ -26,7 +26,7 @@ use crate::mounts::Mounts;
 use crate::own::{self, Own};
 use crate::registry::{Looked, Registry};
 use crate::start;
-use crate::wire::{self, Event, Info, Inspect, Summary, Version};
+use crate::wire::{self, Event, Info, Inspect, MemoryUpdate, Summary, Version};
 
 /// The oldest version of the API that healer speaks: below 1.25 (Docker 1.13, January 2017) an inspect tells neither a
 /// container's own stop timeout nor whether the engine removes it at its end, and both must be known before an act.
@@ -502,6 +502,14 @@ impl Host {
         let prefix = &self.agreed().await?.prefix;
         let path = format!("{prefix}/containers/{}/{verb}", path_part(id)?);
         Ok(http::request(&self.0.endpoint, Method::POST, &path, within).await?.accepted_of(&id.0).await?.status)
+    }
+
+    /// Gives a container other limits.
+    pub(crate) async fn update(&self, id: &Incarnation, update: &MemoryUpdate, within: Duration) -> Result<(), Error> {
+        let prefix = &self.agreed().await?.prefix;
+        let path = format!("{prefix}/containers/{}/update", path_part(id)?);
+        let reply = http::post(&self.0.endpoint, &path, update, within).await?;
+        reply.accepted_of(&id.0).await.map(|_| ())
     }
 
     /// Makes a name mean the image of this id, which the engine must have.

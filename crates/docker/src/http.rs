@@ -7,14 +7,14 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use evidence::{escape, escape_bytes, redact};
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Method, Request, header};
 use hyper_util::rt::TokioIo;
 use rustix::net::sockopt;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -60,16 +60,39 @@ impl Drop for Driver {
 
 /// Sends a request without a body; gives the answer's head, which must come `within` that time.
 pub(crate) async fn request(endpoint: &Endpoint, method: Method, path: &str, within: Duration) -> Result<Reply, Error> {
+    send(endpoint, method, path, None, within).await
+}
+
+/// The same with a JSON body.
+pub(crate) async fn post(
+    endpoint: &Endpoint,
+    path: &str,
+    body: &impl Serialize,
+    within: Duration,
+) -> Result<Reply, Error> {
+    let body = serde_json::to_vec(body).map_err(|e| Error::Nonsense(e.to_string()))?;
+    send(endpoint, Method::POST, path, Some(body.into()), within).await
+}
+
+async fn send(
+    endpoint: &Endpoint,
+    method: Method,
+    path: &str,
+    body: Option<Bytes>,
+    within: Duration,
+) -> Result<Reply, Error> {
     let (mut sender, driver) = connect(endpoint).await?;
     let plain = path.split('?').next().unwrap_or(path).to_owned();
     let asked = Asked { endpoint: endpoint.clone(), method: method.clone(), path: plain };
-    let request = Request::builder()
+    let mut request = Request::builder()
         .method(method)
         .uri(path)
         .header(header::HOST, "docker")
-        .header(header::USER_AGENT, concat!("healer/", env!("CARGO_PKG_VERSION")))
-        .body(Empty::new())
-        .map_err(|e| Error::Nonsense(e.to_string()))?;
+        .header(header::USER_AGENT, concat!("healer/", env!("CARGO_PKG_VERSION")));
+    if body.is_some() {
+        request = request.header(header::CONTENT_TYPE, "application/json");
+    }
+    let request = request.body(Full::new(body.unwrap_or_default())).map_err(|e| Error::Nonsense(e.to_string()))?;
     let response = match timeout(within, sender.send_request(request)).await {
         Ok(Ok(response)) => response,
         Ok(Err(e)) if e.is_parse() => return Err(asked.no_engine("what it said is no HTTP")),
@@ -79,7 +102,7 @@ pub(crate) async fn request(endpoint: &Endpoint, method: Method, path: &str, wit
     Ok(Reply { status: response.status().as_u16(), body: response.into_body(), asked, _driver: driver })
 }
 
-async fn connect(endpoint: &Endpoint) -> Result<(SendRequest<Empty<Bytes>>, Driver), Error> {
+async fn connect(endpoint: &Endpoint) -> Result<(SendRequest<Full<Bytes>>, Driver), Error> {
     let connected = async {
         match endpoint {
             Endpoint::Unix(path) => shake(UnixStream::connect(path).await).await,
@@ -106,7 +129,7 @@ fn keep_alive(stream: &TcpStream) {
     }
 }
 
-async fn shake<S>(stream: io::Result<S>) -> io::Result<(SendRequest<Empty<Bytes>>, Driver)>
+async fn shake<S>(stream: io::Result<S>) -> io::Result<(SendRequest<Full<Bytes>>, Driver)>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use model::fact::SourceTime;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// `GET /version`.
@@ -134,6 +134,15 @@ pub(crate) struct HostConfig {
     pub(crate) restart_policy: Option<Policy>,
     pub(crate) auto_remove: Option<bool>,
     pub(crate) memory: Option<i64>,
+    pub(crate) memory_swap: Option<i64>,
+}
+
+/// The body of `POST /containers/ID/update`. Both at once: the engine refuses a limit that exceeds the other one.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct MemoryUpdate {
+    pub(crate) memory: i64,
+    pub(crate) memory_swap: i64,
 }
 
 #[derive(Debug, Default, Deserialize)]

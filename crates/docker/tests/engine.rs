@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use docker::{Endpoint, Eyes, Hands, Host, Overflow};
 use model::ResourceId;
-use model::action::{Action, Answer, Behalf, Pair, Permit, PermitId, Step};
+use model::action::{Action, Answer, Behalf, Pair, Permit, PermitId, Step, With};
 use model::fact::{Belongs, Fact, Generation, Health, Incarnation, Look, Observation, RestartPolicy, Run, What};
 use model::input::{Input, SourceState};
 use model::time::{Now, Tick};
@@ -635,7 +635,7 @@ fn permit(action: Action, resource: &ResourceId, incarnation: &Incarnation) -> P
         id: PermitId(1),
         epoch: 1,
         behalf: Behalf::Incident("lab/1".parse().unwrap()),
-        step: Step { action, resource: resource.clone(), pair: Pair::None, timeout_ms: 30_000, image: None },
+        step: Step { action, resource: resource.clone(), pair: Pair::None, timeout_ms: 30_000, with: With::Nothing },
         incarnation: incarnation.clone(),
         leases: BTreeSet::new(),
         unhindered: false,

@@ -356,6 +356,7 @@ impl Host {
         let at = self.at(&permit.step.resource);
         let event = match permit.step.action {
             Action::Start => self.starts(at),
+            Action::SetMemory => return,
             Action::Stop | Action::Recreate => self.dies(at),
         };
         self.due.push(event);

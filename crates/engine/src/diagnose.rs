@@ -142,8 +142,14 @@ pub fn diagnose(case: &Case, cites: Vec<EvidenceId>) -> Diagnosis {
     let (cause, finding) = surest(case, |_| true).unwrap_or_else(|| (&cannot_tell::CAUSE, cannot_tell::finding()));
     // A job is never rerun, however it ended.
     let mend = match finding.mend {
-        Mend::Start | Mend::Restart | Mend::Recreate | Mend::RollBack if case.is_job => Mend::Person,
-        mend @ (Mend::Start | Mend::Restart | Mend::Recreate | Mend::RollBack | Mend::Nothing | Mend::Person) => mend,
+        Mend::Start | Mend::MoreMemory | Mend::Restart | Mend::Recreate | Mend::RollBack if case.is_job => Mend::Person,
+        mend @ (Mend::Start
+        | Mend::MoreMemory
+        | Mend::Restart
+        | Mend::Recreate
+        | Mend::RollBack
+        | Mend::Nothing
+        | Mend::Person) => mend,
     };
     Diagnosis {
         cause: cause.name.to_owned(),

@@ -37,10 +37,15 @@ const ASK_AGAIN_RARELY: Duration = Duration::from_secs(600);
 pub(crate) enum Purpose {
     /// The first step of a plan: everything is asked.
     Mend,
+    /// A further step of a plan that was allowed: what may have come in between is asked. That it may be tried was asked,
+    /// and paid, with the first.
+    GoOn,
     /// The step that closes an opened pair: leader, ours, seen, intent, incarnation. Nothing is left down by us.
     Close,
     /// A stop that gives way to the owner's: leader, ours, seen, incarnation.
     Undo,
+    /// What takes back what did not help: the same, and whether it is busy, and the intent, if it starts something.
+    TakeBack,
 }
 
 impl Engine {
@@ -63,18 +68,35 @@ impl Engine {
                 .or_else(|| self.history_and_budget(incident, plan, step))
                 .or_else(|| self.storm(incident))
                 .or_else(|| self.risk(incident, plan)),
+            Purpose::GoOn => self
+                .ours_and_seen(&step.resource)
+                .or_else(|| self.intent_and_others(step))
+                .or_else(|| self.hindrance(&step.resource))
+                .or_else(|| self.recovering(&step.resource))
+                .or_else(|| self.missing_mount(step))
+                .or_else(|| self.another_owner(&step.resource))
+                .or_else(|| self.halted(step))
+                .or_else(|| self.busy(Some(&incident.id), step))
+                .or_else(|| self.observing())
+                .or_else(|| self.group_budget(&step.resource, 1)),
             Purpose::Close => self
                 .ours_and_seen(&step.resource)
                 .or_else(|| self.intent_of_start(step))
                 .or_else(|| self.missing_mount(step)),
             Purpose::Undo => self.ours_and_seen(&step.resource),
+            Purpose::TakeBack => self
+                .ours_and_seen(&step.resource)
+                .or_else(|| step.ends_in_start().then(|| self.intent_of_start(step)).flatten())
+                .or_else(|| self.missing_mount(step))
+                .or_else(|| self.busy(Some(&incident.id), step)),
         };
         match (no, self.world.body(&step.resource)) {
             (Some(no), _) => no,
             (None, None) => Verdict::Refuse(Refusal::Absent),
             (None, Some((incarnation, _))) => {
                 let behalf = Behalf::Incident(incident.id.clone());
-                Verdict::Allow(Box::new(self.permit(behalf, step, incarnation, purpose != Purpose::Mend)))
+                let unhindered = matches!(purpose, Purpose::Close | Purpose::Undo | Purpose::TakeBack);
+                Verdict::Allow(Box::new(self.permit(behalf, step, incarnation, unhindered)))
             }
         }
     }
@@ -205,6 +227,10 @@ impl Engine {
         {
             return Some(Verdict::Hold(Hold::Clearing, self.after(self.settings.budgets.stability())));
         }
+        self.intent_and_others(step)
+    }
+
+    fn intent_and_others(&self, step: &Step) -> Option<Verdict> {
         let perhaps_too = || {
             let resource = self.others_stopped(&step.resource)?;
             Some(Verdict::Hold(Hold::OthersStopped { resource }, self.after(ASK_AGAIN_RARELY)))
@@ -376,19 +402,26 @@ impl Engine {
             (Action::Stop | Action::Recreate, _) | (Action::Start, Pair::Closes) => {
                 leases.extend(self.world.dependents(&step.resource).cloned());
             }
-            (Action::Start, Pair::None | Pair::Opens) => {}
+            (Action::Start, Pair::None | Pair::Opens) | (Action::SetMemory, _) => {}
         }
         leases
+    }
+
+    fn observing(&self) -> Option<Verdict> {
+        let hold = || Verdict::Hold(Hold::ObserveMode, self.after(ASK_AGAIN_RARELY));
+        (self.settings.mode == Mode::Observe).then(hold)
     }
 
     fn mode_and_policy(&self, incident: &Incident, plan: &Plan) -> Option<Verdict> {
         if incident.rejected.contains(&plan.key()) {
             return Some(Verdict::Refuse(Refusal::RejectedBefore));
         }
+        if let Some(observes) = self.observing() {
+            return Some(observes);
+        }
         match self.settings.mode {
-            Mode::Observe => return Some(Verdict::Hold(Hold::ObserveMode, self.after(ASK_AGAIN_RARELY))),
             Mode::Suggest if !self.is_approved(incident, plan) => return Some(Verdict::Ask(Question::SuggestMode)),
-            Mode::Suggest | Mode::Auto => {}
+            Mode::Observe | Mode::Suggest | Mode::Auto => {}
         }
         let asks = !self.policy_for(incident).auto_heal && !self.is_approved(incident, plan);
         asks.then_some(Verdict::Ask(Question::Policy))
@@ -450,21 +483,27 @@ impl Engine {
                 return Some(Verdict::Hold(Hold::Backoff { attempt: made + 1, wait_ms }, until));
             }
         }
-        // A step that takes something down needs room for the one that brings it up again.
-        let steps = if step.pair == Pair::Opens { 2 } else { 1 };
-        let budgets = &self.settings.budgets;
-        if self.is_exempt(&step.resource) {
-            // The hands are counted all the same.
-        } else if let Some((hold, until)) =
-            self.state.spending.spent_group(budgets, &step.resource, steps, self.now.tick)
-        {
-            return Some(Verdict::Hold(hold, until));
+        // A plan needs room for all of its steps: what one takes down another has to bring up again.
+        let steps = u32::try_from(plan.steps.len()).unwrap_or(u32::MAX);
+        if let Some(spent) = self.group_budget(&step.resource, steps) {
+            return Some(spent);
         }
+        let budgets = &self.settings.budgets;
         if let Some(replica) = self.replica_that_is_down(step) {
             return Some(Verdict::Hold(Hold::ReplicaDown { replica }, self.after(ASK_AGAIN_SOON)));
         }
         let full = !self.has_a_free_hand(step.resource.host());
         full.then(|| Verdict::Hold(Hold::Concurrency { limit: budgets.concurrent }, self.after(ASK_AGAIN_SOON)))
+    }
+
+    /// Whether the budgets of the groups that it belongs to have no room for so many steps. What comes first after a restart
+    /// is outside of them.
+    fn group_budget(&self, resource: &ResourceId, steps: u32) -> Option<Verdict> {
+        let of_groups = !self.is_exempt(resource);
+        let (hold, until) = of_groups
+            .then(|| self.state.spending.spent_group(&self.settings.budgets, resource, steps, self.now.tick))
+            .flatten()?;
+        Some(Verdict::Hold(hold, until))
     }
 
     /// The share of a group that may be down: what runs, though ill, is not taken down while another replica of the same

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use model::action::{Answer, Asked, Binding, Plan, PlanKey};
+use model::action::{Answer, Asked, Binding, Limits, Pair, Permit, PermitId, Plan, PlanKey, Step, With};
 use model::alert;
 use model::event::Event;
-use model::fact::SourceTime;
+use model::fact::{Incarnation, SourceTime};
 use model::incident::{
-    Attempt, Case, Diagnosis, Escalation, Evidence, EvidenceId, Extended, IncidentId, Outcome, Phase, Verification,
+    Attempt, Case, Diagnosis, Escalation, Evidence, EvidenceId, Extended, IncidentId, Outcome, Phase, RollbackCause,
+    Verification,
 };
 use model::verdict;
 use model::{Now, ResourceId, Tick};
@@ -65,6 +66,10 @@ pub struct Incident {
     pub told: Told,
     /// An undo failed: nothing is done in its reach until this is lifted.
     pub halted: bool,
+    /// What its steps did and nothing has proved to help yet, as the steps that take it back, in the order in which it was
+    /// done.
+    #[serde(default)]
+    pub to_take_back: Vec<Step>,
     /// So many steps in a row were withheld at the last moment.
     #[serde(default)]
     pub withheld_in_a_row: u32,
@@ -80,6 +85,15 @@ pub struct Done {
     /// What the verdict was told from.
     #[serde(default)]
     pub because: String,
+    /// The body that it was begun on.
+    #[serde(default)]
+    pub body: Option<Incarnation>,
+    /// So many of its steps have reached their end.
+    #[serde(default)]
+    pub steps_done: usize,
+    /// Something that it did is taken back.
+    #[serde(default)]
+    pub taken_back: bool,
 }
 
 /// A question to a person.
@@ -168,6 +182,7 @@ impl Incident {
             person_acted: false,
             told: Told::default(),
             halted: false,
+            to_take_back: Vec::new(),
             withheld_in_a_row: 0,
         }
     }
@@ -217,9 +232,9 @@ impl Incident {
 
     /// The body that a step of ours took down and another has still to bring up.
     #[must_use]
-    pub fn body_of_open_pair(&self) -> Option<model::fact::Incarnation> {
+    pub fn body_of_open_pair(&self) -> Option<Incarnation> {
         let step = self.plan.as_ref()?.steps.get(self.present_step()?)?;
-        let opened = step.pair == model::action::Pair::Opens;
+        let opened = step.pair == Pair::Opens;
         self.case.as_ref().filter(|_| opened).map(|case| case.incarnation.clone())
     }
 
@@ -229,6 +244,51 @@ impl Incident {
         let failed =
             |done: &&Done| done.attempt.plan.playbook == playbook && done.attempt.verdict == Some(Verification::Failed);
         u32::try_from(self.attempts.iter().filter(failed).count()).unwrap_or(u32::MAX)
+    }
+
+    /// The first of these plans that is not known to be of no help here and that nobody rejected; if there is none, the
+    /// last one, which the guard then refuses by name.
+    pub(crate) fn next_of(&self, plans: Vec<Plan>) -> Option<Plan> {
+        let last = plans.last().cloned();
+        let open =
+            |plan: &Plan| self.failures_of(&plan.playbook) < plan.may_fail && !self.rejected.contains(&plan.key());
+        plans.into_iter().find(open).or(last)
+    }
+
+    /// The step at which an execution of this plan on this body was interrupted, if the last one was.
+    pub(crate) fn interrupted_at(&self, plan: &Plan, body: &Incarnation) -> Option<usize> {
+        let last = self.attempts.last().filter(|_| self.is_interrupted())?;
+        (last.attempt.plan.key() == plan.key() && last.body.as_ref() == Some(body)).then_some(last.steps_done)
+    }
+
+    /// Whether an execution was interrupted that nothing was said of yet.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        let begun = |done: &Done| (1..done.attempt.plan.steps.len()).contains(&done.steps_done);
+        self.attempts.last().is_some_and(|done| done.attempt.verdict.is_none() && begun(done))
+    }
+
+    /// What is to be taken back before anything else is tried: the last thing that was done, if the plan that it was part of
+    /// did not help. What was interrupted is gone on with.
+    pub(crate) fn to_take_back_now(&self) -> Option<&Step> {
+        let failed = self.attempts.last().is_some_and(|done| done.attempt.verdict == Some(Verification::Failed));
+        self.to_take_back.last().filter(|_| failed)
+    }
+
+    /// The memory limit that it had before a step of this incident raised it.
+    pub(crate) fn memory_before(&self) -> Option<u64> {
+        self.to_take_back.iter().find_map(|step| match &step.with {
+            With::Memory(limits) => Some(limits.to_bytes),
+            With::Nothing | With::Image(_) => None,
+        })
+    }
+
+    /// The memory limit with which it held, if it was given another one.
+    pub(crate) fn limit_that_helped(&self) -> Option<Limits> {
+        let last = self.attempts.last().filter(|done| done.attempt.verdict == Some(Verification::Held))?;
+        last.attempt.plan.steps.iter().find_map(|step| match step.with {
+            With::Memory(limits) => Some(limits),
+            With::Nothing | With::Image(_) => None,
+        })
     }
 
     /// The symptom came or went.
@@ -296,7 +356,7 @@ impl Incident {
                 }
             }
             Event::ApprovalWithdrawn { .. } => self.approved = None,
-            Event::ActionStarted { permit, step, .. } => self.started(permit.id, *step, permit.until, now),
+            Event::ActionStarted { permit, step, .. } => self.started(permit, *step, now),
             Event::ActionAnswered { permit, answer: said, .. } => self.note_answer(*permit, said, now),
             Event::LookRepeated { until: later, .. } => {
                 if let Phase::Acting { until, .. } | Phase::RollingBack { until, .. } = &mut self.phase {
@@ -314,7 +374,11 @@ impl Incident {
                     extended.inconclusive |= !by_alert;
                 }
             }
+            Event::ActionSettled { permit, reached: true, .. } => self.reached(*permit),
             Event::Verified { result, because, .. } => {
+                if *result == Verification::Held {
+                    self.to_take_back.clear();
+                }
                 if let Some(done) = self.attempts.last_mut() {
                     done.because.clone_from(because);
                     done.attempt.verdict = Some(*result);
@@ -362,6 +426,7 @@ impl Incident {
             }
             Event::IncidentResolved { outcome, .. } => {
                 self.halted = false;
+                self.to_take_back.clear();
                 self.told.open = false;
                 self.enter(Phase::Resolved { outcome: outcome.clone(), at: now.tick }, now);
             }
@@ -372,7 +437,7 @@ impl Incident {
             }
             Event::IncidentOpened { .. }
             | Event::AlertJoined { .. }
-            | Event::ActionSettled { .. }
+            | Event::ActionSettled { reached: false, .. }
             | Event::Started { .. }
             | Event::Ended
             | Event::ClockJumped { .. }
@@ -435,7 +500,7 @@ impl Incident {
         }
     }
 
-    fn started(&mut self, permit: model::action::PermitId, step: usize, until: Tick, now: Now) {
+    fn started(&mut self, permit: &Permit, step: usize, now: Now) {
         // The stop of a rollback is told by `RollbackBegan`, which stands before it.
         if matches!(self.phase, Phase::RollingBack { .. }) {
             return;
@@ -447,13 +512,51 @@ impl Incident {
             if self.attempts.len() >= ATTEMPTS_KEPT_MAX {
                 self.attempts.remove(0);
             }
-            self.attempts.push(Done { attempt, verdict_at: None, because: String::new() });
+            let body = Some(permit.incarnation.clone());
+            self.attempts.push(Done {
+                attempt,
+                verdict_at: None,
+                because: String::new(),
+                body,
+                steps_done: 0,
+                taken_back: false,
+            });
             self.approved = None;
         }
+        let (permit, until) = (permit.id, permit.until);
         self.enter(Phase::Acting { step, permit, answer: None, owner_stopped: false, until }, now);
     }
 
-    fn note_answer(&mut self, of: model::action::PermitId, said: &Answer, now: Now) {
+    /// A step reached its end: what it did is noted to be taken back, or is taken back.
+    fn reached(&mut self, of: PermitId) {
+        match &self.phase {
+            Phase::Acting { step, permit, answer, .. } if *permit == of => {
+                if let Some(last) = self.attempts.last_mut() {
+                    last.steps_done = step + 1;
+                }
+                let done = self.plan.as_ref().and_then(|plan| plan.steps.get(*step));
+                let by_us = *answer != Some(Answer::AlreadySo);
+                self.to_take_back.extend(done.filter(|_| by_us).and_then(Step::undo));
+            }
+            Phase::RollingBack { permit, because: RollbackCause::DidNotHelp, .. } if *permit == of => {
+                self.to_take_back.pop();
+                if let Some(last) = self.attempts.last_mut() {
+                    last.taken_back = true;
+                }
+            }
+            Phase::Acting { .. }
+            | Phase::RollingBack { .. }
+            | Phase::Diagnosing { .. }
+            | Phase::Planning { .. }
+            | Phase::Held { .. }
+            | Phase::AwaitingApproval { .. }
+            | Phase::Verifying { .. }
+            | Phase::Escalated { .. }
+            | Phase::Resolved { .. } => {}
+        }
+    }
+
+    fn note_answer(&mut self, of: PermitId, said: &Answer, now: Now) {
         let first = matches!(self.phase, Phase::Acting { step: 0, .. });
         if let Phase::Acting { permit, answer, until, .. } | Phase::RollingBack { permit, answer, until, .. } =
             &mut self.phase

@@ -267,7 +267,6 @@ impl Watch {
         if signals.since >= Some(event.at) {
             return Word::None;
         }
-        signals.heard_through = around.source.generation;
         match &event.what {
             What::Signalled { signal, terminating: true } => {
                 // An engine that shuts down takes no new requests: it asks its containers itself, and kills what it has asked.
@@ -388,8 +387,7 @@ impl Watch {
             let explained = self.our_starts.get(incarnation).unwrap_or(&none);
             let ours = look.started.zip(around.own).is_some_and(|(at, own)| own.explains_start(at, explained));
             // After an order of ours a look may be faster than the events of the life before, which are still to be judged.
-            let through = signals.and_then(|signals| signals.heard_through);
-            let on_their_way = ours && through.is_some() && through == around.source.generation;
+            let on_their_way = ours && around.own.is_some_and(|own| own.ordered_at > around.source.opened_at);
             if around.start_is_news && of_before && !by_policy && !on_their_way {
                 // What was asked of its life before says nothing of this one.
                 self.bodies.remove(incarnation);

@@ -531,5 +531,7 @@ pub fn needs_wanted_running(permit: &Permit) -> bool {
         (Behalf::Person(_), _, _) | (Behalf::Incident(_), Action::Stop, Pair::None | Pair::Closes) => false,
         (Behalf::Incident(_), Action::Start | Action::Recreate, _)
         | (Behalf::Incident(_), Action::Stop, Pair::Opens) => true,
+        // In order to start it, or to take back what did not help.
+        (Behalf::Incident(_), Action::SetMemory, _) => !permit.unhindered,
     }
 }

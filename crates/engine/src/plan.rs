@@ -1,11 +1,15 @@
 //! Playbooks: which steps mend what. An action is declared in the catalogue below, with its risk and its page.
 
 use model::ResourceId;
-use model::action::{Action, Pair, Plan, Retag, Risk, Spec, Step};
+use model::action::{Action, Limits, Pair, Plan, Retag, Risk, Spec, Step, With};
 use model::fact::{Belongs, Definition};
 use model::incident::Mend;
 use model::make::Deploy;
 
+/// How long the engine may take to note another limit.
+const SET_MEMORY_TIMEOUT_MS: u64 = 30_000;
+/// A limit that was too low is raised by half, to a whole number of these.
+const MEMORY_UNIT_BYTES: u64 = 1 << 20;
 /// How long a start may take before nobody waits for its answer any longer.
 const START_TIMEOUT_MS: u64 = 30_000;
 /// What asking Compose about its files and making a container may take, beyond the stop of the old one.
@@ -39,7 +43,16 @@ pub const CATALOGUE: &[Spec] = &[
                  its volumes is lost; one with a volume that has no name is not made anew unasked. It cannot be undone. \
                  As a roll back it gives the image's name back to the image that it meant before a deploy, by its content \
                  id, and makes the container anew of that: only where the deploy changed nothing else, only while the \
-                 engine still has that image, and never unasked. If Compose cannot make it, the name is put back.",
+                 engine still has that image, and never unasked. If Compose cannot make it, or it does not help, the name \
+                 is put back, and what had it is made anew.",
+    },
+    Spec {
+        action: Action::SetMemory,
+        risk: Risk::Dangerous,
+        manual: "set_memory: gives a container that was killed for want of memory a limit that is higher by half, for as long \
+                 as the container lives (the deployment's files are their owner's to change), and keeps what may be \
+                 swapped besides. The host has to have that memory. It is done once starting it did not help, and never \
+                 unasked. If it does not help, the old limit is set again.",
     },
 ];
 
@@ -55,8 +68,9 @@ pub fn step(action: Action, resource: &ResourceId, definition: Option<&Definitio
         Action::Start => START_TIMEOUT_MS,
         Action::Stop => stop_ms(),
         Action::Recreate => stop_ms() + RECREATE_TIMEOUT_MS,
+        Action::SetMemory => SET_MEMORY_TIMEOUT_MS,
     };
-    Step { action, resource: resource.clone(), pair, timeout_ms, image: None }
+    Step { action, resource: resource.clone(), pair, timeout_ms, with: With::Nothing }
 }
 
 /// Stop, look, start.
@@ -72,38 +86,77 @@ fn roll_back(resource: &ResourceId, definition: Option<&Definition>, deploy: Opt
     if !from.changed(to)?.behind_its_name() || definition?.belongs != Belongs::ComposeService {
         return None;
     }
-    let (name, config_hash) = (to.image.clone(), from.config_hash.clone());
-    let image = Retag { name, to: from.image_id.clone(), from: to.image_id.clone(), config_hash };
-    Some(Step { image: Some(image), ..step(Action::Recreate, resource, definition, Pair::None) })
+    let image = Retag {
+        name: to.image.clone(),
+        to: from.image_id.clone(),
+        from: to.image_id.clone(),
+        config_hash: from.config_hash.clone(),
+        from_config_hash: to.config_hash.clone(),
+    };
+    Some(Step { with: With::Image(image), ..step(Action::Recreate, resource, definition, Pair::None) })
 }
 
-/// The plan that mends a cause, if any action does. `attempts_max`: what policy and budget allow; `deploy`: the one that
-/// broke it.
+/// Raises its memory limit by half, if it has one. What was raised already, and interrupted then, is not raised further.
+fn raise_memory(Patient { resource, definition, memory_before, .. }: &Patient<'_>) -> Option<Step> {
+    let from_bytes = memory_before.or(definition.map(|definition| definition.memory_limit_bytes))?;
+    let to_bytes = from_bytes.checked_add(from_bytes / 2)?.next_multiple_of(MEMORY_UNIT_BYTES);
+    let limits = With::Memory(Limits { from_bytes, to_bytes });
+    (from_bytes > 0).then(|| Step { with: limits, ..step(Action::SetMemory, resource, *definition, Pair::None) })
+}
+
+/// What a plan is made for.
+#[derive(Debug, Clone, Copy)]
+pub struct Patient<'a> {
+    /// The resource.
+    pub resource: &'a ResourceId,
+    /// What it is made of, where that is known.
+    pub definition: Option<&'a Definition>,
+    /// How many attempts policy and budget allow.
+    pub attempts_max: u32,
+    /// The deploy that broke it.
+    pub deploy: Option<&'a Deploy>,
+    /// The memory limit that it had before this incident raised it.
+    pub memory_before: Option<u64>,
+}
+
+/// The plans that may mend a cause, the one to begin with first; each further one is for when those before it did not help.
 #[must_use]
-pub fn for_mend(
-    mend: Mend,
-    resource: &ResourceId,
-    definition: Option<&Definition>,
-    attempts_max: u32,
-    deploy: Option<&Deploy>,
-) -> Option<Plan> {
-    let (playbook, steps) = match mend {
-        Mend::Start => ("start", vec![step(Action::Start, resource, definition, Pair::None)]),
-        Mend::Restart => ("restart", restart_steps(resource, definition)),
+pub fn for_mend(mend: Mend, patient: &Patient<'_>) -> Vec<Plan> {
+    let Patient { resource, definition, attempts_max, deploy, .. } = *patient;
+    let start = || vec![step(Action::Start, resource, definition, Pair::None)];
+    let first = match mend {
+        Mend::Start | Mend::MoreMemory => Some(("start", start())),
+        Mend::Restart => Some(("restart", restart_steps(resource, definition))),
         // Of what Compose did not make, no file says how to make it.
-        Mend::Recreate if definition?.belongs != Belongs::ComposeService => return None,
-        Mend::Recreate => ("recreate", vec![step(Action::Recreate, resource, definition, Pair::None)]),
-        Mend::RollBack => ("roll_back", vec![roll_back(resource, definition, deploy)?]),
-        Mend::Nothing | Mend::Person => return None,
+        Mend::Recreate if definition.is_none_or(|definition| definition.belongs != Belongs::ComposeService) => None,
+        Mend::Recreate => Some(("recreate", vec![step(Action::Recreate, resource, definition, Pair::None)])),
+        Mend::RollBack => roll_back(resource, definition, deploy).map(|step| ("roll_back", vec![step])),
+        Mend::Nothing | Mend::Person => None,
     };
-    let risk_of = |step: &Step| CATALOGUE.iter().find(|spec| spec.action == step.action).map(|spec| spec.risk);
-    let loses_a_volume = mend == Mend::Recreate && definition.is_none_or(|definition| definition.anonymous_volume);
-    // What it did to its data with the newer image the older one may not understand.
-    let asks = loses_a_volume || mend == Mend::RollBack;
-    let risk = steps.iter().filter_map(risk_of).max().filter(|_| !asks).unwrap_or(Risk::Dangerous);
-    // A safe plan may fail as often as it may be tried; any other once.
-    let may_fail = if risk == Risk::Safe { attempts_max } else { 1 };
-    Some(Plan { playbook: playbook.to_owned(), steps, risk, may_fail })
+    let raise = || raise_memory(patient).map(|step| ("raise_memory", [vec![step], start()].concat()));
+    let second = if mend == Mend::MoreMemory { raise() } else { None };
+    // The last attempt is left to what comes second.
+    let (tries, leaves) = (attempts_max, u32::from(second.is_some()));
+    let first = first.map(|(playbook, steps)| plan(playbook, steps, definition, tries.saturating_sub(leaves).max(1)));
+    first.into_iter().chain(second.map(|(playbook, steps)| plan(playbook, steps, definition, tries))).collect()
+}
+
+/// `tries`: how often a plan may fail that is safe; any other may once.
+fn plan(playbook: &str, steps: Vec<Step>, definition: Option<&Definition>, tries: u32) -> Plan {
+    let risk = steps.iter().map(|step| risk_of(step, definition)).max().unwrap_or(Risk::Dangerous);
+    let may_fail = if risk == Risk::Safe { tries } else { 1 };
+    Plan { playbook: playbook.to_owned(), steps, risk, may_fail }
+}
+
+fn risk_of(step: &Step, definition: Option<&Definition>) -> Risk {
+    let listed = CATALOGUE.iter().find(|spec| spec.action == step.action).map_or(Risk::Dangerous, |spec| spec.risk);
+    let loses_a_volume = definition.is_none_or(|definition| definition.anonymous_volume);
+    match (step.action, &step.with) {
+        // What it did to its data with the newer image the older one may not understand.
+        (Action::Recreate, With::Image(_)) => Risk::Dangerous,
+        (Action::Recreate, _) if loses_a_volume => Risk::Dangerous,
+        (Action::Start | Action::Stop | Action::Recreate | Action::SetMemory, _) => listed,
+    }
 }
 
 #[cfg(test)]
@@ -113,16 +166,18 @@ mod tests {
     #[test]
     fn a_restart_is_a_pair_of_a_stop_and_a_start() {
         let web = ResourceId::docker("h", "shop", "web", 1);
-        let plan = for_mend(Mend::Restart, &web, None, 3, None).unwrap();
+        let patient = Patient { resource: &web, definition: None, attempts_max: 3, deploy: None, memory_before: None };
+        let plans = for_mend(Mend::Restart, &patient);
+        let [plan] = plans.as_slice() else { panic!("{plans:?}") };
         let shape: Vec<_> = plan.steps.iter().map(|step| (step.action, step.pair)).collect();
         assert_eq!(shape, [(Action::Stop, Pair::Opens), (Action::Start, Pair::Closes)]);
         assert_eq!((plan.risk, plan.may_fail), (Risk::Safe, 3));
-        assert_eq!(for_mend(Mend::Person, &web, None, 3, None), None);
+        assert!(for_mend(Mend::Person, &patient).is_empty());
     }
 
     #[test]
     fn every_action_has_its_page() {
-        for action in [Action::Start, Action::Stop, Action::Recreate] {
+        for action in [Action::Start, Action::Stop, Action::Recreate, Action::SetMemory] {
             assert!(CATALOGUE.iter().any(|spec| spec.action == action && spec.manual.len() > 40));
         }
     }

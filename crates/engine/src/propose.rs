@@ -23,6 +23,9 @@ impl Engine {
     /// Makes a plan, asks the guard, and does what it says.
     pub(crate) fn plan_and_ask(&mut self, number: u64) {
         let Some(incident) = self.state.incidents.get(&number) else { return };
+        if let Some(step) = incident.to_take_back_now().cloned() {
+            return self.take_back(number, &step);
+        }
         let Some(diagnosis) = incident.diagnosis.clone() else {
             // Nothing was ever seen of it: nobody can tell, unless it is still to be seen.
             if !self.world.is_fresh(&incident.resource) {
@@ -42,14 +45,29 @@ impl Engine {
         let one_of_many = anew && self.world.replicas(&incident.resource).next().is_some();
         let mend = if one_of_many { Mend::Person } else { diagnosis.mend };
         let deploy = incident.case.as_ref().and_then(|case| case.deploy.as_ref());
-        let Some(plan) = plan::for_mend(mend, &incident.resource, definition, attempts_max, deploy) else {
+        let memory_before = incident.memory_before();
+        let patient = plan::Patient { resource: &incident.resource, definition, attempts_max, deploy, memory_before };
+        let Some(plan) = incident.next_of(plan::for_mend(mend, &patient)) else {
             return self.without_plan(number, &diagnosis);
         };
+        let body = self.world.body(&incident.resource).map(|(incarnation, _)| incarnation);
+        let interrupted_at = body.and_then(|body| incident.interrupted_at(&plan, body));
+        let dropped = incident.is_interrupted() && interrupted_at.is_none();
         let (id, known) = (incident.id.clone(), incident.plan.as_ref() == Some(&plan));
+        if dropped {
+            self.emit_verdict(
+                number,
+                Verification::Inconclusive,
+                "it was interrupted, and not gone on with".to_owned(),
+            );
+        }
         if !known {
             self.emit(Event::Planned { id, plan });
         }
-        self.ask_guard(number);
+        match interrupted_at {
+            Some(step) => self.go_on(number, step),
+            None => self.ask_guard(number),
+        }
     }
 
     fn without_plan(&mut self, number: u64, diagnosis: &Diagnosis) {
@@ -99,6 +117,30 @@ impl Engine {
                 self.escalate(number, Escalation::Rejected { by, because });
             }
             Verdict::Refuse(refusal) => self.escalate(number, Escalation::Refused(refusal)),
+        }
+    }
+
+    /// Takes back what a plan did that did not help, the last step first.
+    fn take_back(&mut self, number: u64, step: &Step) {
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        let Some(plan) = incident.attempts.last().map(|done| done.attempt.plan.clone()) else { return };
+        match self.guard(incident, &plan, step, Purpose::TakeBack) {
+            Verdict::Allow(permit) => {
+                let (id, because) = (incident.id.clone(), RollbackCause::DidNotHelp);
+                self.emit(Event::RollbackBegan { id, permit: permit.id, because, until: permit.until });
+                self.start_action(permit, 0, 0);
+            }
+            Verdict::Hold(reason, until) => self.hold(number, reason, until),
+            Verdict::Refuse(Refusal::StoppedOnPurpose) => {
+                let because = self.intent_because(number);
+                self.resolve(number, Outcome::StoppedByOwner, because);
+            }
+            Verdict::Refuse(Refusal::Absent) => {
+                self.resolve(number, Outcome::Gone, "it is not there any more".to_owned());
+            }
+            Verdict::Refuse(refusal) => self.escalate(number, Escalation::Refused(refusal)),
+            // An undo is never asked about.
+            Verdict::Ask(_) => self.escalate(number, Escalation::UndoUnknown),
         }
     }
 

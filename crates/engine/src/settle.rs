@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use model::action::{Action, Answer, Pair, Permit, PermitId};
+use model::action::{Action, Answer, Pair, Permit, PermitId, With};
 use model::event::Event;
 use model::fact::{self, Run};
-use model::incident::{Escalation, Outcome, Phase, Verification};
+use model::incident::{Escalation, Outcome, Phase, RollbackCause, Verification};
 use model::intent::Wanted;
 use model::verdict::{Hold, Refusal, Verdict};
 use model::{ResourceId, Tick};
@@ -195,12 +195,20 @@ impl Engine {
         self.world.body(&permit.step.resource).is_some_and(|(present, _)| *present != permit.incarnation)
     }
 
+    /// Whether the limit is set that a step should set.
+    fn has_its_limit(&self, permit: &Permit) -> bool {
+        let body = self.world.body_of(&permit.step.resource, &permit.incarnation);
+        let limit = body.and_then(|body| body.definition.as_ref()).map(|definition| definition.memory_limit_bytes);
+        matches!(&permit.step.with, With::Memory(limits) if limit == Some(limits.to_bytes))
+    }
+
     fn emit_settled(&mut self, id: PermitId, act: &Act, shown: &Shown) -> bool {
         let reached = match act.permit.step.action {
             Action::Start => is_up(shown),
             // What the engine is about to start again is not stopped.
             Action::Stop => !is_up(shown) && !matches!(shown.found, Found::Is(Run::Restarting) | Found::Unseen),
             Action::Recreate => is_up(shown) && self.is_made_anew(&act.permit),
+            Action::SetMemory => shown.source_at.is_some() && self.has_its_limit(&act.permit),
         };
         let incident = act.permit.behalf.incident().cloned();
         let resource = act.permit.step.resource.clone();
@@ -210,6 +218,7 @@ impl Engine {
             id: incident.clone(),
             shown: match &act.answer {
                 Some(Answer::Withheld(_)) if shown.source_at.is_none() => "nothing was begun".to_owned(),
+                _ if act.permit.step.action == Action::SetMemory && reached => "it has its new memory limit".to_owned(),
                 _ => found_in_words(shown.found).to_owned(),
             },
             source_at: shown.source_at,
@@ -243,8 +252,8 @@ impl Engine {
         let without_look = shown.source_at.is_none() && shown.found != Found::Gone;
         match (reached, opens) {
             (true, true) => self.close_pair(number, step),
-            (true, false) => self.begin_verification(number, step),
-            (false, _) if without_look => self.begin_verification(number, step),
+            (true, false) => self.go_on(number, step + 1),
+            (false, _) if without_look && self.is_last(number, step) => self.begin_verification(number, step),
             // The step that brings up again what we took down was perhaps never heard: the pair is still open.
             (false, _) if act.permit.step.pair == Pair::Closes && !is_answered(&act) => self.reopen_pair(number, step),
             // It was cut short, and has not been tried.
@@ -259,10 +268,44 @@ impl Engine {
                             Action::Start => "it does not run".to_owned(),
                             Action::Stop => "it did not stop".to_owned(),
                             Action::Recreate => "it was not made anew".to_owned(),
+                            Action::SetMemory => "its memory limit was not set".to_owned(),
                         }
                     }
                 };
                 self.verdict(number, Verification::Failed, because);
+            }
+        }
+    }
+
+    fn is_last(&self, number: u64, step: usize) -> bool {
+        let plan = self.state.incidents.get(&number).and_then(|incident| incident.plan.as_ref());
+        plan.is_none_or(|plan| step + 1 >= plan.steps.len())
+    }
+
+    /// After a step comes the next one, and after the last one the verification of the whole.
+    pub(crate) fn go_on(&mut self, number: u64, next: usize) {
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        let Some(plan) = incident.plan.clone() else { return };
+        let Some(step) = plan.steps.get(next) else { return self.begin_verification(number, next.saturating_sub(1)) };
+        let verdict = self.guard(incident, &plan, step, Purpose::GoOn);
+        if let Verdict::Refuse(refusal) = &verdict {
+            self.note_refusal(refusal);
+        }
+        match verdict {
+            Verdict::Allow(permit) => self.start_action(permit, next, 0),
+            Verdict::Refuse(Refusal::StoppedOnPurpose) => self.stop_ours(number),
+            Verdict::Refuse(Refusal::Absent) => {
+                self.resolve(number, Outcome::Gone, "it is not there any more".to_owned());
+            }
+            Verdict::Refuse(refusal) => {
+                self.emit_verdict(number, Verification::Inconclusive, refusal.to_string());
+                self.escalate(number, Escalation::Refused(refusal));
+            }
+            // What was done stays, and is gone on with once that is over.
+            Verdict::Hold(hold, until) => self.hold(number, hold, until),
+            // A person is asked before a plan is begun, never in its middle.
+            Verdict::Ask(question) => {
+                self.verdict(number, Verification::Inconclusive, format!("interrupted: {question}"));
             }
         }
     }
@@ -387,14 +430,46 @@ impl Engine {
 
     /// The verdict on an attempt that did not hold: the incident is looked at anew, and the guard has the next word.
     fn verdict(&mut self, number: u64, result: Verification, because: String) {
-        let Some(incident) = self.state.incidents.get(&number) else { return };
-        let id = incident.id.clone();
-        self.emit(Event::Verified { id, result, because: because.clone() });
+        self.emit_verdict(number, result, because.clone());
         self.begin_diagnosis(number, &because);
     }
 
-    /// Settles the stop that gave way to the owner's.
+    pub(crate) fn emit_verdict(&mut self, number: u64, result: Verification, because: String) {
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        self.emit(Event::Verified { id: incident.id.clone(), result, because });
+    }
+
+    /// Settles what takes back a plan that did not help.
+    fn settle_undo(&mut self, number: u64) {
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        let Phase::RollingBack { looked_longer, answer, .. } = incident.phase.clone() else { return };
+        if let Some((id, act)) = self.act_of(incident).map(|(id, act)| (id, act.clone())) {
+            let Some(shown) = self.settlement(id, &act) else { return };
+            if self.emit_settled(id, &act, &shown) {
+                return self.begin_diagnosis(number, "what did not help is taken back");
+            }
+        }
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        if looked_longer {
+            let failed = matches!(answer, Some(Answer::Failed(_)));
+            let reason = if failed { Escalation::UndoFailed } else { Escalation::UndoUnknown };
+            return self.escalate(number, reason);
+        }
+        let (id, until) = (incident.id.clone(), self.after(LOOK_WAIT));
+        self.emit(Event::RollbackExtended { id, until });
+    }
+
     pub(crate) fn settle_rollback(&mut self, number: u64) {
+        let Some(incident) = self.state.incidents.get(&number) else { return };
+        let Phase::RollingBack { because, .. } = &incident.phase else { return };
+        match because {
+            RollbackCause::OwnerStopped => self.settle_stop_for_owner(number),
+            RollbackCause::DidNotHelp => self.settle_undo(number),
+        }
+    }
+
+    /// Settles the stop that gave way to the owner's.
+    fn settle_stop_for_owner(&mut self, number: u64) {
         let Some(incident) = self.state.incidents.get(&number) else { return };
         let Phase::RollingBack { looked_longer, answer, .. } = incident.phase.clone() else { return };
         if let Some((id, act)) = self.act_of(incident).map(|(id, act)| (id, act.clone())) {

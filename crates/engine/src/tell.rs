@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use model::Tick;
+use model::action::Limits;
 use model::event::Event;
 use model::fact::What;
-use model::incident::{Case, Outcome, Phase};
+use model::incident::{Case, Outcome, Phase, RollbackCause};
 use model::input::Effect;
 use model::make::{Deploy, Difference};
 use model::message::{About, Asks, Delivery, Kind, Message, MessageId, Parcel, Receipt, Severity};
+use model::size::Bytes;
 use model::time::Spoken;
 use model::verdict::Hold;
 
@@ -142,10 +144,17 @@ impl Engine {
             };
             let after = Spoken(done.attempt.at.since(incident.opened.tick));
             story.push(format!(
-                "attempt {} ({}), {after} after it began: {verdict}{}",
+                "attempt {} ({}), {after} after it began: {verdict}{}{}",
                 at + 1,
                 done.attempt.plan.playbook,
-                if done.because.is_empty() { String::new() } else { format!(" ({})", done.because) }
+                if done.because.is_empty() { String::new() } else { format!(" ({})", done.because) },
+                if done.taken_back { "; what it did is taken back" } else { "" }
+            ));
+        }
+        if let Some(Limits { from_bytes, to_bytes }) = incident.limit_that_helped() {
+            let (from, to) = (Bytes(from_bytes), Bytes(to_bytes));
+            story.push(format!(
+                "its memory limit is {to} until it is made anew: whoever keeps its files has to raise the {from} there"
             ));
         }
         if let (Phase::AwaitingApproval { .. }, Some(plan)) = (&incident.phase, &incident.plan) {
@@ -292,7 +301,12 @@ pub(crate) fn standing(incident: &Incident) -> String {
             None => "under way".to_owned(),
         },
         Phase::Verifying { .. } => "running again, must hold".to_owned(),
-        Phase::RollingBack { .. } => "being stopped again, as its owner wants".to_owned(),
+        Phase::RollingBack { because: RollbackCause::OwnerStopped, .. } => {
+            "being stopped again, as its owner wants".to_owned()
+        }
+        Phase::RollingBack { because: RollbackCause::DidNotHelp, .. } => {
+            "what did not help is being taken back".to_owned()
+        }
         Phase::Escalated { reason, .. } => format!("needs you: {reason}"),
         Phase::Resolved { outcome, .. } => match outcome {
             Outcome::Healed => match incident.attempts.len() {

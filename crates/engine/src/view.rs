@@ -6,7 +6,7 @@ use std::time::Duration;
 use model::alert::Alert;
 use model::event::{Entry, Event};
 use model::fact::{Health, Run};
-use model::incident::{IncidentId, Mend, Phase};
+use model::incident::{IncidentId, Mend, Phase, RollbackCause};
 use model::intent::{Author, Intent, Wanted};
 use model::resource::NO_DEPLOYMENT;
 use model::time::Spoken;
@@ -226,7 +226,12 @@ fn next(engine: &Engine, now: Now) -> Vec<Next> {
                 Phase::AwaitingApproval { .. } => format!("the request for {short} expires"),
                 Phase::Acting { .. } => format!("settle the step on {short}"),
                 Phase::Verifying { .. } => format!("verify {short}"),
-                Phase::RollingBack { .. } => format!("settle the stop of {short}"),
+                Phase::RollingBack { because: RollbackCause::OwnerStopped, .. } => {
+                    format!("settle the stop of {short}")
+                }
+                Phase::RollingBack { because: RollbackCause::DidNotHelp, .. } => {
+                    format!("settle what is taken back of {short}")
+                }
                 Phase::Escalated { .. } => format!("remind of {short}"),
                 Phase::Resolved { .. } => return None,
             };
@@ -471,13 +476,18 @@ fn not_done(engine: &Engine, id: Option<&ResourceId>, incident: Option<&Incident
     }
     if let Some(diagnosis) = &incident.diagnosis {
         match (diagnosis.cause.as_str(), diagnosis.mend) {
-            ("oom_main", _) => not.push("raising the memory limit: that is for a person".to_owned()),
+            (_, Mend::MoreMemory) if incident.memory_before().is_none() => {
+                not.push(
+                    "raising the memory limit: that needs a person's word, and is asked for once a start did not help"
+                        .to_owned(),
+                );
+            }
             ("crash", Mend::Start) if !incident.attempts.is_empty() => {
                 not.push("mending what made it crash: that is in it, and for a person".to_owned());
             }
             (_, Mend::Person) => not.push("a start: the same start would fail the same way".to_owned()),
             (_, Mend::RollBack) => not.push("a start: the same start would fail the same way".to_owned()),
-            (_, Mend::Start | Mend::Restart | Mend::Recreate | Mend::Nothing) => {}
+            (_, Mend::Start | Mend::MoreMemory | Mend::Restart | Mend::Recreate | Mend::Nothing) => {}
         }
     }
     if !incident.attempts.is_empty() {

@@ -375,10 +375,12 @@ impl Life {
         assert!(decision.entries.iter().any(told), "an act without its event: {permit:?}");
         let wanted = self.journal.intents.get(&permit.step.resource).map(|intent| intent.wanted);
         match (&permit.behalf, permit.step.action) {
-            (Behalf::Incident(_), Action::Start | Action::Recreate) => {
+            // What did not help is taken back whatever is wanted.
+            (Behalf::Incident(_), Action::SetMemory) if permit.unhindered => {}
+            (Behalf::Incident(_), Action::Start | Action::Recreate | Action::SetMemory) => {
                 assert_eq!(wanted, Some(Wanted::Running), "{permit:?}")
             }
-            (Behalf::Person(_), Action::Start | Action::Recreate) => {
+            (Behalf::Person(_), Action::Start | Action::Recreate | Action::SetMemory) => {
                 assert_ne!(wanted, Some(Wanted::Stopped), "{permit:?}")
             }
             (Behalf::Incident(_) | Behalf::Person(_), Action::Stop) => {}

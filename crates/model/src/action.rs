@@ -11,6 +11,7 @@ use crate::fact::{Incarnation, Run};
 use crate::incident::IncidentId;
 use crate::make::short_id;
 use crate::resource::ResourceId;
+use crate::size::Bytes;
 use crate::time::{Now, Tick};
 
 /// The actions that a Docker engine's hands know.
@@ -23,6 +24,8 @@ pub enum Action {
     Stop,
     /// Make it anew from what its deployment's files say of it, in the place of the body that is there.
     Recreate,
+    /// Give it another memory limit, as it is.
+    SetMemory,
 }
 
 /// An entry of the catalogue: what is known of an action before it is ever performed.
@@ -60,9 +63,31 @@ pub struct Step {
     pub pair: Pair,
     /// How long the performer may take.
     pub timeout_ms: u64,
-    /// Of what image it is made anew, where that is not the one that the image's name means.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image: Option<Retag>,
+    /// What the action needs to know besides.
+    #[serde(default, skip_serializing_if = "With::is_nothing")]
+    pub with: With,
+}
+
+/// The particulars of a step.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum With {
+    /// None: the action and the resource say it all.
+    #[default]
+    Nothing,
+    /// Made anew of this image, where that is not the one that the image's name means.
+    Image(Retag),
+    /// The limit that is set, and the one that it replaces.
+    Memory(Limits),
+}
+
+/// A memory limit that takes the place of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// The one that it has until then: one that has another by then is left alone.
+    pub from_bytes: u64,
+    /// The one that it is given.
+    pub to_bytes: u64,
 }
 
 /// An image's name is made to mean another image that the engine has.
@@ -77,6 +102,9 @@ pub struct Retag {
     /// Compose's hash of the service when it was made of that image: with its name back the hash must be this again, or
     /// more was changed than the image.
     pub config_hash: String,
+    /// Compose's hash of the service as it is until then.
+    #[serde(default)]
+    pub from_config_hash: String,
 }
 
 /// A step's part in a pair.
@@ -137,7 +165,11 @@ impl Plan {
     /// The key of this plan.
     #[must_use]
     pub fn key(&self) -> PlanKey {
-        let of = |step: &Step| step.image.as_ref().map_or_else(String::new, |image| format!(" of {}", image.to));
+        let of = |step: &Step| match &step.with {
+            With::Nothing => String::new(),
+            With::Image(image) => format!(" of {}", image.to),
+            With::Memory(limits) => format!(" to {}", limits.to_bytes),
+        };
         let steps: Vec<String> =
             self.steps.iter().map(|step| format!("{} {}{}", step.action, step.resource, of(step))).collect();
         PlanKey(format!("{}: {}", self.playbook, steps.join(", ")))
@@ -212,7 +244,10 @@ impl Permit {
                 Behalf::Person(_) => None,
                 Behalf::Incident(_) => withheld("it is paused"),
             },
-            (Action::Start | Action::Stop | Action::Recreate, Run::Removing) => withheld("it is being removed"),
+            (Action::SetMemory, Run::Created | Run::Exited | Run::Running | Run::Restarting | Run::Paused) => None,
+            (Action::Start | Action::Stop | Action::Recreate | Action::SetMemory, Run::Removing) => {
+                withheld("it is being removed")
+            }
         }
     }
 }
@@ -239,6 +274,7 @@ impl fmt::Display for Action {
             Action::Start => "start",
             Action::Stop => "stop",
             Action::Recreate => "recreate",
+            Action::SetMemory => "set memory limit",
         })
     }
 }
@@ -256,11 +292,27 @@ impl fmt::Display for Risk {
 impl fmt::Display for Step {
     /// What it does, for a person who is asked: `recreate shop/web, of image 0123456789ab, which shop:1 meant before`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.action, self.resource.short())?;
-        match &self.image {
-            None => Ok(()),
-            Some(Retag { name, to, .. }) => write!(f, ", of image {}, which {name} meant before", short_id(to)),
+        let (action, short) = (self.action, self.resource.short());
+        match &self.with {
+            With::Nothing => write!(f, "{action} {short}"),
+            With::Image(Retag { name, to, .. }) => {
+                write!(f, "{action} {short}, of image {}, which {name} meant before", short_id(to))
+            }
+            With::Memory(limits) => write!(f, "set the memory limit of {short} {limits}"),
         }
+    }
+}
+
+impl fmt::Display for Limits {
+    /// `from 32 MiB to 48 MiB`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "from {} to {}", Bytes(self.from_bytes), Bytes(self.to_bytes))
+    }
+}
+
+impl With {
+    fn is_nothing(&self) -> bool {
+        *self == With::Nothing
     }
 }
 
@@ -274,7 +326,31 @@ impl Step {
     /// Whether it starts something, or takes it down in order to start it.
     #[must_use]
     pub fn ends_in_start(&self) -> bool {
-        self.action != Action::Stop || self.pair == Pair::Opens
+        match self.action {
+            Action::Start | Action::Recreate => true,
+            Action::Stop => self.pair == Pair::Opens,
+            Action::SetMemory => false,
+        }
+    }
+
+    /// The step that takes this one back where it did not help; `None` for what cannot be taken back, and for what leaves
+    /// nothing to take back.
+    #[must_use]
+    pub fn undo(&self) -> Option<Step> {
+        let with = match &self.with {
+            With::Nothing => return None,
+            With::Image(Retag { name, to, from, config_hash, from_config_hash }) => With::Image(Retag {
+                name: name.clone(),
+                to: from.clone(),
+                from: to.clone(),
+                config_hash: from_config_hash.clone(),
+                from_config_hash: config_hash.clone(),
+            }),
+            With::Memory(Limits { from_bytes, to_bytes }) => {
+                With::Memory(Limits { from_bytes: *to_bytes, to_bytes: *from_bytes })
+            }
+        };
+        Some(Step { with, ..self.clone() })
     }
 }
 
@@ -292,7 +368,7 @@ mod tests {
                 resource: ResourceId::lone_container("h", "x"),
                 pair: Pair::None,
                 timeout_ms: 1_000,
-                image: None,
+                with: With::Nothing,
             },
             incarnation: Incarnation("ab".into()),
             leases: BTreeSet::new(),

@@ -128,6 +128,8 @@ pub struct Extended {
 pub enum RollbackCause {
     /// The owner stopped it while our start was under way: their stop wins.
     OwnerStopped,
+    /// The plan that it was a step of did not help.
+    DidNotHelp,
 }
 
 /// How an incident ended.
@@ -218,6 +220,8 @@ pub enum Confidence {
 pub enum Mend {
     /// Start it.
     Start,
+    /// Start it; where that does not hold, with a higher memory limit.
+    MoreMemory,
     /// Stop it and start it.
     Restart,
     /// Make it anew, as it is.

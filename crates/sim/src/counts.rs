@@ -125,13 +125,14 @@ const EXPECTED: &[(&str, &[&str])] = &[
     ),
     ("answer", &["done", "already_so", "withheld", "failed", "lost", "lie", "late", "late start"]),
     ("look", &["lost", "late", "settles"]),
-    ("act", &["start", "stop", "recreate", "recreate refused"]),
+    ("act", &["start", "stop", "recreate", "recreate refused", "memory limit", "memory limit taken back"]),
     (
         "race",
         &[
             "stop at our start",
             "stop at our stop",
             "stop at our recreate",
+            "stop at our memory limit",
             "healer ended while Compose was at it",
             "freeze at a permit",
             "approval at clearing",

@@ -109,8 +109,10 @@ pub(crate) enum Defect {
         after_ms: u64,
         code: i32,
     },
+    /// Each life is killed so soon for want of memory, unless its limit is as high as that.
     OutOfMemory {
         after_ms: u64,
+        enough_bytes: u64,
     },
     /// Each life's healthcheck fails after a while.
     Unhealthy,

@@ -1,15 +1,17 @@
 //! The performers: they do as the real ones do. Look at the container, see whether the act is still due, ask the gate as
 //! the very last thing, act. Answers may be lost, late, or lie.
 
+use std::sync::Arc;
+
 use model::ResourceId;
-use model::action::{Action, Answer, Behalf, Pair, Permit, PermitId};
+use model::action::{Action, Answer, Behalf, Pair, Permit, PermitId, With};
 use model::command::Reply;
 use model::fact::{Fact, Generation, Incarnation, Observation};
 use model::incident::{Excerpt, IncidentId, Line};
 use model::input::Input;
 use model::message::{Delivery, Kind, Parcel, Receipt};
 
-use crate::docker::By;
+use crate::docker::{By, Key};
 use crate::healer::CrashPoint;
 use crate::people::Deed;
 use crate::truth::Token;
@@ -45,6 +47,7 @@ impl World<'_> {
                     Action::Start => "stop at our start",
                     Action::Stop => "stop at our stop",
                     Action::Recreate => "stop at our recreate",
+                    Action::SetMemory => "stop at our memory limit",
                 };
                 self.counts.hit("race", race);
                 self.after(soon, Ev::Deed(Deed::DockerStop(svc)));
@@ -140,7 +143,25 @@ impl World<'_> {
                 self.docker_stop(key, By::Healer(permit.id));
             }
             Action::Recreate => self.begin_remaking(pid, &permit, key),
+            Action::SetMemory => self.sets_memory(&permit, key),
         }
+    }
+
+    fn sets_memory(&mut self, permit: &Permit, key: Key) {
+        let With::Memory(limits) = permit.step.with else { return };
+        self.counts.hit("act", if permit.unhindered { "memory limit taken back" } else { "memory limit" });
+        let definition = Arc::make_mut(&mut self.docker.containers[key].def);
+        let answer = if definition.memory_limit_bytes == limits.to_bytes {
+            Answer::AlreadySo
+        } else if definition.memory_limit_bytes != limits.from_bytes {
+            Answer::Failed("somebody else has set its limit".to_owned())
+        } else if self.stormy && self.rng.percent(10) {
+            Answer::Failed("the engine answered 500: cannot update container".to_owned())
+        } else {
+            definition.memory_limit_bytes = limits.to_bytes;
+            Answer::Done
+        };
+        self.answer(permit.id, answer);
     }
 
     /// What the engine said reaches the loop, mostly.

@@ -15,7 +15,7 @@ use crate::disk::AppendFault;
 use crate::docker::{By, Defect, Key, Svc};
 use crate::healer::CrashPoint;
 use crate::truth::Token;
-use crate::world::{CHANNEL, Ev, STORM_MS, World};
+use crate::world::{CHANNEL, Ev, MEMORY_LIMIT_BYTES, STORM_MS, World};
 pub(crate) use deploys::Stage;
 
 /// Faults are at most this far apart.
@@ -143,7 +143,10 @@ impl World<'_> {
             1 => Defect::Crashes { after_ms: 5_000, code: 1 },
             2 => Defect::Crashes { after_ms: 150_000, code: 139 },
             3 => Defect::Crashes { after_ms: 660_000, code: 1 },
-            4 => Defect::OutOfMemory { after_ms: 20_000 },
+            4 => {
+                let enough_bytes = if self.rng.percent(50) { MEMORY_LIMIT_BYTES + 1 } else { u64::MAX };
+                Defect::OutOfMemory { after_ms: 20_000, enough_bytes }
+            }
             5 => Defect::Unstartable { code: 128 },
             6 if self.rng.percent(30) => Defect::Unstartable { code: 127 },
             _ => Defect::Unhealthy,

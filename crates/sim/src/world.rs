@@ -28,6 +28,8 @@ use crate::{Broken, Outcome, Plan};
 /// The one host of every world.
 pub(crate) const HOST: &str = "h";
 pub(crate) const CHANNEL: &str = "hook";
+/// The memory limit that each service has by its file.
+pub(crate) const MEMORY_LIMIT_BYTES: u64 = 64 << 20;
 /// Faults come for so long …
 pub(crate) const STORM_MS: u64 = 40 * 60_000;
 /// … and then it is calm for so long.
@@ -417,7 +419,7 @@ fn service(deployment: &str, name: &str) -> Service {
         is_orphan: false,
         stops_by_kill: false,
         stop_timeout_s: 10,
-        memory_limit_bytes: 0,
+        memory_limit_bytes: MEMORY_LIMIT_BYTES,
         anonymous_volume: false,
         removed_at_end: false,
         labels: Default::default(),

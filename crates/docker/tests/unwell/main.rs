@@ -397,7 +397,7 @@ async fn hands_give_what_they_saw_though_one_body_cannot_be_looked_at() {
 
 #[tokio::test]
 async fn a_start_for_which_something_else_is_missing_does_not_say_that_the_container_is_gone() {
-    use model::action::{Action, Answer, Behalf, Pair, Permit, PermitId, Step};
+    use model::action::{Action, Answer, Behalf, Pair, Permit, PermitId, Step, With};
     let fake = Fake::begin();
     fake.holds(&["c0ffee"]);
     fake.answers("/containers/c0ffee/json", Says::Json(fake::exited("c0ffee")));
@@ -410,7 +410,7 @@ async fn a_start_for_which_something_else_is_missing_does_not_say_that_the_conta
             resource: lone("c0ffee"),
             pair: Pair::None,
             timeout_ms: 30_000,
-            image: None,
+            with: With::Nothing,
         },
         incarnation: Incarnation("c0ffee".into()),
         leases: std::collections::BTreeSet::new(),

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use model::incident::{Case, Confidence, Mend};
+use model::size::Bytes;
 
 use super::{BroughtBy, Cause, Finding, exit_code, oom_event, oom_flag};
 
@@ -12,7 +13,8 @@ pub(super) const CAUSE: Cause = Cause {
     brought_by: BroughtBy::Either,
     manual: "Proved by: exit code 137 together with the engine's own word: an `oom` event since the last start, or \
              State.OOMKilled; sure where both say so. Refuted by: an exit code other than 137, or no word of the engine: \
-             137 alone is a KILL of any origin. Mended by: a start, within budget; raising the limit is for a person.",
+             137 alone is a KILL of any origin. Mended by: a start, within budget; where that does \
+             not hold and there is a limit, a higher limit and a start, at a person's word.",
     judge,
 };
 
@@ -33,14 +35,10 @@ fn judge(case: &Case) -> Option<Finding> {
     let limit_bytes = case.look.as_ref().map_or(0, |look| look.definition.memory_limit_bytes);
     if limit_bytes > 0 {
         // Writing to a String cannot fail.
-        let _ = write!(title, ", at its limit of {}", mebibytes(limit_bytes));
+        let _ = write!(title, ", at its limit of {}", Bytes(limit_bytes));
     }
     let because = format!("{because}; 137 alone would not have been enough");
-    Some(Finding { title, confidence, because, mend: Mend::Start })
-}
-
-fn mebibytes(bytes: u64) -> String {
-    format!("{} MiB", bytes / (1024 * 1024))
+    Some(Finding { title, confidence, because, mend: Mend::MoreMemory })
 }
 
 #[cfg(test)]

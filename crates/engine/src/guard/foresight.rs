@@ -57,6 +57,7 @@ impl Engine {
         let (says, because) = match mend {
             None => (Says::Lets, "what no action mends is a person's to mend; anything else is repaired".to_owned()),
             Some(Mend::Start) => (Says::Lets, format!("a start mends it{of}")),
+            Some(Mend::MoreMemory) => (Says::Lets, format!("a start mends it{of}, or else a higher memory limit")),
             Some(Mend::Restart) => (Says::Lets, format!("a restart mends it{of}")),
             Some(Mend::Recreate) => (Says::Lets, format!("making it anew mends it{of}")),
             Some(Mend::RollBack) => (Says::Lets, format!("the image of before the deploy mends it{of}")),

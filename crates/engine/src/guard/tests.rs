@@ -28,6 +28,12 @@ fn web() -> ResourceId {
     ResourceId::docker("h", "shop", "web", 1)
 }
 
+fn start_plan() -> Plan {
+    let patient =
+        crate::plan::Patient { resource: &web(), definition: None, attempts_max: 3, deploy: None, memory_before: None };
+    crate::plan::for_mend(Mend::Start, &patient).remove(0)
+}
+
 /// A crashed service that nothing keeps from being started, and what can be changed about it.
 struct Given {
     engine: Engine,
@@ -107,8 +113,12 @@ impl Given {
     }
 
     fn asked(self, purpose: Purpose) -> Verdict {
+        self.asked_to(Action::Start, purpose)
+    }
+
+    fn asked_to(self, action: Action, purpose: Purpose) -> Verdict {
         let (engine, incident, plan) = self.made();
-        engine.guard(&incident, &plan, &plan.steps[0], purpose)
+        engine.guard(&incident, &plan, &Step { action, ..plan.steps[0].clone() }, purpose)
     }
 
     /// The engine that has seen all of it, with the incident that it is asked about.
@@ -146,7 +156,7 @@ impl Given {
         let intent =
             Intent { wanted: self.wanted, by: Author::FirstSight, at: NOW, source_at: None, because: String::new() };
         self.engine.state.intents.insert(web(), intent);
-        let plan = Plan { risk: self.risk, ..crate::plan::for_mend(Mend::Start, &web(), None, 3, None).unwrap() };
+        let plan = Plan { risk: self.risk, ..start_plan() };
         let incident = self.incident(&plan);
         (self.engine, incident, plan)
     }
@@ -180,7 +190,14 @@ impl Given {
         for _ in 0..failures.max(u32::from(self.last_verdict.is_some())) {
             let verdict = self.failed_before.then_some(Verification::Failed);
             let attempt = Attempt { at: NOW.tick, plan: plan.clone(), verdict };
-            incident.attempts.push(Done { attempt, verdict_at: self.last_verdict, because: String::new() });
+            incident.attempts.push(Done {
+                attempt,
+                verdict_at: self.last_verdict,
+                because: String::new(),
+                body: None,
+                steps_done: 1,
+                taken_back: false,
+            });
         }
         incident
     }
@@ -318,22 +335,54 @@ fn what_is_foretold_is_what_the_guard_says() {
 #[test]
 fn closing_a_pair_and_undoing_ask_only_what_must_not_be_passed_over() {
     // What stands in the way of a repair, and whether the step that closes a pair, or undoes, passes it.
+    let purposes = [
+        (Purpose::Close, Action::Start, "stopped_on_purpose"),
+        (Purpose::Undo, Action::Stop, "not_seen"),
+        (Purpose::TakeBack, Action::SetMemory, "not_seen"),
+        (Purpose::TakeBack, Action::Recreate, "stopped_on_purpose"),
+    ];
+    // What takes back waits for another's act on the same.
+    let waits = |purpose, rule| purpose == Purpose::TakeBack && ["two_incarnations", "busy"].contains(&rule);
+
     for (rule, hinders) in RULES {
-        for (purpose, stops_at) in [(Purpose::Close, "stopped_on_purpose"), (Purpose::Undo, "not_seen")] {
+        for (purpose, action, stops_at) in purposes {
             let mut given = Given::nothing_in_the_way();
             hinders(&mut given);
-            let found = said(&given.asked(purpose));
+            let found = said(&given.asked_to(action, purpose));
             let last = RULES.iter().position(|(name, _)| name == &stops_at).unwrap();
             let asked = RULES.iter().position(|(name, _)| name == rule).unwrap() <= last && *rule != "clearing";
-            assert_eq!(found, if asked { *rule } else { "allow" }, "{purpose:?} × {rule}");
+            let asked = asked || waits(purpose, *rule);
+            assert_eq!(found, if asked { *rule } else { "allow" }, "{purpose:?} of {action} × {rule}");
         }
+    }
+}
+
+#[test]
+fn a_plan_is_gone_on_with_unless_something_came_in_between() {
+    // That it may be tried, how often, and by whose leave, was asked with the first step.
+    let asked_once = [
+        "clearing",
+        "rejected_before",
+        "ask: the policy says auto_heal: false",
+        "did_not_help_here",
+        "budget_spent",
+        "backoff",
+        "concurrency",
+        "storm",
+        "ask: its risk is dangerous",
+    ];
+    for (rule, hinders) in RULES {
+        let mut given = Given::nothing_in_the_way();
+        hinders(&mut given);
+        let expect = if asked_once.contains(rule) { "allow" } else { *rule };
+        assert_eq!(said(&given.asked(Purpose::GoOn)), expect, "{rule}");
     }
 }
 
 #[test]
 fn an_approval_is_good_for_its_plan_its_body_and_its_time_alone() {
     let good = |given: &Given| crate::incident::Approval {
-        key: crate::plan::for_mend(Mend::Start, &web(), None, 3, None).unwrap().key(),
+        key: start_plan().key(),
         binds: Some(Binding {
             incarnation: Incarnation("a".into()),
             image_id: given.definition.image_id.clone(),
@@ -355,7 +404,7 @@ fn an_approval_is_good_for_its_plan_its_body_and_its_time_alone() {
         given.mode = Mode::Suggest;
         let mut approval = good(&given);
         spoils(&mut approval);
-        let plan = crate::plan::for_mend(Mend::Start, &web(), None, 3, None).unwrap();
+        let plan = start_plan();
         // The world is built by asking once.
         let mut incident = given.incident(&plan);
         incident.approved = Some(approval);

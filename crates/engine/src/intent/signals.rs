@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use model::fact::{Generation, SourceTime};
+use model::fact::SourceTime;
 use model::intent::Wanted;
 
 use super::unseen::is_early;
@@ -15,8 +15,6 @@ use crate::state::Own;
 pub(super) struct Signals {
     /// The start with which this life began, as an event told.
     pub(super) since: Option<SourceTime>,
-    /// The connection through which the last event of this life was heard.
-    pub(super) heard_through: Option<Generation>,
     pub(super) asks: BTreeSet<SourceTime>,
     pub(super) kills: BTreeSet<SourceTime>,
     pub(super) stops: BTreeSet<SourceTime>,

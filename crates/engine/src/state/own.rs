@@ -80,6 +80,10 @@ impl Own {
     /// Of one that is made anew: the body that is there is stopped by that.
     pub(super) fn ordered(&mut self, action: Action, of: &ResourceId, at: Tick, done_by: Option<SourceTime>) {
         self.of = Some(of.clone());
+        // It neither starts nor stops anything.
+        if action == Action::SetMemory {
+            return;
+        }
         self.ordered_at = at;
         self.done_by = done_by;
         self.replaced = action == Action::Recreate;
@@ -106,6 +110,7 @@ impl Own {
                 self.stops_open += 1;
                 self.stops_closed = None;
             }
+            Action::SetMemory => {}
         }
     }
 
@@ -159,11 +164,15 @@ impl Own {
                 self.stops = self.stops.saturating_sub(1);
                 self.stops_open = self.stops_open.saturating_sub(1);
             }
+            Action::SetMemory => {}
         }
     }
 
     /// An order is over: what happens after this moment is somebody else's.
     pub(super) fn close(&mut self, act: &Act, action: Action, over: SourceTime, reached: bool, now: Tick) {
+        if action == Action::SetMemory {
+            return;
+        }
         let taken_back = matches!(act.answer, Some(Answer::AlreadySo | Answer::Withheld(_)));
         // Of the one that was replaced the removal may come later.
         self.replaced &= action == Action::Recreate && reached;
@@ -172,6 +181,7 @@ impl Own {
                 self.stops_closed = Some(over);
                 self.stops_open = self.stops_open.saturating_sub(u32::from(!taken_back));
             }
+            Action::SetMemory => {}
             Action::Start if taken_back => {}
             Action::Start => {
                 self.starts_open = self.starts_open.saturating_sub(1);

@@ -104,7 +104,7 @@ fn in_words(step: &Step) -> String {
         (Action::Stop, Pair::Opens) => format!("stop {name}, in order to start it (at most {within})"),
         (Action::Start, Pair::Closes) => format!("start {name} again (at most {within})"),
         (Action::Recreate, _) => format!("have Compose make {name} anew, as it is, and start it (at most {within})"),
-        (Action::Start | Action::Stop, _) => format!("{} {name} (at most {within})", step.action),
+        (Action::Start | Action::Stop | Action::SetMemory, _) => format!("{step} (at most {within})"),
     }
 }
 
@@ -125,7 +125,7 @@ fn needed_by(engine: &Engine, resource: &ResourceId) -> Vec<String> {
 
 fn down_meanwhile(engine: &Engine, resource: &ResourceId, steps: &[Step]) -> String {
     let name = resource.short();
-    let takes_down = steps.iter().any(|step| step.action != Action::Start);
+    let takes_down = steps.iter().any(|step| matches!(step.action, Action::Stop | Action::Recreate));
     if !engine.is_up(resource) {
         return format!("nothing more than now: {name} is down already");
     }
@@ -141,9 +141,13 @@ fn down_meanwhile(engine: &Engine, resource: &ResourceId, steps: &[Step]) -> Str
     format!("{name}, for at most {}{network}", Spoken(longest))
 }
 
-/// How the whole is taken back. Nothing but a start can be.
+/// How the whole is taken back.
 fn undo(engine: &Engine, resource: &ResourceId, plan: &Plan) -> String {
     let name = engine.name_of(resource);
+    let undone: Vec<String> = plan.steps.iter().rev().filter_map(Step::undo).map(|step| step.to_string()).collect();
+    if !undone.is_empty() {
+        return format!("healer does it if it does not help: {}", undone.join(", then "));
+    }
     let does = |action| plan.steps.iter().any(|step| step.action == action);
     match (does(Action::Recreate), does(Action::Stop)) {
         (true, _) => {

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use model::action::{Action, Answer, Behalf, Pair, PermitId};
+use model::action::{Action, Answer, Behalf, Pair, PermitId, With};
 use model::alert;
 use model::command::Ask;
 use model::event::{Entry, Event, Refresh};
-use model::incident::{Confidence, Diagnosis, Evidence, EvidenceId, IncidentId, Verification};
+use model::incident::{Confidence, Diagnosis, Evidence, EvidenceId, IncidentId, RollbackCause, Verification};
 use model::input::SourceState;
 use model::intent::{Author, Intent, Wanted};
 use model::make::Difference;
@@ -126,7 +126,7 @@ impl<'e> Before<'e> {
         match self.permits.remove(&permit).map(|(action, _)| action) {
             Some(Action::Start) => "nothing to start: it ran already".to_owned(),
             Some(Action::Stop) => "nothing to stop: it was down already".to_owned(),
-            Some(Action::Recreate) | None => "it was so already".to_owned(),
+            Some(Action::Recreate | Action::SetMemory) | None => "it was so already".to_owned(),
         }
     }
 
@@ -283,11 +283,19 @@ fn words<'e>(entry: &'e Entry, before: &mut Before<'e>) -> Option<(Tone, String)
             let allowed = match (&permit.behalf, permit.step.pair, attempt) {
                 (Behalf::Person(who), _, _) => format!("on {who}'s word"),
                 (Behalf::Incident(_), Pair::Closes, _) => "in order to leave nothing down".to_owned(),
-                (Behalf::Incident(_), _, 0) => "in order to give way to the owner's stop".to_owned(),
+                (Behalf::Incident(_), Pair::None, 0) if !permit.unhindered => "the next step of the plan".to_owned(),
+                (Behalf::Incident(_), _, 0) if permit.step.action == Action::Stop => {
+                    "in order to give way to the owner's stop".to_owned()
+                }
+                (Behalf::Incident(_), _, 0) => "in order to take back what did not help".to_owned(),
                 (Behalf::Incident(_), Pair::Opens, n) => format!("in order to start it again: attempt {n}{within}"),
                 (Behalf::Incident(_), Pair::None, n) => format!("attempt {n}{within}"),
             };
-            (Plain, format!("{} allowed: {allowed}", permit.step.action))
+            let action = match &permit.step.with {
+                With::Nothing | With::Image(_) => permit.step.action.to_string(),
+                With::Memory(limits) => format!("memory limit {limits}"),
+            };
+            (Plain, format!("{action} allowed: {allowed}"))
         }
         Event::ActionAnswered { permit, resource, answer, .. } => match answer {
             Answer::Done => return None,
@@ -312,10 +320,13 @@ fn words<'e>(entry: &'e Entry, before: &mut Before<'e>) -> Option<(Tone, String)
             Verification::Failed => (Bad, format!("it did not hold: {because}")),
             Verification::Inconclusive => (Waiting, format!("nobody can tell whether it helped: {because}")),
         },
-        Event::RollbackBegan { .. } => {
+        Event::RollbackBegan { because: RollbackCause::OwnerStopped, .. } => {
             (Plain, "the owner stopped it while our start was under way: their stop wins".to_owned())
         }
-        Event::RollbackExtended { .. } => (Waiting, "the stop is looked at once more".to_owned()),
+        Event::RollbackBegan { because: RollbackCause::DidNotHelp, .. } => {
+            (Plain, "it did not help: what was done is taken back".to_owned())
+        }
+        Event::RollbackExtended { .. } => (Waiting, "what was taken back is looked at once more".to_owned()),
         Event::OwnerStopNoted { .. } => (Plain, "the owner wants it stopped: obeyed after the step at hand".to_owned()),
         Event::Escalated { reason, level: 0, .. } => (Bad, format!("a person has to see to it: {reason}")),
         Event::Escalated { .. } => (Waiting, "it still needs a person".to_owned()),

@@ -19,6 +19,7 @@ mod links;
 mod mounts;
 mod networks;
 mod persons;
+mod plans;
 mod recovers;
 mod refolds;
 mod respects;

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use engine::{Engine, State, needs_wanted_running};
-use model::action::{Action, Answer, Permit, PermitId};
+use model::action::{Action, Answer, Permit, PermitId, With};
 use model::command::{Ask, Command, CommandId};
 use model::complaint::Complaint;
 use model::event::{Entry, Event};
@@ -73,6 +73,10 @@ struct Container {
     ignores_term: bool,
     /// Each start fails with this.
     unstartable: Option<&'static str>,
+    /// It is killed for want of memory so long after each start, unless it has this much.
+    outgrows: Option<(u64, u64)>,
+    /// Another limit cannot be set: why.
+    keeps_limit: Option<&'static str>,
     /// It has ended so, and the engine does not know of it yet.
     untold: Option<Exit>,
     /// Counts lives, so that what was due in an earlier one is forgotten.
@@ -90,6 +94,7 @@ enum Due {
     Started { id: Incarnation, permit: Option<PermitId> },
     Ends { id: Incarnation, life: u64, code: i32 },
     Killed { id: Incarnation, life: u64 },
+    OutOfMemory { id: Incarnation, life: u64 },
     Stopped { id: Incarnation, permit: Option<PermitId> },
     Remade { id: Incarnation, permit: PermitId },
     StopsByHand(Incarnation),
@@ -100,7 +105,7 @@ impl Due {
     fn outlives_healer(&self) -> bool {
         match self {
             Due::Started { .. } | Due::Ends { .. } | Due::Killed { .. } | Due::Stopped { .. } => true,
-            Due::StopsByHand(_) => true,
+            Due::StopsByHand(_) | Due::OutOfMemory { .. } => true,
             Due::Feed(_) | Due::Look { .. } | Due::Act(_) | Due::Remade { .. } => false,
         }
     }

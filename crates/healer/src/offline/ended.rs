@@ -2,7 +2,7 @@
 //! as past, with who looks at it next.
 
 use engine::State;
-use model::incident::Phase;
+use model::incident::{Phase, RollbackCause};
 use model::view::{Deployment, Incident, Resource, Standing};
 
 /// Tells each service that healer was at, and the deployments by them.
@@ -66,7 +66,12 @@ fn was(incident: &engine::incident::Incident) -> Option<String> {
             format!("its {act} was under way when healer ended")
         }
         Phase::Verifying { .. } => "it was repaired, and had yet to hold, when healer ended".to_owned(),
-        Phase::RollingBack { .. } => "it was being stopped again, as its owner wants, when healer ended".to_owned(),
+        Phase::RollingBack { because: RollbackCause::OwnerStopped, .. } => {
+            "it was being stopped again, as its owner wants, when healer ended".to_owned()
+        }
+        Phase::RollingBack { because: RollbackCause::DidNotHelp, .. } => {
+            "what did not help was being taken back when healer ended".to_owned()
+        }
         Phase::AwaitingApproval { .. } | Phase::Escalated { .. } | Phase::Resolved { .. } => return None,
     };
     Some(format!("{was}; the next start of healer looks at it"))

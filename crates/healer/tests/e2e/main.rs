@@ -24,6 +24,7 @@ mod mail;
 mod mounts;
 mod networks;
 mod outages;
+mod plans;
 mod power;
 mod respects;
 mod rig;

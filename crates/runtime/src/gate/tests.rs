@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use engine::State;
-use model::action::{Action, Pair, Step};
+use model::action::{Action, Pair, Step, With};
 use model::fact::Incarnation;
 use model::incident::IncidentId;
 use model::settings::Settings;
@@ -21,7 +21,7 @@ fn permit(action: Action, pair: Pair) -> Permit {
         id: PermitId(1),
         epoch: 0,
         behalf: Behalf::Incident(IncidentId { instance: "h".into(), number: 1 }),
-        step: Step { action, resource: web(), pair, timeout_ms: 1_000, image: None },
+        step: Step { action, resource: web(), pair, timeout_ms: 1_000, with: With::Nothing },
         incarnation: Incarnation("a".into()),
         leases: BTreeSet::new(),
         unhindered: pair == Pair::Closes,

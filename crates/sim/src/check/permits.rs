@@ -1,11 +1,11 @@
 //! Safety at the permit and at the act, each asserted by itself: the second would hide a fault of the first.
 
-use model::action::{Action, Behalf, Pair, Permit};
+use model::action::{Action, Behalf, Pair, Permit, With};
 use model::event::Refresh;
 use model::fact::{Incarnation, SourceTime};
 use model::input::Effect;
 use model::intent::{Author, Wanted};
-use model::settings::Mode;
+use model::settings::{Mode, Policy};
 use model::verdict::Limit;
 use model::{ResourceId, Tick};
 
@@ -113,7 +113,7 @@ impl World<'_> {
         let joined = self.docker.by_id(&permit.incarnation).and_then(joins).and_then(|id| self.docker.by_id(&id));
         let is_there = joined.is_some_and(|key| !self.docker.containers[key].gone);
         let watched = self.leader().is_some_and(|healer| healer.eyes.watches_for(now, WELL_MS));
-        if permit.step.action == Action::Recreate && permit.step.image.is_none() && watched && is_there {
+        if permit.step.action == Action::Recreate && permit.step.with == With::Nothing && watched && is_there {
             let says = format!("permit {} for {}", permit.id.0, permit.step.resource);
             self.broken("what is made anew cannot be mended otherwise", says);
         }
@@ -178,17 +178,9 @@ impl World<'_> {
             let says = format!("permit {} for {resource}, which another incident has hold of", permit.id.0);
             self.broken("what is shared is leased", says);
         }
-        let limit = Limit {
-            count: policy.max_retries.unwrap_or(settings.budgets.per_resource.count),
-            window_ms: policy.window_ms.unwrap_or(settings.budgets.per_resource.window_ms),
-        };
-        let made = self.check.attempts_within(&resource, limit.window_ms, now);
-        if made >= limit.count {
-            let says = format!("permit {} for {resource}: attempt {} of {}", permit.id.0, made + 1, limit.count);
-            self.broken("no budget is exceeded", says);
+        if step == 0 {
+            self.check_attempts_budget(&resource, &policy, settings.budgets.per_resource, now);
         }
-        self.check_wait(&resource, made, now);
-        self.check.attempts.entry(resource.clone()).or_default().push(now);
         if outside {
             return;
         }
@@ -206,6 +198,20 @@ impl World<'_> {
                 self.broken("no group's budget is exceeded", says);
             }
         }
+    }
+
+    fn check_attempts_budget(&mut self, resource: &ResourceId, policy: &Policy, usual: Limit, now: u64) {
+        let limit = Limit {
+            count: policy.max_retries.unwrap_or(usual.count),
+            window_ms: policy.window_ms.unwrap_or(usual.window_ms),
+        };
+        let made = self.check.attempts_within(resource, limit.window_ms, now);
+        if made >= limit.count {
+            let says = format!("an attempt on {resource}: attempt {} of {}", made + 1, limit.count);
+            self.broken("no budget is exceeded", says);
+        }
+        self.check_wait(resource, made, now);
+        self.check.attempts.entry(resource.clone()).or_default().push(now);
     }
 
     fn check_wait(&mut self, resource: &ResourceId, made: u32, now: u64) {

@@ -152,7 +152,9 @@ impl World<'_> {
         match self.services[svc].defect {
             Defect::None | Defect::Unstartable { .. } => {}
             Defect::Crashes { after_ms, code } => self.after(after_ms, Ev::Dies { key, life, code, oom: false }),
-            Defect::OutOfMemory { after_ms } => self.after(after_ms, Ev::Dies { key, life, code: 137, oom: true }),
+            Defect::OutOfMemory { enough_bytes, .. }
+                if self.docker.containers[key].def.memory_limit_bytes >= enough_bytes => {}
+            Defect::OutOfMemory { after_ms, .. } => self.after(after_ms, Ev::Dies { key, life, code: 137, oom: true }),
             Defect::Unhealthy => {
                 let fails = self.rng.range(15_000, 45_000);
                 self.after(fails, Ev::Health { key, life, healthy: false });

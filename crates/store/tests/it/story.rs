@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use model::action::{Action, Answer, Behalf, Pair, Permit, PermitId, Plan, Risk, Step};
+use model::action::{Action, Answer, Behalf, Pair, Permit, PermitId, Plan, Risk, Step, With};
 use model::alert::{Alert, Name, State, Transition};
 use model::event::{Entry, Event, VERSION};
 use model::fact::{Happening, Incarnation, SourceTime, What};
@@ -120,7 +120,13 @@ pub(crate) fn case() -> Case {
 }
 
 pub(crate) fn step(resource: &ResourceId) -> Step {
-    Step { action: Action::Start, resource: resource.clone(), pair: Pair::None, timeout_ms: 30_000, image: None }
+    Step {
+        action: Action::Start,
+        resource: resource.clone(),
+        pair: Pair::None,
+        timeout_ms: 30_000,
+        with: With::Nothing,
+    }
 }
 
 pub(crate) fn plan(resource: &ResourceId) -> Plan {

@@ -27,6 +27,8 @@ impl Story {
             flag: false,
             kept: Vec::new(),
             ends: None,
+            outgrows: None,
+            keeps_limit: None,
             ignores_term: false,
             unstartable: None,
             untold: None,
@@ -87,6 +89,25 @@ impl Story {
 
     pub(crate) fn cannot_start(&mut self, name: &str, error: &'static str) -> &mut Story {
         self.container(name).unstartable = Some(error);
+        self
+    }
+
+    /// It is killed for want of memory so many seconds after each start, unless it has `enough` MiB; it has `limit`.
+    pub(crate) fn outgrows(&mut self, name: &str, limit: u64, enough: u64, after_s: u64) -> &mut Story {
+        let container = self.container(name);
+        Arc::make_mut(&mut container.definition).memory_limit_bytes = limit << 20;
+        container.outgrows = Some((after_s * 1_000, enough << 20));
+        self.is_looked_at(name)
+    }
+
+    /// Its memory limit, in MiB.
+    pub(crate) fn limit_of(&mut self, name: &str) -> u64 {
+        self.container(name).definition.memory_limit_bytes >> 20
+    }
+
+    /// The engine refuses to set another memory limit, from now on.
+    pub(crate) fn keeps_its_limit(&mut self, name: &str, because: &'static str) -> &mut Story {
+        self.container(name).keeps_limit = Some(because);
         self
     }
 

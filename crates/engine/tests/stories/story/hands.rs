@@ -34,6 +34,13 @@ impl Story {
                     self.ends_with(&id, 137, false);
                 }
             }
+            Due::OutOfMemory { id, life } => {
+                let lives = |it: &mut Container| it.life == life && it.run == Run::Running;
+                if self.by_id(&id).is_some_and(lives) {
+                    self.event(&id, What::OutOfMemory);
+                    self.ends_with(&id, 137, true);
+                }
+            }
             Due::StopsByHand(id) => self.stops_by_hand(&id),
             Due::Remade { id, permit } => {
                 self.event(&id, What::Stopped);
@@ -41,10 +48,10 @@ impl Story {
                 let joins = self.by_id(&id).unwrap().definition.network_parent.clone();
                 let joins = joins.map(|parent| self.container(parent.short()).id.clone());
                 let act = self.engine.as_ref().and_then(|engine| engine.state().acts.get(&permit));
-                let image = act.and_then(|act| act.permit.step.image.clone());
+                let with = act.map(|act| act.permit.step.with.clone());
                 self.recreated(&name, |definition| {
                     definition.network_body = joins;
-                    if let Some(image) = image {
+                    if let Some(With::Image(image)) = with {
                         definition.image_id = image.to;
                     }
                 });
@@ -79,6 +86,9 @@ impl Story {
             Action::Start => up,
             Action::Stop => !up,
             Action::Recreate => false,
+            Action::SetMemory => {
+                matches!(permit.step.with, With::Memory(it) if it.to_bytes == container.definition.memory_limit_bytes)
+            }
         };
         let unstartable = container.unstartable;
         if already {
@@ -94,6 +104,14 @@ impl Story {
                 let container = self.by_id(&id).unwrap();
                 container.exit = Some(Exit { at, code: 128, oom: false, error: error.to_owned(), start_error: None });
                 self.answers(Some(permit.id), Answer::Failed(error.to_owned()));
+            }
+            (Action::SetMemory, _) => {
+                let container = self.by_id(&id).unwrap();
+                let fails = container.keeps_limit;
+                if let (With::Memory(limits), None) = (&permit.step.with, fails) {
+                    Arc::make_mut(&mut container.definition).memory_limit_bytes = limits.to_bytes;
+                }
+                self.answers(Some(permit.id), fails.map_or(Answer::Done, |why| Answer::Failed(why.to_owned())));
             }
             (Action::Stop, _) => {
                 self.signals(&id, 15);
@@ -169,6 +187,11 @@ impl Story {
             container.health = Health::Starting;
         }
         let (life, ends) = (container.life, container.ends);
+        let limit = container.definition.memory_limit_bytes;
+        if let Some((after_ms, _)) = container.outgrows.filter(|(_, enough)| limit < *enough) {
+            self.file(after_ms, Due::OutOfMemory { id: id.clone(), life });
+        }
+        let container = self.by_id(id).unwrap();
         if let Some((after_ms, code, times)) = ends.filter(|(_, _, times)| *times > 0) {
             container.ends = Some((after_ms, code, times - 1));
             self.file(after_ms, Due::Ends { id: id.clone(), life, code });

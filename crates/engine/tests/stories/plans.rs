@@ -1,0 +1,131 @@
+//! Plans of several steps, what they fall back on, and what is taken back of one that did not help.
+
+use model::action::Action;
+use model::incident::{Escalation, Outcome, Phase};
+
+use crate::story::Story;
+
+/// web, which is killed for want of memory 20 s after each start unless it has so many MiB; it has 64. Two starts did not
+/// help.
+fn two_starts_did_not_help(enough: u64) -> Story {
+    let mut story = Story::of(&["shop/web"]);
+    story.outgrows("shop/web", 64, enough, 20).after_minutes(3.0);
+    story.runs_out_of_memory("shop/web").after_minutes(4.0);
+    story
+}
+
+/// What a person is told at last.
+fn escalation(story: &Story) -> Option<String> {
+    let incident = story.engine().state().incidents.get(&1)?;
+    match &incident.phase {
+        Phase::Escalated { reason, .. } => Some(reason.to_string()),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_limit_that_is_too_low_is_raised_once_starts_did_not_help_and_a_person_says_so() {
+    let mut story = two_starts_did_not_help(90);
+    assert_eq!(story.phase("shop/web"), "awaiting_approval", "{story}");
+    assert_eq!((story.starts("shop/web"), story.limit_of("shop/web")), (2, 64), "{story}");
+    let asked = story.messages().last().unwrap().story.join("\n");
+    assert!(asked.contains("from 64 MiB to 96 MiB, then start shop/web (dangerous)"), "{asked}");
+    story.approves(1).after_minutes(5.0);
+    assert_eq!((story.starts("shop/web"), story.limit_of("shop/web")), (3, 96), "{story}");
+    assert_eq!(story.outcome("shop/web"), Some(Outcome::Healed), "{story}");
+    insta::assert_snapshot!(story);
+}
+
+#[test]
+fn a_higher_limit_that_does_not_help_is_taken_back_and_a_person_is_told() {
+    let mut story = two_starts_did_not_help(1_000);
+    story.approves(1).after_minutes(5.0);
+    assert_eq!((story.starts("shop/web"), story.limit_of("shop/web")), (3, 64), "{story}");
+    let told = escalation(&story).unwrap_or_default();
+    assert!(told.contains("has failed to help here"), "{told}\n{story}");
+    insta::assert_snapshot!(story);
+}
+
+#[test]
+fn a_limit_that_the_engine_does_not_set_leaves_all_as_it_was() {
+    let mut story = two_starts_did_not_help(90);
+    story.keeps_its_limit("shop/web", "the engine answered 500: no").approves(1).after_minutes(5.0);
+    assert_eq!((story.starts("shop/web"), story.limit_of("shop/web")), (2, 64), "{story}");
+    assert_eq!(story.ordered(Action::SetMemory, "shop/web").len(), 1, "nothing is to be taken back:\n{story}");
+    assert!(escalation(&story).is_some_and(|told| told.contains("the engine answered 500: no")), "{story}");
+}
+
+#[test]
+fn a_start_that_fails_after_the_limit_was_raised_takes_that_back() {
+    let mut story = two_starts_did_not_help(90);
+    story.cannot_start("shop/web", "port is already allocated").approves(1).after_minutes(5.0);
+    assert_eq!((story.ordered(Action::SetMemory, "shop/web").len(), story.limit_of("shop/web")), (2, 64), "{story}");
+    assert_eq!(story.phase("shop/web"), "escalated", "{story}");
+}
+
+#[test]
+fn what_cannot_be_taken_back_halts_and_is_told() {
+    let mut story = two_starts_did_not_help(1_000);
+    story.approves(1).after(10.0).keeps_its_limit("shop/web", "the engine answered 500: no").after_minutes(5.0);
+    assert_eq!(escalation(&story), Some(Escalation::UndoFailed.to_string()), "{story}");
+    let incident = &story.engine().state().incidents[&1];
+    assert!(incident.halted, "{story}");
+    assert_eq!(incident.to_take_back.len(), 1, "it stays on record:\n{story}");
+}
+
+#[test]
+fn a_process_that_dies_at_any_moment_of_a_plan_repeats_no_step_and_forgets_none() {
+    // Before the act, between act and answer, between the steps, amid the verification.
+    for ms in (0..1_500).step_by(50) {
+        let mut story = two_starts_did_not_help(90);
+        story.approves(1).after(f64::from(ms) / 1_000.0).is_killed().after(2.0).process_starts().connects();
+        story.after_minutes(1.0);
+        // What had not begun is asked again.
+        if story.phase("shop/web") == "awaiting_approval" {
+            story.approves(1);
+        }
+        story.after_minutes(5.0);
+        assert_eq!(story.limit_of("shop/web"), 96, "killed after {ms} ms:\n{story}");
+        assert_eq!(story.outcome("shop/web"), Some(Outcome::Healed), "killed after {ms} ms:\n{story}");
+        assert!(story.starts("shop/web") <= 4, "killed after {ms} ms:\n{story}");
+    }
+}
+
+#[test]
+fn a_process_that_dies_while_something_is_taken_back_takes_it_back() {
+    for ms in (20_350..23_000).step_by(50) {
+        let mut story = two_starts_did_not_help(1_000);
+        story.approves(1).after(f64::from(ms) / 1_000.0).is_killed().after(2.0).process_starts().connects();
+        story.after_minutes(5.0);
+        assert_eq!(story.limit_of("shop/web"), 64, "killed after {ms} ms:\n{story}");
+        assert_eq!(story.phase("shop/web"), "escalated", "killed after {ms} ms:\n{story}");
+    }
+}
+
+#[test]
+fn what_is_frozen_between_two_steps_is_gone_on_with_after_the_thaw() {
+    let mut story = two_starts_did_not_help(90);
+    story.approves(1).after(0.004).freezes().after_minutes(2.0);
+    assert_eq!(story.held_for("shop/web"), "frozen", "{story}");
+    assert_eq!((story.starts("shop/web"), story.limit_of("shop/web")), (2, 96), "what was done stays:\n{story}");
+    story.says("ann", model::command::Ask::Thaw).after_minutes(5.0);
+    assert_eq!(story.ordered(Action::SetMemory, "shop/web").len(), 1, "it is gone on with:\n{story}");
+    assert_eq!(story.limit_of("shop/web"), 96, "it is not raised twice:\n{story}");
+    assert_eq!(story.outcome("shop/web"), Some(Outcome::Healed), "{story}");
+}
+
+#[test]
+fn an_owner_who_stops_it_between_two_steps_is_obeyed() {
+    let mut story = two_starts_did_not_help(90);
+    story.approves(1).after(0.004).says("ann", model::command::Ask::Stop("shop/web".to_owned())).after_minutes(3.0);
+    assert_eq!(story.starts("shop/web"), 2, "{story}");
+    assert_eq!(story.outcome("shop/web"), Some(Outcome::StoppedByOwner), "{story}");
+}
+
+#[test]
+fn what_has_no_limit_is_not_given_one() {
+    let mut story = Story::of(&["shop/web"]);
+    story.outgrows("shop/web", 0, 90, 20).after_minutes(3.0).runs_out_of_memory("shop/web").after_minutes(10.0);
+    assert_eq!(story.ordered(Action::SetMemory, "shop/web").len(), 0, "{story}");
+    assert_eq!((story.starts("shop/web"), story.phase("shop/web")), (3, "escalated"), "{story}");
+}
