@@ -252,7 +252,7 @@ where
     async fn open(&self, said: &mut Told, generation: Generation) {
         *said = Told::default();
         let start = self.host.engine_start().await;
-        self.insist(SourceState::Opened { generation, start }).await;
+        self.insist(SourceState::Opened { generation, start, ahead_ms: self.host.ahead_ms() }).await;
     }
 
     /// Says that it was lost.

@@ -166,11 +166,13 @@ impl Hands {
             Compose::new(self.host.endpoint()).unchanged(&labels, &network).await.map_err(Answer::Failed)?;
         // An image that moved since is another one, whatever the file says.
         let present = self.host.image_id(&image).await.map_err(unasked)?;
-        if present.is_none() || present != inspect.image {
+        // A process that ended in the middle may have given the name back already.
+        let given_back = retag.is_some_and(|retag| retag.name == image && present.as_ref() == Some(&retag.to));
+        if present.is_none() || (present != inspect.image && !given_back) {
             return Err(Answer::Failed("its image's name means another image by now, or none".to_owned()));
         }
         if let Some(Retag { name, to, from, .. }) = retag {
-            if image != *name || present.as_ref() != Some(from) {
+            if image != *name || (present.as_ref() != Some(from) && !given_back) {
                 return Err(Answer::Failed(format!("it is not made of what {name} meant when this was planned")));
             }
             if self.host.image_id(to).await.map_err(unasked)?.is_none() {

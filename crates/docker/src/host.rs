@@ -281,6 +281,11 @@ impl Host {
         self.0.offset_ns.store(offset_ns, Ordering::Relaxed);
     }
 
+    /// How far the engine's clock is ahead of ours, where the two differ.
+    pub(crate) fn ahead_ms(&self) -> i64 {
+        self.0.offset_ns.load(Ordering::Relaxed) / 1_000_000
+    }
+
     async fn agreed(&self) -> Result<Arc<Session>, Error> {
         if let Some(session) = self.session() {
             return Ok(session);

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use model::ResourceId;
-use model::action::{Action, Answer, Behalf, PermitId};
+use model::action::{Action, Answer, PermitId};
 use model::alert::{self, Alert, Name, Transition};
 use model::event::{Event, Refresh};
 use model::fact::{Fact, Happening, Incarnation, Observation, Run, SourceTime, What};
 use model::incident::{Excerpt, IncidentId};
-use model::input::{Effect, Input, Report, SourceState};
+use model::input::{Input, Report, SourceState};
 use model::intent::{Author, Intent, Wanted};
 use model::make::Make;
 
@@ -17,8 +17,6 @@ use crate::state::{Act, Own};
 use crate::world::Body;
 use crate::{Engine, Found, Shown, detect, world};
 
-/// Acts that are settled are remembered this far back, for answers that come late.
-const SETTLED_KEPT_MAX: usize = 256;
 /// An event tells of an end at most so long after it; a later one tells of trouble in the engine.
 pub(crate) const DIE_LATE_MAX: Duration = Duration::from_secs(2);
 
@@ -181,7 +179,7 @@ impl Engine {
     }
 
     /// The end of this body that is known to be nobody's wish.
-    fn end_unasked(&self, resource: &ResourceId, incarnation: &Incarnation) -> Option<SourceTime> {
+    pub(crate) fn end_unasked(&self, resource: &ResourceId, incarnation: &Incarnation) -> Option<SourceTime> {
         self.state.ends.get(resource).filter(|(of, _)| of == incarnation).map(|(_, at)| *at)
     }
 
@@ -195,12 +193,12 @@ impl Engine {
         ran.max().max(ended).filter(|_| is_down)
     }
 
-    fn replaced_is_gone(&self, resource: &ResourceId, body: &Body) -> bool {
+    pub(crate) fn replaced_is_gone(&self, resource: &ResourceId, body: &Body) -> bool {
         let replaces = body.definition.as_ref().and_then(|definition| definition.replaces.as_ref());
         replaces.is_some_and(|old| self.world.body_of(resource, old).is_none())
     }
 
-    fn stop_began(&self, resource: &ResourceId, incarnation: &Incarnation) -> Option<SourceTime> {
+    pub(crate) fn stop_began(&self, resource: &ResourceId, incarnation: &Incarnation) -> Option<SourceTime> {
         self.state.stops.get(resource).filter(|stop| stop.incarnation == *incarnation).map(|stop| stop.at)
     }
 
@@ -235,7 +233,7 @@ impl Engine {
         told
     }
 
-    fn take_word(&mut self, seen: &Observation, word: Word) {
+    pub(crate) fn take_word(&mut self, seen: &Observation, word: Word) {
         match word {
             Word::None => {}
             Word::StopBegan(at, signal) => {
@@ -287,8 +285,12 @@ impl Engine {
                     Fact::Gone | Fact::Unlooked(_) => None,
                 };
                 let intent = intent::entry(wanted, by, because, source_at, self.now);
+                let stopped = intent.wanted == Wanted::Stopped;
                 self.emit(Event::IntentChanged { resource: seen.resource.clone(), intent });
                 self.touch_siblings(&seen.resource);
+                if stopped {
+                    self.stop_what_was_started(&seen.resource);
+                }
                 if started {
                     self.refresh(&seen.resource, Refresh::StartedAtTheEngine);
                 }
@@ -469,78 +471,6 @@ impl Engine {
         self.world.body(resource).is_some() || self.world.source(resource.host()).is_some_and(|source| source.listed)
     }
 
-    fn answered(&mut self, permit: PermitId, answer: &Answer) {
-        let waiting = self.state.acts.get(&permit).filter(|act| act.takes(answer));
-        if let (Some(act), Answer::AlreadySo | Answer::Withheld(_)) = (waiting, answer)
-            && act.permit.step.action == Action::Start
-        {
-            self.watch.take_back_start(&act.permit.incarnation);
-        }
-        let (resource, id) = match waiting {
-            Some(act) => (act.permit.step.resource.clone(), act.permit.behalf.incident().cloned()),
-            // A late answer goes to the timeline only.
-            None => match self.live.settled.remove(&permit) {
-                Some(of) => of,
-                None => return,
-            },
-        };
-        self.emit(Event::ActionAnswered { permit, resource: resource.clone(), id, answer: answer.clone() });
-        if matches!(answer, Answer::AlreadySo) {
-            self.reconsider_stops(&resource);
-        }
-        if matches!(answer, Answer::Withheld(_)) && self.state.acts.contains_key(&permit) {
-            // Nothing was begun: there is nothing to look at.
-            let shown = self.shown_without_look(&resource);
-            self.live.shown.insert(permit, shown);
-        } else {
-            self.look_at_act(permit);
-        }
-        self.touched.insert(resource);
-    }
-
-    /// An order of ours found it done already: a `stop` that seemed to be ours may be somebody's.
-    fn reconsider_stops(&mut self, resource: &ResourceId) {
-        let Some((incarnation, body)) = self.world.body(resource) else { return };
-        let Some(source) = self.world.source(resource.host()) else { return };
-        let around = Around {
-            events_are_lost: false,
-            before: self.state.intents.get(resource),
-            own: self.state.own.get(incarnation),
-            body,
-            source,
-            engine_started: self.state.recoveries.engine_started(resource.host()),
-            start_is_news: false,
-            end_unasked: self.end_unasked(resource, incarnation),
-            stop_began: self.stop_began(resource, incarnation),
-            another_at: None,
-            replaced_is_gone: self.replaced_is_gone(resource, body),
-            foreign_is_ours: self.faults.foreign_stop_taken_for_ours,
-        };
-        let (incarnation, generation) = (incarnation.clone(), body.generation);
-        if let Some((at, word)) = self.watch.reconsider_stops(&incarnation, &around) {
-            let fact = Fact::ApiOpenAfter(at);
-            self.take_word(&Observation { resource: resource.clone(), incarnation, generation, fact }, word);
-        }
-    }
-
-    /// Asks for the look that settles an act.
-    pub(crate) fn look_at_act(&mut self, permit: PermitId) {
-        let Some(act) = self.state.acts.get(&permit) else { return };
-        let resource = act.permit.step.resource.clone();
-        let made_anew = self.world.body(&resource).filter(|_| act.permit.step.action == Action::Recreate);
-        let incarnation = made_anew.map_or(&act.permit.incarnation, |(present, _)| present).clone();
-        self.effects.push(Effect::Look { resource, incarnation, ticket: Some(permit) });
-    }
-
-    /// Remembers whose act it was, for an answer that comes late.
-    pub(crate) fn remember_settled(&mut self, permit: PermitId, resource: &ResourceId, id: Option<IncidentId>) {
-        self.live.shown.remove(&permit);
-        self.live.settled.insert(permit, (resource.clone(), id));
-        if self.live.settled.len() > SETTLED_KEPT_MAX {
-            self.live.settled.pop_first();
-        }
-    }
-
     fn gathered(&mut self, incident: &IncidentId, incarnation: &Incarnation, log: &Result<Excerpt, String>) {
         let excerpt = match log {
             Ok(excerpt) => excerpt.clone(),
@@ -560,39 +490,6 @@ impl Engine {
         self.live.logs.insert(incident.number, (incarnation.clone(), excerpt));
         if let Some(incident) = self.state.incidents.get(&incident.number) {
             self.touched.insert(incident.resource.clone());
-        }
-    }
-
-    /// What the journal shows as under way when a process takes the lead is looked at, never repeated.
-    pub(crate) fn begin_acts_anew(&mut self) {
-        let orphans: Vec<_> =
-            self.state.acts.iter().map(|(id, act)| (*id, act.permit.clone(), act.answer.is_none())).collect();
-        for (id, permit, unanswered) in orphans {
-            if self.faults.act_repeated_blindly {
-                self.effects.push(Effect::Execute(Box::new(permit)));
-                continue;
-            }
-            if unanswered {
-                let answer = Answer::Unknown("healer ended before the answer came".to_owned());
-                self.answered(id, &answer);
-            } else {
-                self.look_at_act(id);
-            }
-        }
-        self.live.all = true;
-    }
-
-    /// A permit that is in the journal though its batch was reported as failed was not handed to a performer: nobody will
-    /// answer, and a look settles it.
-    pub(crate) fn settle_what_was_never_handed(&mut self) {
-        for id in std::mem::take(&mut self.live.never_handed) {
-            // What a person ordered, and what closes a pair, is looked at and ordered again.
-            let begins = |act: &Act| matches!(act.permit.behalf, Behalf::Incident(_)) && !act.permit.unhindered;
-            let answer = match self.state.acts.get(&id) {
-                Some(act) if begins(act) => Answer::Withheld("the journal failed just then".to_owned()),
-                Some(_) | None => Answer::Unknown("the journal failed just then: it was not begun".to_owned()),
-            };
-            self.answered(id, &answer);
         }
     }
 

@@ -117,7 +117,8 @@ impl Engine {
     /// Compose started it for an order of ours, and somebody wants it stopped by now.
     pub(crate) fn stop_what_was_made(&mut self, resource: &ResourceId, order: CommandId, who: String) {
         let because = format!("{who} said so: `healer stop`, while Compose was bringing it up");
-        let intent = intent::entry(Wanted::Stopped, Author::Person(who.clone()), because, None, self.now);
+        let intent =
+            intent::entry(Wanted::Stopped, Author::Person(who.clone()), because, self.by_clock_of(resource), self.now);
         self.emit(Event::IntentChanged { resource: resource.clone(), intent });
         let definition = self.world.body(resource).and_then(|(_, body)| body.definition.clone());
         let steps = vec![plan::step(Action::Stop, resource, definition.as_deref(), Pair::None)];

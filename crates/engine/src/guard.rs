@@ -78,7 +78,8 @@ impl Engine {
                 .or_else(|| self.halted(step))
                 .or_else(|| self.busy(Some(&incident.id), step))
                 .or_else(|| self.observing())
-                .or_else(|| self.group_budget(&step.resource, 1)),
+                .or_else(|| self.group_budget(&step.resource, 1))
+                .or_else(|| self.hands_are_full(&step.resource)),
             Purpose::Close => self
                 .ours_and_seen(&step.resource)
                 .or_else(|| self.intent_of_start(step))
@@ -488,12 +489,16 @@ impl Engine {
         if let Some(spent) = self.group_budget(&step.resource, steps) {
             return Some(spent);
         }
-        let budgets = &self.settings.budgets;
         if let Some(replica) = self.replica_that_is_down(step) {
             return Some(Verdict::Hold(Hold::ReplicaDown { replica }, self.after(ASK_AGAIN_SOON)));
         }
-        let full = !self.has_a_free_hand(step.resource.host());
-        full.then(|| Verdict::Hold(Hold::Concurrency { limit: budgets.concurrent }, self.after(ASK_AGAIN_SOON)))
+        self.hands_are_full(&step.resource)
+    }
+
+    fn hands_are_full(&self, resource: &ResourceId) -> Option<Verdict> {
+        let full = !self.has_a_free_hand(resource.host());
+        let limit = self.settings.budgets.concurrent;
+        full.then(|| Verdict::Hold(Hold::Concurrency { limit }, self.after(ASK_AGAIN_SOON)))
     }
 
     /// Whether the budgets of the groups that it belongs to have no room for so many steps. What comes first after a restart

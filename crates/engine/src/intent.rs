@@ -4,6 +4,7 @@
 //! neither is a window of time: *was the API open* when the signal came, and *does what we ordered explain it*. Where
 //! neither can be answered the intent is unknown, and nothing is started on a guess. (facts/intent.md, 0 and B1.)
 
+mod around;
 mod signals;
 mod unseen;
 
@@ -14,10 +15,10 @@ use model::fact::{Fact, Happening, Incarnation, Look, Observation, Run, SourceTi
 use model::intent::{Author, Intent, Wanted};
 use model::{Now, Wall};
 
-use crate::absorb::DIE_LATE_MAX;
 use crate::kept::Kept;
-use crate::state::{Own, StopBegan};
-use crate::world::{Body, Source};
+use crate::state::StopBegan;
+use crate::world::Body;
+pub(crate) use around::Around;
 use signals::{Foreign, Signals, Spent, ends_patience};
 use unseen::{End, judge_unseen_end, stopped_while_restarting};
 
@@ -54,34 +55,6 @@ pub(crate) enum Word {
     EndedUnasked(SourceTime),
 }
 
-/// What is known besides the observation itself.
-pub(crate) struct Around<'a> {
-    /// The ledger's last word.
-    pub before: Option<&'a Intent>,
-    /// What we did to this body.
-    pub own: Option<&'a Own>,
-    /// The body, with the observation taken in.
-    pub body: &'a Body,
-    /// The source.
-    pub source: &'a Source,
-    /// When its engine was started, as far as that is known.
-    pub engine_started: Option<SourceTime>,
-    /// The events that should have told of this end have not come in time: the stream lost them.
-    pub events_are_lost: bool,
-    /// It is a look that shows a start of which nothing was known.
-    pub start_is_news: bool,
-    /// The end of this body that was judged to be nobody's wish: a look that shows less does not judge it again.
-    pub end_unasked: Option<SourceTime>,
-    /// When somebody was last known to ask this body to end while it ran.
-    pub stop_began: Option<SourceTime>,
-    /// Another body of the resource is known to have been there at this moment, though it may not be seen yet.
-    pub another_at: Option<SourceTime>,
-    /// It was made in the place of another body, and that is no more.
-    pub replaced_is_gone: bool,
-    /// A fault that the simulator plants: every signal is taken for our own.
-    pub foreign_is_ours: bool,
-}
-
 impl Watch {
     /// What is watched goes on from what the journal keeps of stops that were under way.
     pub(crate) fn of<'a>(stops: impl Iterator<Item = &'a StopBegan>) -> Watch {
@@ -92,6 +65,11 @@ impl Watch {
     #[must_use]
     pub(crate) fn is_being_stopped(&self, incarnation: &Incarnation) -> bool {
         self.bodies.get(incarnation).is_some_and(|signals| signals.foreign.is_some())
+    }
+
+    /// When an order of ours asked this body to end, as far as its signal was heard.
+    pub(crate) fn asked_at(&self, incarnation: &Incarnation) -> Option<SourceTime> {
+        self.bodies.get(incarnation).and_then(|signals| signals.asks.last().copied())
     }
 
     /// The source closes or was lost before it was settled whose signal this was. A body that is down is judged by
@@ -112,6 +90,8 @@ impl Watch {
 
     fn unsettle_signal(&mut self, incarnation: &Incarnation, body: &Body, closing: Option<Wall>) {
         let Some(signals) = self.bodies.get_mut(incarnation) else { return };
+        // Whether the API was open then nobody will tell any more.
+        signals.crossed = None;
         let Some(foreign) = signals.foreign.as_mut().filter(|foreign| !foreign.api_open) else { return };
         // An engine that shuts down asks before it kills: a kill that nothing came before was a person's.
         let by_person = foreign.asked_again || (foreign.signal == Some(SIGKILL) && !stops_by_kill(body));
@@ -320,12 +300,16 @@ impl Watch {
                 let by_policy = around.was_restarting(signals, event.at)
                     || (signals.ended_by_itself() && around.engine_restarts_it(signals.since, Some(event.at)));
                 let spent = around.own.map(Spent::of);
-                let crossed = signals.foreign.filter(|foreign| !foreign.api_open);
+                let crossed = signals.foreign;
                 *signals = Signals { since: Some(event.at), spent, ..Signals::default() };
                 let explained = self.our_starts.entry(incarnation);
                 let ours = around.own.is_some_and(|own| own.explains_start(event.at, explained));
                 if ours {
                     explained.insert(event.at);
+                    // That the API was open may be known already, where a look was faster than the events.
+                    if let Some(foreign) = crossed.filter(|foreign| foreign.api_open) {
+                        return foreign.stopped_before_our_start(around);
+                    }
                     signals.crossed = crossed;
                 }
                 match around.before.map(|intent| intent.wanted) {
@@ -371,7 +355,16 @@ impl Watch {
     }
 
     fn read_look(&mut self, incarnation: &Incarnation, look: &Look, around: &Around<'_>) -> Word {
-        self.forget_lives_before(incarnation, look);
+        // After an order of ours a look may be faster than the events of the life before, which are still to be judged.
+        let none = BTreeSet::new();
+        let explained = self.our_starts.get(incarnation).unwrap_or(&none);
+        let ours = look.started.zip(around.own).is_some_and(|(at, own)| own.explains_start(at, explained));
+        let on_their_way = ours
+            && matches!(look.run, Run::Running | Run::Paused)
+            && around.own.is_some_and(|own| own.ordered_at > around.source.opened_at);
+        if !on_their_way {
+            self.forget_lives_before(incarnation, look);
+        }
         let Some(before) = around.before else {
             // Even what was never looked at may have been seen to be stopped.
             let foreign = self.bodies.get(incarnation).and_then(|signals| signals.foreign);
@@ -383,11 +376,6 @@ impl Watch {
             // Every other start begins that count anew.
             let by_policy = look.restarts > 0;
             let of_before = signals.is_some_and(|signals| signals.last_at() < look.started);
-            let none = BTreeSet::new();
-            let explained = self.our_starts.get(incarnation).unwrap_or(&none);
-            let ours = look.started.zip(around.own).is_some_and(|(at, own)| own.explains_start(at, explained));
-            // After an order of ours a look may be faster than the events of the life before, which are still to be judged.
-            let on_their_way = ours && around.own.is_some_and(|own| own.ordered_at > around.source.opened_at);
             if around.start_is_news && of_before && !by_policy && !on_their_way {
                 // What was asked of its life before says nothing of this one.
                 self.bodies.remove(incarnation);
@@ -469,67 +457,10 @@ impl Watch {
     }
 }
 
-impl Around<'_> {
-    /// Whether the engine may have started it by itself, at its own start, and of its own policy.
-    fn is_started_with_engine(&self, at: SourceTime) -> bool {
-        let policy = self.body.definition.as_ref().map(|definition| definition.restart_policy);
-        let starts = |began: SourceTime| began <= at && at.since(began) < ENGINE_STARTS_WITHIN;
-        !matches!(policy, None | Some(model::fact::RestartPolicy::No)) && self.engine_started.is_some_and(starts)
-    }
-
-    /// Whether it was healer that gave it another name, in order to put a new one in its place.
-    fn is_replaced_by_us(&self) -> bool {
-        self.own.is_some_and(|own| own.replaced)
-    }
-
-    /// Whether somebody has said since that it shall run: what was asked of a body before that is the past.
-    fn is_wished_since(&self, at: SourceTime) -> bool {
-        self.before.is_some_and(|word| match &word.by {
-            Author::Person(_) | Author::SomebodyAtTheEngine => word.wanted == Wanted::Running && said_at(word) > at,
-            Author::FirstSight | Author::Evidence => false,
-        })
-    }
-
-    /// Whether this is the end that is known to be nobody's wish. An event tells of an end a little after it.
-    fn is_known_unasked(&self, exit: SourceTime) -> bool {
-        self.end_unasked.is_some_and(|at| exit <= at && at.since(exit) < DIE_LATE_MAX)
-    }
-
-    /// Whether a look between its last start and this one showed that the engine is about to start it, and nobody stopped
-    /// it since.
-    fn was_restarting(&self, signals: &Signals, started: SourceTime) -> bool {
-        let before = signals.since.max(signals.last_at());
-        let between = |look: &Look| before < Some(look.at) && look.at < started;
-        self.body.look.as_ref().is_some_and(|look| look.run == Run::Restarting && between(look))
-    }
-
-    /// Whether the engine's own policy may start it: then a start after an end that nobody asked for is the engine's.
-    /// `since`: the start of the life that has ended, as far as it was told; `start`: the one that followed, if one did.
-    fn engine_restarts_it(&self, since: Option<SourceTime>, start: Option<SourceTime>) -> bool {
-        use model::fact::RestartPolicy as P;
-        // A look at its last end that shows it at rest tells that the policy let it be.
-        let ended = |look: &Look| look.exit.as_ref().map(|exit| exit.at);
-        let last = self.body.exit.as_ref().map(|exit| exit.at);
-        let is_last = |look: &Look| ended(look).zip(last).is_some_and(|(at, last)| last.since(at) < DIE_LATE_MAX);
-        let gave_up = self
-            .body
-            .look_at_end
-            .as_ref()
-            .filter(|look| since < Some(look.at) && start.is_none_or(|start| look.at < start))
-            .is_some_and(|look| look.run == Run::Exited && is_last(look));
-        !gave_up
-            && self.body.definition.as_ref().is_some_and(|definition| match definition.restart_policy {
-                P::No => false,
-                P::OnFailure(_) | P::UnlessStopped | P::Always => true,
-            })
-    }
-}
-
 impl Foreign {
     /// What it says of a life that has ended, and that we have followed by another one meanwhile.
     fn stopped_before_our_start(self, around: &Around<'_>) -> Word {
-        let wanted = around.before.is_some_and(|word| word.wanted == Wanted::Running);
-        if !wanted || around.is_wished_since(self.at) { Word::None } else { stopped_at_the_engine(self.signal) }
+        stopped_before(around.before, self.at, self.signal)
     }
 
     /// What it says, now that it is known who asked.
@@ -565,6 +496,12 @@ fn stopped_at_the_engine(signal: Option<u8>) -> Word {
         None => "somebody stopped it at the engine".to_owned(),
     };
     Word::Wants(Wanted::Stopped, Author::SomebodyAtTheEngine, because)
+}
+
+/// What a stop of then says by somebody else, before a start of ours.
+pub(crate) fn stopped_before(word: Option<&Intent>, at: SourceTime, signal: Option<u8>) -> Word {
+    let wanted = word.is_some_and(|word| word.wanted == Wanted::Running && !is_wish_since(word, at));
+    if wanted { stopped_at_the_engine(signal) } else { Word::None }
 }
 
 /// A deploy stops a service and gives it another name, in order to start a new one: that is nobody's wish that it be down.
@@ -627,6 +564,14 @@ fn first_sight(look: &Look, around: &Around<'_>) -> Word {
 /// When the ledger's last word was said. A person's word to healer has our time, which on a local engine is the source's.
 pub(crate) fn said_at(word: &Intent) -> SourceTime {
     word.source_at.unwrap_or(SourceTime(word.at.wall.0.saturating_mul(1_000_000)))
+}
+
+/// Whether this is somebody's wish that it run, of a later moment.
+fn is_wish_since(word: &Intent, at: SourceTime) -> bool {
+    match &word.by {
+        Author::Person(_) | Author::SomebodyAtTheEngine => word.wanted == Wanted::Running && said_at(word) > at,
+        Author::FirstSight | Author::Evidence => false,
+    }
 }
 
 /// Whether a person said this to healer after that moment.

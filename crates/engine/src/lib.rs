@@ -11,6 +11,7 @@
 //! show at present, and is looked up anew by each process. Time is an argument; nothing here reads a clock.
 
 mod absorb;
+mod acts;
 pub mod budget;
 mod correlate;
 mod deadlines;
@@ -79,8 +80,8 @@ struct Live {
     shown: BTreeMap<PermitId, Shown>,
     /// When persons' acts are looked at again whose end no look has shown yet.
     looks_again: BTreeMap<PermitId, Tick>,
-    /// The resource and incident of acts that were settled already, for answers that come late.
-    settled: BTreeMap<PermitId, (ResourceId, Option<IncidentId>)>,
+    /// The acts that were settled already, for answers that come late.
+    settled: BTreeMap<PermitId, Settled>,
     /// The log of each incident's resource, as far as it was read.
     logs: BTreeMap<u64, (Incarnation, Excerpt)>,
     /// The ends (body, time) of which a log was asked for.
@@ -511,6 +512,17 @@ impl Engine {
     }
 }
 
+/// An act that was settled before its answer came.
+struct Settled {
+    resource: ResourceId,
+    /// Of which incident.
+    id: Option<IncidentId>,
+    /// Who was asked to end, and when, as far as this act was taken for what asked.
+    asked: Option<(Incarnation, SourceTime)>,
+    /// At whose command it was started, if at one.
+    started_for: Option<(CommandId, String)>,
+}
+
 /// Whether an event lets go of something that others may wait for: a lease, a free hand, a halt.
 fn lets_go(event: &Event) -> bool {
     matches!(
@@ -528,8 +540,11 @@ fn lets_go(event: &Event) -> bool {
 #[must_use]
 pub fn needs_wanted_running(permit: &Permit) -> bool {
     match (&permit.behalf, permit.step.action, permit.step.pair) {
-        (Behalf::Person(_), _, _) | (Behalf::Incident(_), Action::Stop, Pair::None | Pair::Closes) => false,
-        (Behalf::Incident(_), Action::Start | Action::Recreate, _)
+        (Behalf::Person(_), Action::Stop | Action::SetMemory, _)
+        | (Behalf::Incident(_), Action::Stop, Pair::None | Pair::Closes) => false,
+        // Their word that it shall run is in the ledger before the order is given: a later one counts.
+        (Behalf::Person(_), Action::Start | Action::Recreate, _)
+        | (Behalf::Incident(_), Action::Start | Action::Recreate, _)
         | (Behalf::Incident(_), Action::Stop, Pair::Opens) => true,
         // In order to start it, or to take back what did not help.
         (Behalf::Incident(_), Action::SetMemory, _) => !permit.unhindered,

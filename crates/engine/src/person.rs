@@ -6,6 +6,7 @@ use std::time::Duration;
 use model::action::{Action, Answer, Behalf, Pair, Permit, PermitId, Step};
 use model::command::{Ask, Command, CommandId, Reply, ReplyLine};
 use model::event::{Event, Refresh};
+use model::fact::SourceTime;
 use model::incident::{Escalation, IncidentId, Phase};
 use model::input::Effect;
 use model::intent::{Author, Wanted};
@@ -150,7 +151,8 @@ impl Engine {
     ) {
         for resource in &allowed {
             let because = format!("{who} said so: `healer {}`", verb(ask));
-            let intent = intent::entry(wanted, Author::Person(who.to_owned()), because, None, self.now);
+            let intent =
+                intent::entry(wanted, Author::Person(who.to_owned()), because, self.by_clock_of(resource), self.now);
             self.emit(Event::IntentChanged { resource: resource.clone(), intent });
             if wanted == Wanted::Running {
                 if let Some((incarnation, _)) = self.world.body(resource) {
@@ -249,7 +251,8 @@ impl Engine {
         for resource in adopted {
             let wanted = self.as_it_is(&resource);
             let because = format!("{who} said that it is as it shall be: `healer adopt`");
-            let intent = intent::entry(wanted, Author::Person(who.to_owned()), because, None, self.now);
+            let intent =
+                intent::entry(wanted, Author::Person(who.to_owned()), because, self.by_clock_of(&resource), self.now);
             self.emit(Event::IntentChanged { resource: resource.clone(), intent });
             lines.push(line(Some(&resource), &format!("adopted: it shall be {}", wanted.word())));
         }
@@ -366,6 +369,14 @@ impl Engine {
             // What did not stop need not be started.
             self.emit(Event::CommandDequeued { id: command.clone(), resource: resource.clone() });
         }
+        if reached && act.permit.step.ends_in_start() && self.stopped_since(act) {
+            let (id, step) = (command.clone(), self.stop_of(&resource));
+            if let Behalf::Person(who) = &act.permit.behalf {
+                self.emit(Event::CommandQueued { id, who: who.clone(), steps: vec![step] });
+            }
+            let text = "somebody stopped it meanwhile: it is stopped again";
+            return self.reply_line(command, ReplyLine { failed: true, ..line(Some(&resource), text) });
+        }
         let name = self.name_of(&resource);
         let text = match (act.permit.step.action, reached, &act.answer) {
             (Action::SetMemory, true, _) => "its memory limit is set".to_owned(),
@@ -391,6 +402,24 @@ impl Engine {
             (Action::Stop, false, _) => format!("it was told to stop, and still runs: `healer why {name}`"),
         };
         self.reply_line(command, ReplyLine { failed: !reached, ..line(Some(&resource), &text) });
+    }
+
+    /// This moment by the clock of a resource's engine, where that is another than ours.
+    pub(crate) fn by_clock_of(&self, resource: &ResourceId) -> Option<SourceTime> {
+        let ahead_ms = self.world.source(resource.host()).map_or(0, |source| source.ahead_ms);
+        let now_ms = self.now.wall.0.saturating_add(ahead_ms);
+        (ahead_ms != 0).then(|| SourceTime(now_ms.saturating_mul(1_000_000)))
+    }
+
+    /// Whether somebody wants it stopped since this was ordered: their stop crossed our start.
+    fn stopped_since(&self, act: &crate::state::Act) -> bool {
+        let word = self.state.intents.get(&act.permit.step.resource);
+        word.is_some_and(|word| word.wanted == Wanted::Stopped && word.at.tick >= act.permit.given.tick)
+    }
+
+    pub(crate) fn stop_of(&self, resource: &ResourceId) -> Step {
+        let definition = self.world.body(resource).and_then(|(_, body)| body.definition.as_deref());
+        plan::step(Action::Stop, resource, definition, Pair::None)
     }
 
     /// An order of a person's that may never have been heard is given again, while their word is young.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::action::{Action, Answer, Pair, Permit, PermitId, With};
+use model::action::{Action, Answer, Pair, Permit, PermitId, Retag, With};
 use model::event::Event;
 use model::fact::{self, Run};
 use model::incident::{Escalation, Outcome, Phase, RollbackCause, Verification};
@@ -224,7 +224,7 @@ impl Engine {
             source_at: shown.source_at,
             reached,
         });
-        self.remember_settled(id, &resource, incident);
+        self.remember_settled(id, act);
         self.live.looks_again.remove(&id);
         reached
     }
@@ -253,12 +253,25 @@ impl Engine {
         match (reached, opens) {
             (true, true) => self.close_pair(number, step),
             (true, false) => self.go_on(number, step + 1),
+            // It was not begun, and what we took down is still down.
+            (false, _) if act.permit.step.pair == Pair::Closes && matches!(act.answer, Some(Answer::Withheld(_))) => {
+                self.reopen_pair(number, step);
+            }
             (false, _) if without_look && self.is_last(number, step) => self.begin_verification(number, step),
             // The step that brings up again what we took down was perhaps never heard: the pair is still open.
             (false, _) if act.permit.step.pair == Pair::Closes && !is_answered(&act) => self.reopen_pair(number, step),
             // It was cut short, and has not been tried.
             (false, _) if act.permit.step.action == Action::Recreate && !is_answered(&act) => {
-                self.verdict(number, Verification::Inconclusive, "it was cut short, and not made anew".to_owned());
+                let name = match &act.permit.step.with {
+                    With::Image(Retag { name, from, .. }) => {
+                        format!(
+                            "; {name} may mean the image of before by now: `docker tag {from} {name}` takes that back"
+                        )
+                    }
+                    With::Nothing | With::Memory(_) => String::new(),
+                };
+                let because = format!("it was cut short, and not made anew{name}");
+                self.verdict(number, Verification::Inconclusive, because);
             }
             (false, _) => {
                 let because = match &act.answer {

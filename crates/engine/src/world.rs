@@ -57,6 +57,8 @@ pub struct Source {
     pub generation: Option<Generation>,
     /// When it was opened.
     pub opened_at: Tick,
+    /// How far its clock is ahead of ours, as far as that was told.
+    pub ahead_ms: i64,
     /// The last connection that was opened, lost or not.
     last: Option<Generation>,
     /// Whether a full listing was seen through it.
@@ -362,7 +364,7 @@ impl World {
                     source.lost = Some(now.wall);
                 }
             }
-            SourceState::Opened { generation, .. } => {
+            SourceState::Opened { generation, ahead_ms, .. } => {
                 let was_out = source.down;
                 *source = Source {
                     generation: Some(*generation),
@@ -370,6 +372,7 @@ impl World {
                     last: Some(*generation),
                     ever_listed: source.ever_listed,
                     lost_before: source.lost,
+                    ahead_ms: *ahead_ms,
                     out: source.lost.filter(|_| was_out).map(|lost| (lost, now.wall)).or(source.out),
                     ..Source::default()
                 };

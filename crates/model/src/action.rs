@@ -199,6 +199,15 @@ impl Behalf {
             Behalf::Person(_) => None,
         }
     }
+
+    /// The person, if it is one.
+    #[must_use]
+    pub fn person(&self) -> Option<&str> {
+        match self {
+            Behalf::Incident(_) => None,
+            Behalf::Person(who) => Some(who),
+        }
+    }
 }
 
 /// The guard's leave to do one thing once: to this resource, in this incarnation, for this leader.

@@ -130,6 +130,9 @@ pub enum SourceState {
         /// To which start of the engine.
         #[serde(default)]
         start: EngineStart,
+        /// How far its clock is ahead of ours, where the two differ.
+        #[serde(default)]
+        ahead_ms: i64,
     },
     /// A full listing is complete: these are all bodies there are. Each was looked at, or is told to be unlooked at until a
     /// look succeeds.
@@ -145,7 +148,7 @@ impl SourceState {
     /// Connected to an engine that tells nothing of its start.
     #[must_use]
     pub fn opened(generation: Generation) -> SourceState {
-        SourceState::Opened { generation, start: EngineStart::default() }
+        SourceState::Opened { generation, start: EngineStart::default(), ahead_ms: 0 }
     }
 }
 

@@ -120,7 +120,8 @@ impl fmt::Display for Difference<'_> {
 }
 
 /// The beginning of an image's id, without its kind.
-pub(crate) fn short_id(whole: &str) -> &str {
+#[must_use]
+pub fn short_id(whole: &str) -> &str {
     let bare = whole.strip_prefix("sha256:").unwrap_or(whole);
     bare.get(..ID_SHOWN).unwrap_or(bare)
 }

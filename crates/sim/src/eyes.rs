@@ -121,7 +121,7 @@ impl World<'_> {
         });
         self.counts.hit("source", "opened");
         let (generation_of, start) = (Generation(generation), self.docker.start());
-        self.arrives(pid, report(SourceState::Opened { generation: generation_of, start }), Token::None);
+        self.arrives(pid, report(SourceState::Opened { generation: generation_of, start, ahead_ms: 0 }), Token::None);
         let keys: Vec<Key> = self.docker.living().map(|(key, _)| key).collect();
         for key in keys {
             let at = self.rng.range(2, 40);

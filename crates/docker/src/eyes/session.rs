@@ -337,7 +337,7 @@ where
                 let because = unheard(self.host.endpoint(), "list its containers", &e);
                 Err(Broken { because, down: matches!(e, Error::Down(_)) })
             }
-            Ok(Done::Remembered(events)) => self.end_opening(&events.unwrap_or_default()),
+            Ok(Done::Remembered(events)) => self.end_opening(events.ok().as_deref()),
             Ok(Done::Checked(open)) => self.on_check(open),
             Err(e) => Err(Broken { because: format!("a task failed: {e}"), down: false }),
         }
@@ -537,9 +537,11 @@ where
     ///
     /// An event that is in the engine's memory too is told there alone, beside the look that it explains: told twice, one
     /// kill would count as two.
-    fn end_opening(&mut self, kept: &[Event]) -> Result<(), Broken> {
+    /// `kept`: the engine's memory, if it could be read. What could not be read proves nothing, and least of all that there
+    /// was nothing to remember.
+    fn end_opening(&mut self, kept: Option<&[Event]>) -> Result<(), Broken> {
         let Some(opening) = self.opening.take() else { return Ok(()) };
-        let ring = Ring::new(kept, |id| self.host.registry().traits(id));
+        let ring = kept.map(|kept| Ring::new(kept, |id| self.host.registry().traits(id))).unwrap_or_default();
         let outstanding = self.listing.as_ref().map(|listing| listing.pending.clone()).unwrap_or_default();
         let mut story: Vec<(SourceTime, Story)> = Vec::new();
         for (at, mut observation) in opening.looks {

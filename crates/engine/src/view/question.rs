@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use model::action::{Action, Asked, Pair, Plan, Step};
+use model::action::{Action, Asked, Pair, Plan, Retag, Step, With};
 use model::incident::{IncidentId, Phase};
+use model::make::short_id;
 use model::time::Spoken;
 use model::view::{Question, Stand};
 use model::{Now, ResourceId};
@@ -103,6 +104,11 @@ fn in_words(step: &Step) -> String {
     match (step.action, step.pair) {
         (Action::Stop, Pair::Opens) => format!("stop {name}, in order to start it (at most {within})"),
         (Action::Start, Pair::Closes) => format!("start {name} again (at most {within})"),
+        (Action::Recreate, _) if let With::Image(Retag { name: image, to, .. }) = &step.with => format!(
+            "make {image} mean image {} again, as before the deploy (for whatever else asks for it, too), then have Compose \
+             make {name} anew of that and start it (at most {within})",
+            short_id(to)
+        ),
         (Action::Recreate, _) => format!("have Compose make {name} anew, as it is, and start it (at most {within})"),
         (Action::Start | Action::Stop | Action::SetMemory, _) => format!("{step} (at most {within})"),
     }

@@ -470,7 +470,7 @@ fn a_source_says_what_its_engine_does_not_tell_of_its_start() {
     let mut seen = Seen::running();
     assert!(sources(&seen.engine)[0].untold.contains("best effort"));
     let start = EngineStart { boot: Some("b".to_owned()), process: Some("1@2".to_owned()), ..EngineStart::default() };
-    let opened = SourceState::Opened { generation: Generation(2), start };
+    let opened = SourceState::Opened { generation: Generation(2), start, ahead_ms: 0 };
     seen.takes(1_000, Input::Source(Report { source: "h".to_owned(), state: opened }));
     assert_eq!(sources(&seen.engine)[0].untold, "");
 }

@@ -227,3 +227,102 @@ fn a_stop_of_ours_that_was_perhaps_never_sent_explains_no_end_that_comes_long_af
         assert_eq!(told, Some(if ours { Wanted::Running } else { Wanted::Unknown }), "{story}");
     }
 }
+
+#[test]
+fn a_stop_that_was_taken_for_ours_is_somebodys_once_ours_is_known_not_to_have_begun() {
+    for answer in [Answer::Withheld("the permit has expired".to_owned()), Answer::AlreadySo] {
+        let mut story = Story::new();
+        story.runs("shop/web").has_check("shop/web").begins();
+        story.hands_work = false;
+        story.after(5.0).turns("shop/web", Health::Unhealthy).after(5.0);
+        assert_eq!(story.orders.len(), 1, "{story}");
+        // Nobody hears of the order, and somebody stops it.
+        story.docker_stop("shop/web").after(0.1);
+        story.hands_work = true;
+        story.after(40.0);
+        assert!(story.is_running("shop/web"), "it seems to be the stop of our restart:\n{story}");
+        story.answer(answer).after(120.0);
+        assert_eq!(story.wanted("shop/web"), Some(Wanted::Stopped), "{story}");
+        assert!(!story.is_running("shop/web"), "{story}");
+        assert_eq!(story.outcome("shop/web"), Some(Outcome::StoppedByOwner), "{story}");
+    }
+}
+
+#[test]
+fn an_end_before_a_stop_of_ours_that_never_began_is_nobodys_wish() {
+    let mut story = Story::new();
+    story.runs("shop/web").has_check("shop/web").begins();
+    story.hands_work = false;
+    story.after(5.0).turns("shop/web", Health::Unhealthy).after(5.0).crashes("shop/web", 3).after(0.1);
+    story.hands_work = true;
+    story.after(40.0);
+    if let Some(permit) = story.orders.pop() {
+        story.feed(model::input::Input::Answered(permit.id, Answer::AlreadySo));
+    }
+    story.after(200.0);
+    assert_eq!(story.wanted("shop/web"), Some(Wanted::Running), "{story}");
+    assert!(story.is_running("shop/web"), "{story}");
+}
+
+#[test]
+fn a_persons_stop_amid_our_restart_wins_however_late_the_stream_is() {
+    for its_start_was_seen in [false, true] {
+        for lag_ms in [0, 50, 100, 200, 300, 400, 700] {
+            for after_ms in (20..900).step_by(20) {
+                let mut story = Story::of(&["shop/web"]);
+                if its_start_was_seen {
+                    story.docker_stop("shop/web").after(5.0).docker_start("shop/web");
+                }
+                story.has_check("shop/web").after(2.0).stream_lag_ms = lag_ms;
+                let after = f64::from(after_ms) / 1_000.0;
+                story.after(5.0).turns("shop/web", Health::Unhealthy).after(after);
+                if !story.is_running("shop/web") {
+                    continue;
+                }
+                story.docker_stop("shop/web").after_minutes(5.0);
+                let which = format!("start seen: {its_start_was_seen}, {lag_ms} ms late, stopped after {after_ms} ms");
+                assert_eq!(story.wanted("shop/web"), Some(Wanted::Stopped), "{which}:\n{story}");
+                assert!(!story.is_running("shop/web"), "{which}:\n{story}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_start_that_was_not_begun_is_given_again_where_we_took_it_down() {
+    for frozen in [false, true] {
+        let mut story = Story::new();
+        story.runs("shop/web").has_check("shop/web");
+        // No attempt is left for a plan of its own.
+        story.settings.budgets.per_resource = model::verdict::Limit { count: 1, window_ms: 1_800_000 };
+        story.begins();
+        story.after(5.0).turns("shop/web", Health::Unhealthy).after(0.05);
+        story.hands_work = false;
+        story.after(0.3);
+        assert_eq!((story.stops("shop/web"), story.starts("shop/web")), (1, 1), "{story}");
+        if frozen {
+            story.freezes().after(0.1);
+        }
+        story.answer(Answer::Withheld("no look was possible just before the act".to_owned()));
+        story.hands_work = true;
+        story.after_minutes(5.0);
+        assert!(story.is_running("shop/web"), "left down by us (frozen: {frozen}):\n{story}");
+    }
+}
+
+#[test]
+fn a_kill_at_the_engine_that_crosses_a_persons_restart_wins() {
+    for lag_ms in [0, 50, 400] {
+        for after_ms in (10..1_000).step_by(10) {
+            let mut story = Story::of(&["shop/web"]);
+            story.stream_lag_ms = lag_ms;
+            story.after(5.0).says("ann", Ask::Restart("shop/web".to_owned())).after(f64::from(after_ms) / 1_000.0);
+            if !story.is_running("shop/web") {
+                continue;
+            }
+            story.docker_kill("shop/web").after_minutes(5.0);
+            assert!(!story.is_running("shop/web"), "killed after {after_ms} ms, {lag_ms} ms late:\n{story}");
+            assert_eq!(story.wanted("shop/web"), Some(Wanted::Stopped), "{after_ms} ms, {lag_ms} ms late:\n{story}");
+        }
+    }
+}

@@ -192,3 +192,19 @@ fn a_service_that_was_recreated_while_it_was_held_is_not_gone() {
     assert_ne!(story.outcome("shop/web"), Some(Outcome::Gone), "{story}");
     assert_eq!(story.ordered(Action::Start, "shop/web"), Vec::<f64>::new());
 }
+
+#[test]
+fn of_two_words_the_later_one_counts_whichever_clock_is_behind() {
+    for skew_ms in [-60_000, 60_000] {
+        let mut story = Story::new();
+        story.skew_ms = skew_ms;
+        story.runs("shop/web").begins();
+        story.after(120.0).docker_stop("shop/web").after(30.0);
+        story.says("ann", Ask::Start("shop/web".to_owned())).after(20.0).docker_stop("shop/web").after_minutes(10.0);
+        assert!(!story.is_running("shop/web"), "{skew_ms}:\n{story}");
+        assert_eq!(story.wanted("shop/web"), Some(Wanted::Stopped), "{skew_ms}:\n{story}");
+        story.says("ann", Ask::Start("shop/web".to_owned())).after(20.0);
+        story.says("ann", Ask::Stop("shop/web".to_owned())).after(20.0).docker_start("shop/web").after(20.0);
+        assert_eq!(story.wanted("shop/web"), Some(Wanted::Running), "{skew_ms}:\n{story}");
+    }
+}

@@ -121,6 +121,8 @@ pub(crate) struct Story {
     now_ms: u64,
     /// How far the wall clock was set since the story began.
     wall_shift_ms: i64,
+    /// How far the engine's clock is ahead of healer's.
+    pub(crate) skew_ms: i64,
     agenda: BTreeMap<(u64, u64), Due>,
     filed: u64,
     inbox: Vec<Input>,
@@ -219,6 +221,7 @@ impl Story {
             epoch: 0,
             now_ms: 0,
             wall_shift_ms: 0,
+            skew_ms: 0,
             agenda: BTreeMap::new(),
             filed: 0,
             inbox: Vec::new(),
@@ -304,7 +307,7 @@ impl Story {
         for host in self.hosts() {
             // Of its start this one alone tells.
             let start = if host == HOST { self.start.clone() } else { EngineStart::default() };
-            self.source_of(&host, SourceState::Opened { generation, start });
+            self.source_of(&host, SourceState::Opened { generation, start, ahead_ms: self.skew_ms });
         }
         self.relists()
     }
@@ -459,7 +462,7 @@ impl Story {
     fn source_now(&mut self) -> SourceTime {
         self.filed += 1;
         let fine = i64::try_from(self.filed % 1_000_000).unwrap();
-        SourceTime(self.now().wall.0 * 1_000_000 + fine)
+        SourceTime((self.now().wall.0 + self.skew_ms) * 1_000_000 + fine)
     }
 
     fn file(&mut self, after_ms: u64, due: Due) {

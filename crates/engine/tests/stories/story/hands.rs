@@ -114,7 +114,8 @@ impl Story {
                 self.answers(Some(permit.id), fails.map_or(Answer::Done, |why| Answer::Failed(why.to_owned())));
             }
             (Action::Stop, _) => {
-                self.signals(&id, 15);
+                let at = self.signals(&id, 15);
+                self.api_found_open(&id, at);
                 self.terminates(&id, Some(permit.id));
             }
             (Action::Recreate, Some(error)) => self.answers(Some(permit.id), Answer::Failed(error.to_owned())),
