@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use model::action::Action;
 use model::alert::{Alert, Name};
 use model::event::Event;
 use model::incident::{Escalation, Outcome, Phase};
@@ -264,10 +265,15 @@ impl Engine {
         incident.well_since.is_some_and(|since| since.after(stability) <= self.now.tick) && self.is_seen_well(incident)
     }
 
-    /// Whether a person is asked about a body that was made anew since.
+    /// Whether a person is asked about a body that was made anew since, or about a start of what somebody has started, and
+    /// something else is wrong with.
     fn question_is_stale(&self, incident: &Incident) -> bool {
         let present = self.binding(&incident.resource);
-        matches!(incident.phase, Phase::AwaitingApproval { .. }) && present.is_some() && present != incident.asked_about
+        let another = present.is_some() && present != incident.asked_about;
+        let first = incident.plan.as_ref().and_then(|plan| plan.steps.first());
+        let starts = first.is_some_and(|step| step.action == Action::Start);
+        let runs = starts && incident.well_since.is_none() && self.is_up(&incident.resource);
+        matches!(incident.phase, Phase::AwaitingApproval { .. }) && (another || runs)
     }
 
     fn owner_stop_is_noted(&self, incident: &Incident) -> bool {

@@ -27,7 +27,7 @@ fn limits(rig: &Rig, service: &str) -> String {
 #[test]
 fn a_memory_limit_is_raised_at_a_persons_word_and_lowered_again_where_that_does_not_help() {
     let services = [takes("fits", 18), takes("never", 64)];
-    let Some(mut rig) = Rig::bare("memory", "budgets: {stability: 5s}\n") else { return };
+    let Some(mut rig) = Rig::bare("memory", "budgets: {stability: 5s, per_deployment: 20/30m}\n") else { return };
     rig.write_project("memory", &services);
     rig.start_healer(&[]);
     let up = rig.compose(&["up", "-d"]);
