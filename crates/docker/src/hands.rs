@@ -2,7 +2,7 @@
 //! call: that would undo a stop by somebody else in between (facts/intent.md, 0.4).
 
 use model::ResourceId;
-use model::action::{Action, Answer, Limits, Permit, Retag, With};
+use model::action::{Action, Answer, Change, Limits, Permit, Retag, With};
 use model::fact::{Fact, Incarnation, Observation};
 use model::folder::Folder;
 use model::incident::Excerpt;
@@ -26,6 +26,10 @@ impl Hands {
     #[must_use]
     pub fn new(host: Host) -> Hands {
         Hands { host }
+    }
+
+    pub(crate) fn host(&self) -> &Host {
+        &self.host
     }
 
     /// Does what the permit allows, once.
@@ -59,7 +63,10 @@ impl Hands {
             // Without a time of ours the engine gives the container its own.
             Action::Stop => "stop",
             Action::Recreate => return self.make_anew(permit, deadline, still).await,
-            Action::SetMemory => return self.set_memory(permit, deadline, still).await,
+            Action::Change(Change::SetMemory) => return self.set_memory(permit, deadline, still).await,
+            Action::Change(Change::CreateNetwork) => return self.create_network(permit, deadline, still).await,
+            Action::Change(Change::RemoveNetwork) => return self.remove_network(permit, deadline, still).await,
+            Action::Change(Change::JoinNetwork) => return self.join_network(permit, deadline, still).await,
         };
         if let Err(why) = still() {
             return Answer::Withheld(why);
@@ -104,7 +111,7 @@ impl Hands {
     async fn make_anew(&self, permit: &Permit, deadline: Instant, still: impl Fn() -> Result<(), String>) -> Answer {
         let retag = match &permit.step.with {
             With::Image(retag) => Some(retag),
-            With::Nothing | With::Memory(_) => None,
+            With::Nothing | With::Memory(_) | With::Network(_) | With::NetworkName(_) => None,
         };
         let (unchanged, network) = match timeout_at(deadline, self.unchanged(&permit.incarnation, retag)).await {
             Ok(Ok(unchanged)) => unchanged,
@@ -296,7 +303,7 @@ fn is_of_engine(error: &Error) -> bool {
     }
 }
 
-fn refused(error: Error) -> Answer {
+pub(crate) fn refused(error: Error) -> Answer {
     match error {
         Error::NotFound => Answer::Failed("the container is gone".to_owned()),
         Error::Refused { status, message } => Answer::Failed(format!("the engine answered {status}: {message}")),

@@ -11,8 +11,8 @@ use model::ResourceId;
 use model::complaint::StartError;
 use model::fact::{Fact, Generation, Incarnation, Look, Observation, SourceTime};
 use model::recovery::EngineStart;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::activation::{self, Unit};
 use crate::claim::{self, Claim};
@@ -23,6 +23,7 @@ use crate::error::Error;
 use crate::happening::ACTIONS;
 use crate::http::{self, Reply, encoded};
 use crate::mounts::Mounts;
+use crate::networks;
 use crate::own::{self, Own};
 use crate::registry::{Looked, Registry};
 use crate::start;
@@ -60,6 +61,7 @@ struct Inner {
     /// files and not the machine's.
     mounts: Option<Mounts>,
     registry: Mutex<Registry>,
+    networks: networks::Known,
     files: Files,
     session: Mutex<Option<Arc<Session>>>,
     generation: AtomicU64,
@@ -126,6 +128,7 @@ impl Host {
             own,
             mounts: is_here.then(Mounts::default),
             registry: Mutex::default(),
+            networks: networks::Known::default(),
             files: Files::default(),
             session: Mutex::default(),
             generation: AtomicU64::new(0),
@@ -397,6 +400,7 @@ impl Host {
         {
             *by = self.holder(*port).await;
         }
+        look.lost_networks = self.lost_networks(&inspect, look.run).await;
         Ok(Seen { resource: looked.resource, incarnation: id.clone(), look, moved_from: looked.moved_from })
     }
 
@@ -509,6 +513,30 @@ impl Host {
         Ok(http::request(&self.0.endpoint, Method::POST, &path, within).await?.accepted_of(&id.0).await?.status)
     }
 
+    pub(crate) fn networks_known(&self) -> &networks::Known {
+        &self.0.networks
+    }
+
+    /// Asks for something that the engine lists, below its version.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
+        let prefix = &self.agreed().await?.prefix;
+        self.ask(&format!("{prefix}/{path}"), LIST_BYTES_MAX, ANSWER_WITHIN).await
+    }
+
+    /// Has the engine do something, with a body.
+    pub(crate) async fn post(&self, path: &str, body: &impl Serialize) -> Result<(), Error> {
+        let prefix = &self.agreed().await?.prefix;
+        let reply = http::post(&self.0.endpoint, &format!("{prefix}/{path}"), body, ANSWER_WITHIN).await?;
+        reply.accepted().await.map(|_| ())
+    }
+
+    /// Has the engine remove something.
+    pub(crate) async fn delete(&self, path: &str) -> Result<(), Error> {
+        let path = format!("{}/{path}", self.agreed().await?.prefix);
+        let reply = http::request(&self.0.endpoint, Method::DELETE, &path, ANSWER_WITHIN).await?;
+        reply.accepted().await.map(|_| ())
+    }
+
     /// Gives a container other limits.
     pub(crate) async fn update(&self, id: &Incarnation, update: &MemoryUpdate, within: Duration) -> Result<(), Error> {
         let prefix = &self.agreed().await?.prefix;
@@ -558,8 +586,13 @@ fn wall_ns() -> i64 {
 
 /// A container's id as a part of a path.
 fn path_part(id: &Incarnation) -> Result<&str, Error> {
-    let plain = !id.0.is_empty() && id.0.bytes().all(|b| b.is_ascii_alphanumeric());
-    if plain { Ok(&id.0) } else { Err(Error::NotFound) }
+    hex_part(&id.0)
+}
+
+/// An id as a part of a path.
+pub(crate) fn hex_part(id: &str) -> Result<&str, Error> {
+    let plain = !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric());
+    if plain { Ok(id) } else { Err(Error::NotFound) }
 }
 
 /// An image's name as a part of a path.

@@ -29,6 +29,7 @@ mod kept;
 mod log;
 mod look;
 mod mounts;
+mod networks;
 mod own;
 mod registry;
 mod start;

@@ -35,6 +35,7 @@ pub(crate) fn look(
         restarts: inspect.restart_count.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
         manually_stopped,
         kept: None,
+        lost_networks: Vec::new(),
         definition,
     }
 }

@@ -74,6 +74,91 @@ pub(crate) struct Inspect {
     pub(crate) config: Config,
     pub(crate) host_config: HostConfig,
     pub(crate) mounts: Option<Vec<Mount>>,
+    pub(crate) network_settings: NetworkSettings,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct NetworkSettings {
+    pub(crate) networks: Option<BTreeMap<String, Attachment>>,
+}
+
+/// A container's place in a network.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct Attachment {
+    #[serde(rename = "NetworkID", default)]
+    pub(crate) network_id: String,
+    #[serde(rename = "Aliases", default)]
+    pub(crate) aliases: Option<Vec<String>>,
+    #[serde(rename = "Links", default)]
+    pub(crate) links: Option<Vec<String>>,
+    #[serde(rename = "IPAMConfig", default)]
+    pub(crate) ipam_config: Option<Value>,
+    #[serde(rename = "DriverOpts", default)]
+    pub(crate) driver_opts: Option<Value>,
+}
+
+/// A network, as `GET /networks` lists it and `POST /networks/create` takes it.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Network {
+    pub(crate) name: String,
+    #[serde(skip_serializing)]
+    pub(crate) id: String,
+    #[serde(skip_serializing)]
+    pub(crate) scope: Option<String>,
+    #[serde(skip_serializing)]
+    pub(crate) containers: Option<BTreeMap<String, Value>>,
+    #[serde(skip_deserializing)]
+    pub(crate) check_duplicate: bool,
+    pub(crate) driver: String,
+    #[serde(rename = "EnableIPv6")]
+    pub(crate) enable_ipv6: bool,
+    pub(crate) internal: bool,
+    pub(crate) attachable: bool,
+    #[serde(rename = "IPAM")]
+    pub(crate) ipam: Ipam,
+    pub(crate) options: Option<BTreeMap<String, String>>,
+    pub(crate) labels: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Ipam {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) driver: Option<String>,
+    pub(crate) config: Option<Vec<Addresses>>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct Addresses {
+    #[serde(rename = "Subnet")]
+    pub(crate) subnet: String,
+    #[serde(rename = "Gateway", skip_serializing_if = "Option::is_none")]
+    pub(crate) gateway: Option<String>,
+    #[serde(rename = "IPRange", skip_serializing_if = "Option::is_none")]
+    pub(crate) range: Option<String>,
+}
+
+/// The body of `POST /networks/ID/connect`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Connect {
+    pub(crate) container: String,
+    pub(crate) endpoint_config: EndpointConfig,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct EndpointConfig {
+    #[serde(rename = "Aliases")]
+    pub(crate) aliases: Vec<String>,
+    #[serde(rename = "Links")]
+    pub(crate) links: Option<Vec<String>>,
+    #[serde(rename = "IPAMConfig")]
+    pub(crate) ipam_config: Option<Value>,
+    #[serde(rename = "DriverOpts")]
+    pub(crate) driver_opts: Option<Value>,
 }
 
 /// One mount of a container.

@@ -264,6 +264,7 @@ impl Host {
             restarts: 0,
             manually_stopped: None,
             kept: None,
+            lost_networks: Vec::new(),
             definition: service.definition.clone(),
         };
         let seen = Observation {
@@ -356,7 +357,7 @@ impl Host {
         let at = self.at(&permit.step.resource);
         let event = match permit.step.action {
             Action::Start => self.starts(at),
-            Action::SetMemory => return,
+            Action::Change(_) => return,
             Action::Stop | Action::Recreate => self.dies(at),
         };
         self.due.push(event);

@@ -72,11 +72,11 @@ pub const CATALOGUE: &[Cause] = &[
     broken_by_deploy::CAUSE,
     // However it ended: no start helps while that is so.
     dead_network::CAUSE,
+    start::network_missing::CAUSE,
     oom_main::CAUSE,
     start::port_taken::CAUSE,
     start::mount_missing::CAUSE,
     start::mount_mismatch::CAUSE,
-    start::network_missing::CAUSE,
     start::network_parent_down::CAUSE,
     start::command_missing::CAUSE,
     start::not_executable::CAUSE,
@@ -142,10 +142,15 @@ pub fn diagnose(case: &Case, cites: Vec<EvidenceId>) -> Diagnosis {
     let (cause, finding) = surest(case, |_| true).unwrap_or_else(|| (&cannot_tell::CAUSE, cannot_tell::finding()));
     // A job is never rerun, however it ended.
     let mend = match finding.mend {
-        Mend::Start | Mend::MoreMemory | Mend::Restart | Mend::Recreate | Mend::RollBack if case.is_job => Mend::Person,
+        Mend::Start | Mend::MoreMemory | Mend::Restart | Mend::Rejoin | Mend::Recreate | Mend::RollBack
+            if case.is_job =>
+        {
+            Mend::Person
+        }
         mend @ (Mend::Start
         | Mend::MoreMemory
         | Mend::Restart
+        | Mend::Rejoin
         | Mend::Recreate
         | Mend::RollBack
         | Mend::Nothing
@@ -276,6 +281,7 @@ pub(crate) mod cases {
             restarts: 0,
             manually_stopped: None,
             kept: None,
+            lost_networks: Vec::new(),
             definition: Arc::new(definition()),
         }
     }

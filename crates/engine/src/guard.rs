@@ -403,7 +403,7 @@ impl Engine {
             (Action::Stop | Action::Recreate, _) | (Action::Start, Pair::Closes) => {
                 leases.extend(self.world.dependents(&step.resource).cloned());
             }
-            (Action::Start, Pair::None | Pair::Opens) | (Action::SetMemory, _) => {}
+            (Action::Start, Pair::None | Pair::Opens) | (Action::Change(_), _) => {}
         }
         leases
     }

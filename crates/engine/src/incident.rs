@@ -255,10 +255,12 @@ impl Incident {
         plans.into_iter().find(open).or(last)
     }
 
-    /// The step at which an execution of this plan on this body was interrupted, if the last one was.
-    pub(crate) fn interrupted_at(&self, plan: &Plan, body: &Incarnation) -> Option<usize> {
+    /// The plan that was interrupted on this body, and the step at which it was, if one was that is still the one to follow.
+    pub(crate) fn interrupted(&self, next: &Plan, body: &Incarnation) -> Option<(Plan, usize)> {
         let last = self.attempts.last().filter(|_| self.is_interrupted())?;
-        (last.attempt.plan.key() == plan.key() && last.body.as_ref() == Some(body)).then_some(last.steps_done)
+        // What it has done already makes the same plan look different.
+        let same = last.attempt.plan.playbook == next.playbook && last.body.as_ref() == Some(body);
+        same.then(|| (last.attempt.plan.clone(), last.steps_done))
     }
 
     /// Whether an execution was interrupted that nothing was said of yet.
@@ -278,7 +280,7 @@ impl Incident {
     pub(crate) fn memory_before(&self) -> Option<u64> {
         self.to_take_back.iter().find_map(|step| match &step.with {
             With::Memory(limits) => Some(limits.to_bytes),
-            With::Nothing | With::Image(_) => None,
+            With::Nothing | With::Image(_) | With::Network(_) | With::NetworkName(_) => None,
         })
     }
 
@@ -287,7 +289,7 @@ impl Incident {
         let last = self.attempts.last().filter(|done| done.attempt.verdict == Some(Verification::Held))?;
         last.attempt.plan.steps.iter().find_map(|step| match step.with {
             With::Memory(limits) => Some(limits),
-            With::Nothing | With::Image(_) => None,
+            With::Nothing | With::Image(_) | With::Network(_) | With::NetworkName(_) => None,
         })
     }
 

@@ -460,6 +460,10 @@ impl Watch {
 impl Foreign {
     /// What it says of a life that has ended, and that we have followed by another one meanwhile.
     fn stopped_before_our_start(self, around: &Around<'_>) -> Word {
+        // A deploy had set it aside: that is nobody's wish that the service be down.
+        if around.body.aside && !around.is_replaced_by_us() {
+            return Word::None;
+        }
         stopped_before(around.before, self.at, self.signal)
     }
 

@@ -265,7 +265,7 @@ impl Engine {
         let ordered = steps.filter(|step| step.resource == *resource).map(|step| (step.action, step.pair)).next_back();
         let pair_is_open = self.state.open_incident(resource).is_some_and(|incident| self.pair_is_open(incident));
         match ordered {
-            Some((Action::Start | Action::Recreate | Action::SetMemory, _) | (Action::Stop, Pair::Opens)) => {
+            Some((Action::Start | Action::Recreate | Action::Change(_), _) | (Action::Stop, Pair::Opens)) => {
                 Wanted::Running
             }
             Some((Action::Stop, Pair::None | Pair::Closes)) => Wanted::Stopped,
@@ -379,8 +379,9 @@ impl Engine {
         }
         let name = self.name_of(&resource);
         let text = match (act.permit.step.action, reached, &act.answer) {
-            (Action::SetMemory, true, _) => "its memory limit is set".to_owned(),
-            (Action::SetMemory, false, _) => "its memory limit was not set".to_owned(),
+            (Action::Change(change), _, _) => {
+                format!("{}: {}", Action::Change(change), if reached { "done" } else { "not done" })
+            }
             (Action::Start, true, Some(Answer::AlreadySo)) => "it runs already".to_owned(),
             (Action::Start, true, _) => "started".to_owned(),
             (Action::Recreate, true, _) => "made anew".to_owned(),
@@ -441,7 +442,7 @@ impl Engine {
     fn must_wait(&self, command: &CommandId, step: &Step) -> bool {
         let same = self.state.acts.values().any(|act| act.permit.step.resource == step.resource);
         let before: Vec<&ResourceId> = match step.action {
-            Action::SetMemory => Vec::new(),
+            Action::Change(_) => Vec::new(),
             Action::Start | Action::Recreate => self.world.parents(&step.resource).collect(),
             Action::Stop => self.world.dependents(&step.resource).collect(),
         };
@@ -471,7 +472,7 @@ impl Engine {
         // Somebody wanted something else in the meantime: the later word counts.
         let wanted = self.state.intents.get(&step.resource).map(|intent| intent.wanted);
         let contradicted = match (step.action, step.pair) {
-            (Action::Start | Action::Recreate | Action::SetMemory, _) | (Action::Stop, Pair::Opens) => {
+            (Action::Start | Action::Recreate | Action::Change(_), _) | (Action::Stop, Pair::Opens) => {
                 wanted != Some(Wanted::Running)
             }
             (Action::Stop, Pair::None | Pair::Closes) => wanted == Some(Wanted::Running),

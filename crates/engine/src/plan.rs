@@ -1,13 +1,14 @@
 //! Playbooks: which steps mend what. An action is declared in the catalogue below, with its risk and its page.
 
 use model::ResourceId;
-use model::action::{Action, Limits, Pair, Plan, Retag, Risk, Spec, Step, With};
+use model::action::{Action, Change, Limits, Pair, Plan, Retag, Risk, Spec, Step, With};
 use model::fact::{Belongs, Definition};
 use model::incident::Mend;
 use model::make::Deploy;
+use model::network::Lost;
 
-/// How long the engine may take to note another limit.
-const SET_MEMORY_TIMEOUT_MS: u64 = 30_000;
+/// How long the engine may take to note another limit, or to make a network.
+const CHANGE_TIMEOUT_MS: u64 = 30_000;
 /// A limit that was too low is raised by half, to a whole number of these.
 const MEMORY_UNIT_BYTES: u64 = 1 << 20;
 /// How long a start may take before nobody waits for its answer any longer.
@@ -47,12 +48,33 @@ pub const CATALOGUE: &[Spec] = &[
                  is put back, and what had it is made anew.",
     },
     Spec {
-        action: Action::SetMemory,
+        action: Action::Change(Change::SetMemory),
         risk: Risk::Dangerous,
         manual: "set_memory: gives a container that was killed for want of memory a limit that is higher by half, for as long \
                  as the container lives (the deployment's files are their owner's to change), and keeps what may be \
                  swapped besides. The host has to have that memory. It is done once starting it did not help, and never \
                  unasked. If it does not help, the old limit is set again.",
+    },
+    Spec {
+        action: Action::Change(Change::CreateNetwork),
+        risk: Risk::Moderate,
+        manual: "create_network: makes a network again that a container needs and that is no more, as healer saw it before: \
+                 with the same driver, options, addresses and labels, so that Compose knows its own. One that healer never \
+                 saw, or that another driver than bridge makes, is left to a person. If the service does not run with it, \
+                 it is removed again.",
+    },
+    Spec {
+        action: Action::Change(Change::RemoveNetwork),
+        risk: Risk::Moderate,
+        manual: "remove_network: takes back a network that healer made and that did not help. It is never done otherwise, \
+                 and not while anything is attached to it that runs.",
+    },
+    Spec {
+        action: Action::Change(Change::JoinNetwork),
+        risk: Risk::Moderate,
+        manual: "join_network: attaches a container that is down to the present network of a name, with the aliases and \
+                 addresses that it had in the one of that name that is no more. What it was attached to before is gone, so \
+                 that there is nothing to take back.",
     },
 ];
 
@@ -68,7 +90,7 @@ pub fn step(action: Action, resource: &ResourceId, definition: Option<&Definitio
         Action::Start => START_TIMEOUT_MS,
         Action::Stop => stop_ms(),
         Action::Recreate => stop_ms() + RECREATE_TIMEOUT_MS,
-        Action::SetMemory => SET_MEMORY_TIMEOUT_MS,
+        Action::Change(_) => CHANGE_TIMEOUT_MS,
     };
     Step { action, resource: resource.clone(), pair, timeout_ms, with: With::Nothing }
 }
@@ -96,12 +118,26 @@ fn roll_back(resource: &ResourceId, definition: Option<&Definition>, deploy: Opt
     Some(Step { with: With::Image(image), ..step(Action::Recreate, resource, definition, Pair::None) })
 }
 
-/// Raises its memory limit by half, if it has one. What was raised already, and interrupted then, is not raised further.
-fn raise_memory(Patient { resource, definition, memory_before, .. }: &Patient<'_>) -> Option<Step> {
-    let from_bytes = memory_before.or(definition.map(|definition| definition.memory_limit_bytes))?;
+/// Raises its memory limit by half, if it has one.
+fn raise_memory(Patient { resource, definition, .. }: &Patient<'_>) -> Option<Step> {
+    let from_bytes = definition.map(|definition| definition.memory_limit_bytes)?;
     let to_bytes = from_bytes.checked_add(from_bytes / 2)?.next_multiple_of(MEMORY_UNIT_BYTES);
     let limits = With::Memory(Limits { from_bytes, to_bytes });
-    (from_bytes > 0).then(|| Step { with: limits, ..step(Action::SetMemory, resource, *definition, Pair::None) })
+    (from_bytes > 0)
+        .then(|| Step { with: limits, ..step(Action::Change(Change::SetMemory), resource, *definition, Pair::None) })
+}
+
+/// Makes the networks that are no more, as they were, and attaches it to those of these names; `None` where nobody knows how
+/// one of them was made.
+fn rejoin(Patient { resource, definition, lost_networks, .. }: &Patient<'_>) -> Option<Vec<Step>> {
+    let change = |change, with| Step { with, ..step(Action::Change(change), resource, *definition, Pair::None) };
+    let mut steps = Vec::new();
+    for lost in lost_networks.iter().filter(|lost| !lost.made_anew) {
+        steps.push(change(Change::CreateNetwork, With::Network(Box::new(lost.known.clone()?))));
+    }
+    steps.extend(lost_networks.iter().map(|lost| change(Change::JoinNetwork, With::NetworkName(lost.name.clone()))));
+    steps.push(step(Action::Start, resource, *definition, Pair::None));
+    Some(steps)
 }
 
 /// What a plan is made for.
@@ -115,8 +151,8 @@ pub struct Patient<'a> {
     pub attempts_max: u32,
     /// The deploy that broke it.
     pub deploy: Option<&'a Deploy>,
-    /// The memory limit that it had before this incident raised it.
-    pub memory_before: Option<u64>,
+    /// The networks that it is attached to and that are no more.
+    pub lost_networks: &'a [Lost],
 }
 
 /// The plans that may mend a cause, the one to begin with first; each further one is for when those before it did not help.
@@ -127,6 +163,7 @@ pub fn for_mend(mend: Mend, patient: &Patient<'_>) -> Vec<Plan> {
     let first = match mend {
         Mend::Start | Mend::MoreMemory => Some(("start", start())),
         Mend::Restart => Some(("restart", restart_steps(resource, definition))),
+        Mend::Rejoin => rejoin(patient).map(|steps| ("rejoin", steps)),
         // Of what Compose did not make, no file says how to make it.
         Mend::Recreate if definition.is_none_or(|definition| definition.belongs != Belongs::ComposeService) => None,
         Mend::Recreate => Some(("recreate", vec![step(Action::Recreate, resource, definition, Pair::None)])),
@@ -155,7 +192,7 @@ fn risk_of(step: &Step, definition: Option<&Definition>) -> Risk {
         // What it did to its data with the newer image the older one may not understand.
         (Action::Recreate, With::Image(_)) => Risk::Dangerous,
         (Action::Recreate, _) if loses_a_volume => Risk::Dangerous,
-        (Action::Start | Action::Stop | Action::Recreate | Action::SetMemory, _) => listed,
+        (Action::Start | Action::Stop | Action::Recreate | Action::Change(_), _) => listed,
     }
 }
 
@@ -166,7 +203,7 @@ mod tests {
     #[test]
     fn a_restart_is_a_pair_of_a_stop_and_a_start() {
         let web = ResourceId::docker("h", "shop", "web", 1);
-        let patient = Patient { resource: &web, definition: None, attempts_max: 3, deploy: None, memory_before: None };
+        let patient = Patient { resource: &web, definition: None, attempts_max: 3, deploy: None, lost_networks: &[] };
         let plans = for_mend(Mend::Restart, &patient);
         let [plan] = plans.as_slice() else { panic!("{plans:?}") };
         let shape: Vec<_> = plan.steps.iter().map(|step| (step.action, step.pair)).collect();
@@ -177,7 +214,9 @@ mod tests {
 
     #[test]
     fn every_action_has_its_page() {
-        for action in [Action::Start, Action::Stop, Action::Recreate, Action::SetMemory] {
+        let changes = [Change::SetMemory, Change::CreateNetwork, Change::RemoveNetwork, Change::JoinNetwork];
+        let plain = [Action::Start, Action::Stop, Action::Recreate];
+        for action in plain.into_iter().chain(changes.map(Action::Change)) {
             assert!(CATALOGUE.iter().any(|spec| spec.action == action && spec.manual.len() > 40));
         }
     }

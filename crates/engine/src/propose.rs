@@ -45,14 +45,18 @@ impl Engine {
         let one_of_many = anew && self.world.replicas(&incident.resource).next().is_some();
         let mend = if one_of_many { Mend::Person } else { diagnosis.mend };
         let deploy = incident.case.as_ref().and_then(|case| case.deploy.as_ref());
-        let memory_before = incident.memory_before();
-        let patient = plan::Patient { resource: &incident.resource, definition, attempts_max, deploy, memory_before };
+        let lost_networks = body.and_then(|body| body.look.as_ref()).map_or(&[][..], |look| &look.lost_networks);
+        let patient = plan::Patient { resource: &incident.resource, definition, attempts_max, deploy, lost_networks };
         let Some(plan) = incident.next_of(plan::for_mend(mend, &patient)) else {
             return self.without_plan(number, &diagnosis);
         };
         let body = self.world.body(&incident.resource).map(|(incarnation, _)| incarnation);
-        let interrupted_at = body.and_then(|body| incident.interrupted_at(&plan, body));
-        let dropped = incident.is_interrupted() && interrupted_at.is_none();
+        let interrupted = body.and_then(|body| incident.interrupted(&plan, body));
+        let dropped = incident.is_interrupted() && interrupted.is_none();
+        let (plan, goes_on_at) = match interrupted {
+            Some((plan, step)) => (plan, Some(step)),
+            None => (plan, None),
+        };
         let (id, known) = (incident.id.clone(), incident.plan.as_ref() == Some(&plan));
         if dropped {
             self.emit_verdict(
@@ -64,7 +68,7 @@ impl Engine {
         if !known {
             self.emit(Event::Planned { id, plan });
         }
-        match interrupted_at {
+        match goes_on_at {
             Some(step) => self.go_on(number, step),
             None => self.ask_guard(number),
         }

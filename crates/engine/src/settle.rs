@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::action::{Action, Answer, Pair, Permit, PermitId, Retag, With};
+use model::action::{Action, Answer, Change, Pair, Permit, PermitId, Retag, With};
 use model::event::Event;
 use model::fact::{self, Run};
 use model::incident::{Escalation, Outcome, Phase, RollbackCause, Verification};
@@ -195,11 +195,24 @@ impl Engine {
         self.world.body(&permit.step.resource).is_some_and(|(present, _)| *present != permit.incarnation)
     }
 
-    /// Whether the limit is set that a step should set.
-    fn has_its_limit(&self, permit: &Permit) -> bool {
-        let body = self.world.body_of(&permit.step.resource, &permit.incarnation);
-        let limit = body.and_then(|body| body.definition.as_ref()).map(|definition| definition.memory_limit_bytes);
-        matches!(&permit.step.with, With::Memory(limits) if limit == Some(limits.to_bytes))
+    /// Whether what a step should change is as it should be.
+    fn is_changed(&self, change: Change, Act { permit, answer, .. }: &Act) -> bool {
+        let Some(body) = self.world.body_of(&permit.step.resource, &permit.incarnation) else { return false };
+        let limit = body.definition.as_ref().map(|definition| definition.memory_limit_bytes);
+        let lost = body.look.as_ref().map_or(&[][..], |look| &look.lost_networks);
+        let lost_of = |name: &str| lost.iter().find(|lost| lost.name == name);
+        match (change, &permit.step.with) {
+            (Change::SetMemory, With::Memory(limits)) => limit == Some(limits.to_bytes),
+            (Change::CreateNetwork, With::Network(network)) => lost_of(&network.name).is_none_or(|lost| lost.made_anew),
+            // What is not attached to it shows nothing of it.
+            (Change::RemoveNetwork, With::Network(network)) => lost_of(&network.name)
+                .map_or(matches!(answer, Some(Answer::Done | Answer::AlreadySo)), |lost| !lost.made_anew),
+            (Change::JoinNetwork, With::NetworkName(name)) => lost_of(name).is_none(),
+            (
+                Change::SetMemory | Change::CreateNetwork | Change::RemoveNetwork | Change::JoinNetwork,
+                With::Nothing | With::Image(_) | With::Memory(_) | With::Network(_) | With::NetworkName(_),
+            ) => false,
+        }
     }
 
     fn emit_settled(&mut self, id: PermitId, act: &Act, shown: &Shown) -> bool {
@@ -208,7 +221,7 @@ impl Engine {
             // What the engine is about to start again is not stopped.
             Action::Stop => !is_up(shown) && !matches!(shown.found, Found::Is(Run::Restarting) | Found::Unseen),
             Action::Recreate => is_up(shown) && self.is_made_anew(&act.permit),
-            Action::SetMemory => shown.source_at.is_some() && self.has_its_limit(&act.permit),
+            Action::Change(change) => shown.source_at.is_some() && self.is_changed(change, act),
         };
         let incident = act.permit.behalf.incident().cloned();
         let resource = act.permit.step.resource.clone();
@@ -218,8 +231,12 @@ impl Engine {
             id: incident.clone(),
             shown: match &act.answer {
                 Some(Answer::Withheld(_)) if shown.source_at.is_none() => "nothing was begun".to_owned(),
-                _ if act.permit.step.action == Action::SetMemory && reached => "it has its new memory limit".to_owned(),
-                _ => found_in_words(shown.found).to_owned(),
+                _ => match act.permit.step.action {
+                    Action::Change(change) if reached => changed_in_words(change).to_owned(),
+                    Action::Change(_) | Action::Start | Action::Stop | Action::Recreate => {
+                        found_in_words(shown.found).to_owned()
+                    }
+                },
             },
             source_at: shown.source_at,
             reached,
@@ -268,7 +285,7 @@ impl Engine {
                             "; {name} may mean the image of before by now: `docker tag {from} {name}` takes that back"
                         )
                     }
-                    With::Nothing | With::Memory(_) => String::new(),
+                    With::Nothing | With::Memory(_) | With::Network(_) | With::NetworkName(_) => String::new(),
                 };
                 let because = format!("it was cut short, and not made anew{name}");
                 self.verdict(number, Verification::Inconclusive, because);
@@ -281,7 +298,7 @@ impl Engine {
                             Action::Start => "it does not run".to_owned(),
                             Action::Stop => "it did not stop".to_owned(),
                             Action::Recreate => "it was not made anew".to_owned(),
-                            Action::SetMemory => "its memory limit was not set".to_owned(),
+                            Action::Change(change) => format!("nothing shows that {}", changed_in_words(change)),
                         }
                     }
                 };
@@ -552,6 +569,15 @@ fn is_answered(act: &Act) -> bool {
     match act.answer {
         Some(Answer::Done | Answer::AlreadySo | Answer::Failed(_)) => true,
         Some(Answer::Unknown(_) | Answer::Withheld(_)) | None => false,
+    }
+}
+
+fn changed_in_words(change: Change) -> &'static str {
+    match change {
+        Change::SetMemory => "it has its new memory limit",
+        Change::CreateNetwork => "the network is there",
+        Change::RemoveNetwork => "the network is removed",
+        Change::JoinNetwork => "it is attached to the network",
     }
 }
 

@@ -487,7 +487,7 @@ fn not_done(engine: &Engine, id: Option<&ResourceId>, incident: Option<&Incident
             }
             (_, Mend::Person) => not.push("a start: the same start would fail the same way".to_owned()),
             (_, Mend::RollBack) => not.push("a start: the same start would fail the same way".to_owned()),
-            (_, Mend::Start | Mend::MoreMemory | Mend::Restart | Mend::Recreate | Mend::Nothing) => {}
+            (_, Mend::Start | Mend::MoreMemory | Mend::Restart | Mend::Rejoin | Mend::Recreate | Mend::Nothing) => {}
         }
     }
     if !incident.attempts.is_empty() {

@@ -147,6 +147,7 @@ fn look(of: u8) -> impl Strategy<Value = Look> {
                     source_started_since: false,
                     happenings: kept.into_iter().map(happening).collect(),
                 }),
+                lost_networks: Vec::new(),
                 definition: definition(of, policy, belongs),
             }
         },
@@ -376,11 +377,11 @@ impl Life {
         let wanted = self.journal.intents.get(&permit.step.resource).map(|intent| intent.wanted);
         match (&permit.behalf, permit.step.action) {
             // What did not help is taken back whatever is wanted.
-            (Behalf::Incident(_), Action::SetMemory) if permit.unhindered => {}
-            (Behalf::Incident(_), Action::Start | Action::Recreate | Action::SetMemory) => {
+            (Behalf::Incident(_), Action::Change(_)) if permit.unhindered => {}
+            (Behalf::Incident(_), Action::Start | Action::Recreate | Action::Change(_)) => {
                 assert_eq!(wanted, Some(Wanted::Running), "{permit:?}")
             }
-            (Behalf::Person(_), Action::Start | Action::Recreate | Action::SetMemory) => {
+            (Behalf::Person(_), Action::Start | Action::Recreate | Action::Change(_)) => {
                 assert_ne!(wanted, Some(Wanted::Stopped), "{permit:?}")
             }
             (Behalf::Incident(_) | Behalf::Person(_), Action::Stop) => {}

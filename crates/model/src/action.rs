@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::fact::{Incarnation, Run};
 use crate::incident::IncidentId;
 use crate::make::short_id;
+use crate::network::Network;
 use crate::resource::ResourceId;
 use crate::size::Bytes;
 use crate::time::{Now, Tick};
@@ -24,8 +25,22 @@ pub enum Action {
     Stop,
     /// Make it anew from what its deployment's files say of it, in the place of the body that is there.
     Recreate,
-    /// Give it another memory limit, as it is.
+    /// Change something that it needs: that neither starts nor stops it.
+    Change(Change),
+}
+
+/// What is changed for a container that stays as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// Its memory limit.
     SetMemory,
+    /// A network that it is attached to is made again.
+    CreateNetwork,
+    /// That is taken back.
+    RemoveNetwork,
+    /// It is attached to the present network of a name, in the place of one that is no more.
+    JoinNetwork,
 }
 
 /// An entry of the catalogue: what is known of an action before it is ever performed.
@@ -79,6 +94,10 @@ pub enum With {
     Image(Retag),
     /// The limit that is set, and the one that it replaces.
     Memory(Limits),
+    /// The network that is made, or removed.
+    Network(Box<Network>),
+    /// The name of the network that it is attached to.
+    NetworkName(String),
 }
 
 /// A memory limit that takes the place of another.
@@ -169,6 +188,8 @@ impl Plan {
             With::Nothing => String::new(),
             With::Image(image) => format!(" of {}", image.to),
             With::Memory(limits) => format!(" to {}", limits.to_bytes),
+            With::Network(network) => format!(" {}", network.name),
+            With::NetworkName(name) => format!(" {name}"),
         };
         let steps: Vec<String> =
             self.steps.iter().map(|step| format!("{} {}{}", step.action, step.resource, of(step))).collect();
@@ -253,8 +274,8 @@ impl Permit {
                 Behalf::Person(_) => None,
                 Behalf::Incident(_) => withheld("it is paused"),
             },
-            (Action::SetMemory, Run::Created | Run::Exited | Run::Running | Run::Restarting | Run::Paused) => None,
-            (Action::Start | Action::Stop | Action::Recreate | Action::SetMemory, Run::Removing) => {
+            (Action::Change(_), Run::Created | Run::Exited | Run::Running | Run::Restarting | Run::Paused) => None,
+            (Action::Start | Action::Stop | Action::Recreate | Action::Change(_), Run::Removing) => {
                 withheld("it is being removed")
             }
         }
@@ -283,7 +304,10 @@ impl fmt::Display for Action {
             Action::Start => "start",
             Action::Stop => "stop",
             Action::Recreate => "recreate",
-            Action::SetMemory => "set memory limit",
+            Action::Change(Change::SetMemory) => "set memory limit",
+            Action::Change(Change::CreateNetwork) => "create network",
+            Action::Change(Change::RemoveNetwork) => "remove network",
+            Action::Change(Change::JoinNetwork) => "join network",
         })
     }
 }
@@ -308,6 +332,8 @@ impl fmt::Display for Step {
                 write!(f, "{action} {short}, of image {}, which {name} meant before", short_id(to))
             }
             With::Memory(limits) => write!(f, "set the memory limit of {short} {limits}"),
+            With::Network(network) => write!(f, "{action} {}, which {short} needs", network.name),
+            With::NetworkName(name) => write!(f, "attach {short} to network {name}"),
         }
     }
 }
@@ -338,7 +364,7 @@ impl Step {
         match self.action {
             Action::Start | Action::Recreate => true,
             Action::Stop => self.pair == Pair::Opens,
-            Action::SetMemory => false,
+            Action::Change(_) => false,
         }
     }
 
@@ -346,8 +372,14 @@ impl Step {
     /// nothing to take back.
     #[must_use]
     pub fn undo(&self) -> Option<Step> {
+        let mut action = self.action;
         let with = match &self.with {
-            With::Nothing => return None,
+            // What it was attached to before is no more.
+            With::Nothing | With::NetworkName(_) => return None,
+            With::Network(network) => {
+                action = Action::Change(Change::RemoveNetwork);
+                With::Network(network.clone())
+            }
             With::Image(Retag { name, to, from, config_hash, from_config_hash }) => With::Image(Retag {
                 name: name.clone(),
                 to: from.clone(),
@@ -359,7 +391,7 @@ impl Step {
                 With::Memory(Limits { from_bytes: *to_bytes, to_bytes: *from_bytes })
             }
         };
-        Some(Step { with, ..self.clone() })
+        Some(Step { action, with, ..self.clone() })
     }
 }
 

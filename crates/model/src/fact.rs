@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::complaint::StartError;
+use crate::network::Lost;
 use crate::resource::ResourceId;
 
 /// The present body of a resource: a container id. Compared for equality only.
@@ -150,6 +151,9 @@ pub struct Look {
     pub manually_stopped: Option<bool>,
     /// The kept events of this incarnation since its last start, oldest first, when the look came with a full listing.
     pub kept: Option<Kept>,
+    /// Of what is down: the networks that it is attached to and that are no more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost_networks: Vec<Lost>,
     /// What it is made of. Shared, since it seldom changes.
     pub definition: Arc<Definition>,
 }

@@ -224,6 +224,8 @@ pub enum Mend {
     MoreMemory,
     /// Stop it and start it.
     Restart,
+    /// Attach it to the networks that it needs, and start it.
+    Rejoin,
     /// Make it anew, as it is.
     Recreate,
     /// Make it anew of the image that its name meant before a deploy.

@@ -15,6 +15,7 @@ pub mod input;
 pub mod intent;
 pub mod make;
 pub mod message;
+pub mod network;
 pub mod policy;
 pub mod recovery;
 pub mod resource;

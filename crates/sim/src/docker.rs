@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use model::action::PermitId;
 use model::fact::{Definition, Exit, Happening, Health, Incarnation, Kept, Look, RestartPolicy, Run, SourceTime, What};
+use model::network::Lost;
 
 use model::recovery::EngineStart;
 
@@ -71,6 +72,8 @@ pub(crate) struct Container {
     pub(crate) down_by: Option<PermitId>,
     /// Somebody has tried to start it since.
     pub(crate) start_tried: bool,
+    /// The networks that it is attached to and that are no more.
+    pub(crate) lost_networks: Vec<Lost>,
     /// The life of its network parent that it has joined.
     joined: Option<(Key, u32)>,
     /// Since when nothing is wrong with it; `None` while something is.
@@ -262,6 +265,7 @@ impl World<'_> {
             started_by,
             down_by: None,
             start_tried: false,
+            lost_networks: Vec::new(),
             joined: None,
             well_since: None,
         });
@@ -314,6 +318,7 @@ impl World<'_> {
             restarts: container.restarts,
             manually_stopped: self.reads_flag.then_some(container.hbms),
             kept: None,
+            lost_networks: if container.is_up() { Vec::new() } else { container.lost_networks.clone() },
             definition: container.def.clone(),
         }
     }

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use model::ResourceId;
-use model::action::{Action, Answer, Behalf, Pair, Permit, PermitId, With};
+use model::action::{Action, Answer, Behalf, Change, Pair, Permit, PermitId, With};
 use model::command::Reply;
 use model::fact::{Fact, Generation, Incarnation, Observation};
 use model::incident::{Excerpt, IncidentId, Line};
 use model::input::Input;
 use model::message::{Delivery, Kind, Parcel, Receipt};
+use model::network::{Lost, Network};
 
 use crate::docker::{By, Key};
 use crate::healer::CrashPoint;
@@ -47,7 +48,7 @@ impl World<'_> {
                     Action::Start => "stop at our start",
                     Action::Stop => "stop at our stop",
                     Action::Recreate => "stop at our recreate",
-                    Action::SetMemory => "stop at our memory limit",
+                    Action::Change(_) => "stop at our change",
                 };
                 self.counts.hit("race", race);
                 self.after(soon, Ev::Deed(Deed::DockerStop(svc)));
@@ -143,7 +144,8 @@ impl World<'_> {
                 self.docker_stop(key, By::Healer(permit.id));
             }
             Action::Recreate => self.begin_remaking(pid, &permit, key),
-            Action::SetMemory => self.sets_memory(&permit, key),
+            Action::Change(Change::SetMemory) => self.sets_memory(&permit, key),
+            Action::Change(change) => self.changes_network(change, &permit, key),
         }
     }
 
@@ -160,6 +162,44 @@ impl World<'_> {
         } else {
             definition.memory_limit_bytes = limits.to_bytes;
             Answer::Done
+        };
+        self.answer(permit.id, answer);
+    }
+
+    fn changes_network(&mut self, change: Change, permit: &Permit, key: Key) {
+        let name = match change {
+            Change::SetMemory | Change::CreateNetwork => "create network",
+            Change::RemoveNetwork => "remove network",
+            Change::JoinNetwork => "join network",
+        };
+        self.counts.hit("act", name);
+        if self.stormy && self.rng.percent(10) {
+            return self.answer(permit.id, Answer::Failed("the engine answered 500: cannot".to_owned()));
+        }
+        let lost = &mut self.docker.containers[key].lost_networks;
+        let (name, made_anew) = match &permit.step.with {
+            With::Network(network) => (network.name.clone(), change == Change::CreateNetwork),
+            With::NetworkName(name) => (name.clone(), false),
+            With::Nothing | With::Image(_) | With::Memory(_) => return,
+        };
+        let of = lost.iter().position(|lost| lost.name == name);
+        let answer = match (of, &permit.step.with) {
+            (Some(at), With::NetworkName(_)) if lost[at].made_anew => {
+                lost.remove(at);
+                Answer::Done
+            }
+            (Some(_), With::NetworkName(_)) => Answer::Failed("there is no such network".to_owned()),
+            (Some(at), _) if lost[at].made_anew == made_anew => Answer::AlreadySo,
+            (Some(at), _) => {
+                lost[at].made_anew = made_anew;
+                Answer::Done
+            }
+            // It was attached to what is removed by this.
+            (None, With::Network(network)) if !made_anew => {
+                lost.push(Lost { name, made_anew, known: Some(Network::clone(network)) });
+                Answer::Done
+            }
+            (None, _) => Answer::AlreadySo,
         };
         self.answer(permit.id, answer);
     }

@@ -9,6 +9,7 @@ use model::command::{Ask, Command, CommandId};
 use model::fact::Run;
 use model::incident::{IncidentId, Phase};
 use model::input::Input;
+use model::network::{Lost, Network};
 use model::settings::{Exclusion, Mode};
 
 use crate::disk::AppendFault;
@@ -125,6 +126,33 @@ impl World<'_> {
             _ => (137, false),
         };
         self.dies(key, life, code, oom);
+        if self.rng.percent(5) {
+            self.loses_networks(key);
+        }
+    }
+
+    /// Somebody tidies up, and removes what nothing that runs is attached to.
+    fn loses_networks(&mut self, key: Key) {
+        let container = &mut self.docker.containers[key];
+        if container.is_up() || container.def.network_parent.is_some() {
+            return;
+        }
+        let lost = ["proxy", "backend"].map(|name| Lost {
+            name: name.to_owned(),
+            made_anew: false,
+            known: Some(Network {
+                name: name.to_owned(),
+                driver: "bridge".to_owned(),
+                options: Default::default(),
+                labels: Default::default(),
+                internal: false,
+                attachable: false,
+                ipv6: false,
+                subnets: Vec::new(),
+            }),
+        });
+        container.lost_networks = lost.to_vec();
+        self.counts.hit("person", "networks removed");
     }
 
     /// Several fall together.

@@ -59,6 +59,7 @@ impl Engine {
             Some(Mend::Start) => (Says::Lets, format!("a start mends it{of}")),
             Some(Mend::MoreMemory) => (Says::Lets, format!("a start mends it{of}, or else a higher memory limit")),
             Some(Mend::Restart) => (Says::Lets, format!("a restart mends it{of}")),
+            Some(Mend::Rejoin) => (Says::Lets, format!("its networks and a start mend it{of}")),
             Some(Mend::Recreate) => (Says::Lets, format!("making it anew mends it{of}")),
             Some(Mend::RollBack) => (Says::Lets, format!("the image of before the deploy mends it{of}")),
             Some(Mend::Nothing) => (Says::Refuses, format!("nothing is wrong{of}: there is nothing to mend")),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::action::{Binding, PlanKey};
+use model::action::{Binding, Change, PlanKey};
 use model::alert::Name;
 use model::event::Event;
 use model::fact::{Definition, Fact, Generation, Happening, Observation, SourceTime, What};
@@ -30,7 +30,7 @@ fn web() -> ResourceId {
 
 fn start_plan() -> Plan {
     let patient =
-        crate::plan::Patient { resource: &web(), definition: None, attempts_max: 3, deploy: None, memory_before: None };
+        crate::plan::Patient { resource: &web(), definition: None, attempts_max: 3, deploy: None, lost_networks: &[] };
     crate::plan::for_mend(Mend::Start, &patient).remove(0)
 }
 
@@ -338,7 +338,7 @@ fn closing_a_pair_and_undoing_ask_only_what_must_not_be_passed_over() {
     let purposes = [
         (Purpose::Close, Action::Start, "stopped_on_purpose"),
         (Purpose::Undo, Action::Stop, "not_seen"),
-        (Purpose::TakeBack, Action::SetMemory, "not_seen"),
+        (Purpose::TakeBack, Action::Change(Change::SetMemory), "not_seen"),
         (Purpose::TakeBack, Action::Recreate, "stopped_on_purpose"),
     ];
     // What takes back waits for another's act on the same.

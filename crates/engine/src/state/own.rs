@@ -81,7 +81,7 @@ impl Own {
     pub(super) fn ordered(&mut self, action: Action, of: &ResourceId, at: Tick, done_by: Option<SourceTime>) {
         self.of = Some(of.clone());
         // It neither starts nor stops anything.
-        if action == Action::SetMemory {
+        if let Action::Change(_) = action {
             return;
         }
         self.ordered_at = at;
@@ -110,7 +110,7 @@ impl Own {
                 self.stops_open += 1;
                 self.stops_closed = None;
             }
-            Action::SetMemory => {}
+            Action::Change(_) => {}
         }
     }
 
@@ -164,13 +164,13 @@ impl Own {
                 self.stops = self.stops.saturating_sub(1);
                 self.stops_open = self.stops_open.saturating_sub(1);
             }
-            Action::SetMemory => {}
+            Action::Change(_) => {}
         }
     }
 
     /// An order is over: what happens after this moment is somebody else's.
     pub(super) fn close(&mut self, act: &Act, action: Action, over: SourceTime, reached: bool, now: Tick) {
-        if action == Action::SetMemory {
+        if let Action::Change(_) = action {
             return;
         }
         let taken_back = matches!(act.answer, Some(Answer::AlreadySo | Answer::Withheld(_)));
@@ -181,7 +181,7 @@ impl Own {
                 self.stops_closed = Some(over);
                 self.stops_open = self.stops_open.saturating_sub(u32::from(!taken_back));
             }
-            Action::SetMemory => {}
+            Action::Change(_) => {}
             Action::Start if taken_back => {}
             Action::Start => {
                 self.starts_open = self.starts_open.saturating_sub(1);

@@ -110,7 +110,7 @@ fn in_words(step: &Step) -> String {
             short_id(to)
         ),
         (Action::Recreate, _) => format!("have Compose make {name} anew, as it is, and start it (at most {within})"),
-        (Action::Start | Action::Stop | Action::SetMemory, _) => format!("{step} (at most {within})"),
+        (Action::Start | Action::Stop | Action::Change(_), _) => format!("{step} (at most {within})"),
     }
 }
 

@@ -126,7 +126,7 @@ impl<'e> Before<'e> {
         match self.permits.remove(&permit).map(|(action, _)| action) {
             Some(Action::Start) => "nothing to start: it ran already".to_owned(),
             Some(Action::Stop) => "nothing to stop: it was down already".to_owned(),
-            Some(Action::Recreate | Action::SetMemory) | None => "it was so already".to_owned(),
+            Some(Action::Recreate | Action::Change(_)) | None => "it was so already".to_owned(),
         }
     }
 
@@ -293,6 +293,8 @@ fn words<'e>(entry: &'e Entry, before: &mut Before<'e>) -> Option<(Tone, String)
             };
             let action = match &permit.step.with {
                 With::Nothing | With::Image(_) => permit.step.action.to_string(),
+                With::Network(network) => format!("{} {}", permit.step.action, network.name),
+                With::NetworkName(name) => format!("{} {name}", permit.step.action),
                 With::Memory(limits) => format!("memory limit {limits}"),
             };
             (Plain, format!("{action} allowed: {allowed}"))

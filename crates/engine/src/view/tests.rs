@@ -78,6 +78,7 @@ fn looked(ms: u64, run: Run, started_ms: u64, exit: Option<Exit>) -> Input {
         restarts: 0,
         manually_stopped: Some(false),
         kept: None,
+        lost_networks: Vec::new(),
         definition: Arc::new(definition),
     };
     let fact = Fact::Looked(Box::new(look));

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use engine::{Engine, State, needs_wanted_running};
-use model::action::{Action, Answer, Permit, PermitId, With};
+use model::action::{Action, Answer, Change, Permit, PermitId, Step, With};
 use model::command::{Ask, Command, CommandId};
 use model::complaint::Complaint;
 use model::event::{Entry, Event};
@@ -31,6 +31,7 @@ use model::incident::{Excerpt, IncidentId, Line, Outcome, Phase};
 use model::input::{Effect, Input, Report, SourceState};
 use model::intent::Wanted;
 use model::message::{Delivery, Kind, Message, Receipt};
+use model::network::{Lost, Network};
 use model::recovery::EngineStart;
 use model::settings::Settings;
 use model::{Now, ResourceId, Tick, Wall};
@@ -75,8 +76,10 @@ struct Container {
     unstartable: Option<&'static str>,
     /// It is killed for want of memory so long after each start, unless it has this much.
     outgrows: Option<(u64, u64)>,
-    /// Another limit cannot be set: why.
-    keeps_limit: Option<&'static str>,
+    /// The networks that it is attached to and that are no more.
+    lost_networks: Vec<Lost>,
+    /// What the engine refuses to do to it, and why.
+    refuses: Option<(Action, &'static str)>,
     /// It has ended so, and the engine does not know of it yet.
     untold: Option<Exit>,
     /// Counts lives, so that what was due in an earlier one is forgotten.

@@ -80,6 +80,9 @@ impl World<'_> {
         if let Defect::Unstartable { code } = self.services[container.svc].defect {
             return Some((code, "driver failed programming external connectivity: port is already allocated"));
         }
+        if !container.lost_networks.is_empty() {
+            return Some((128, "network 0a1b2c3d4e5f not found"));
+        }
         if container.broken {
             return Some((127, "exec: \"serve\": executable file not found in $PATH"));
         }

@@ -247,6 +247,7 @@ fn look() -> Look {
         restarts: u32::MAX,
         manually_stopped: None,
         kept: Some(Kept { complete: true, source_started_since: false, happenings: story::case().happenings }),
+        lost_networks: Vec::new(),
         definition: Arc::new(definition()),
     }
 }

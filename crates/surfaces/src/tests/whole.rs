@@ -65,6 +65,7 @@ pub(super) fn looked_at(resource: ResourceId, run: Run, exit: Option<Exit>) -> I
         restarts: 0,
         manually_stopped: Some(false),
         kept: None,
+        lost_networks: Vec::new(),
         definition: Arc::new(definition),
     };
     Input::Observed(Observation {

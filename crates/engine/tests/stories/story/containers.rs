@@ -28,7 +28,8 @@ impl Story {
             kept: Vec::new(),
             ends: None,
             outgrows: None,
-            keeps_limit: None,
+            lost_networks: Vec::new(),
+            refuses: None,
             ignores_term: false,
             unstartable: None,
             untold: None,
@@ -105,10 +106,33 @@ impl Story {
         self.container(name).definition.memory_limit_bytes >> 20
     }
 
-    /// The engine refuses to set another memory limit, from now on.
-    pub(crate) fn keeps_its_limit(&mut self, name: &str, because: &'static str) -> &mut Story {
-        self.container(name).keeps_limit = Some(because);
+    /// The engine refuses to do this to it, from now on.
+    pub(crate) fn refuses(&mut self, name: &str, action: Action, because: &'static str) -> &mut Story {
+        self.container(name).refuses = Some((action, because));
         self
+    }
+
+    /// Its main process ends, and while it is down these networks of it are removed, which healer may have seen.
+    pub(crate) fn loses_networks(&mut self, name: &str, networks: &[&str], seen: bool) -> &mut Story {
+        let lost = networks.iter().map(|network| Lost {
+            name: (*network).to_owned(),
+            made_anew: false,
+            known: seen.then(|| bridge(network)),
+        });
+        self.container(name).lost_networks = lost.collect();
+        self.crashes(name, 1)
+    }
+
+    /// Somebody makes the networks again that it is attached to.
+    pub(crate) fn networks_are_made_anew(&mut self, name: &str) -> &mut Story {
+        self.container(name).lost_networks.iter_mut().for_each(|lost| lost.made_anew = true);
+        self
+    }
+
+    /// The networks that it is attached to and that are no more, with a `+` where there is another of the name.
+    pub(crate) fn lost(&mut self, name: &str) -> Vec<String> {
+        let lost = self.container(name).lost_networks.iter();
+        lost.map(|lost| format!("{}{}", lost.name, if lost.made_anew { "+" } else { "" })).collect()
     }
 
     pub(crate) fn can_start(&mut self, name: &str) -> &mut Story {
@@ -385,5 +409,54 @@ impl Story {
         self.by_id(&id).unwrap().flag = true;
         self.event(&id, What::Signalled { signal: 1, terminating: false });
         self
+    }
+}
+
+fn bridge(name: &str) -> Network {
+    Network {
+        name: name.to_owned(),
+        driver: "bridge".to_owned(),
+        options: BTreeMap::new(),
+        labels: BTreeMap::new(),
+        internal: false,
+        attachable: false,
+        ipv6: false,
+        subnets: Vec::new(),
+    }
+}
+
+impl Container {
+    /// Whether a step would change nothing.
+    pub(super) fn is_changed(&self, step: &Step) -> bool {
+        let lost = |name: &str| self.lost_networks.iter().find(|lost| lost.name == name);
+        match (step.action, &step.with) {
+            (Action::Change(Change::SetMemory), With::Memory(to)) => to.to_bytes == self.definition.memory_limit_bytes,
+            (Action::Change(Change::CreateNetwork), With::Network(of)) => lost(&of.name).is_none_or(|it| it.made_anew),
+            (Action::Change(Change::JoinNetwork), With::NetworkName(name)) => lost(name).is_none(),
+            _ => false,
+        }
+    }
+
+    pub(super) fn change(&mut self, step: &Step) {
+        match (step.action, &step.with) {
+            (Action::Change(Change::SetMemory), With::Memory(limits)) => {
+                Arc::make_mut(&mut self.definition).memory_limit_bytes = limits.to_bytes;
+            }
+            (Action::Change(Change::CreateNetwork), With::Network(network)) => {
+                self.lost_networks
+                    .iter_mut()
+                    .filter(|lost| lost.name == network.name)
+                    .for_each(|it| it.made_anew = true);
+            }
+            (Action::Change(Change::RemoveNetwork), With::Network(network)) => {
+                self.lost_networks.retain(|lost| lost.name != network.name);
+                let known = Some(Network::clone(network));
+                self.lost_networks.push(Lost { name: network.name.clone(), made_anew: false, known });
+            }
+            (Action::Change(Change::JoinNetwork), With::NetworkName(name)) => {
+                self.lost_networks.retain(|lost| lost.name != *name);
+            }
+            other => panic!("no such change: {other:?}"),
+        }
     }
 }

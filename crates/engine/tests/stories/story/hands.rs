@@ -86,9 +86,7 @@ impl Story {
             Action::Start => up,
             Action::Stop => !up,
             Action::Recreate => false,
-            Action::SetMemory => {
-                matches!(permit.step.with, With::Memory(it) if it.to_bytes == container.definition.memory_limit_bytes)
-            }
+            Action::Change(_) => container.is_changed(&permit.step),
         };
         let unstartable = container.unstartable;
         if already {
@@ -98,6 +96,12 @@ impl Story {
             return self.answers(Some(permit.id), Answer::Withheld(why));
         }
         match (permit.step.action, unstartable) {
+            (Action::Start, None) if !self.by_id(&id).unwrap().lost_networks.is_empty() => {
+                self.answers(
+                    Some(permit.id),
+                    Answer::Failed("the engine answered 404: network 0a1b not found".to_owned()),
+                );
+            }
             (Action::Start, None) => self.file(START_TAKES_MS, Due::Started { id, permit: Some(permit.id) }),
             (Action::Start, Some(error)) => {
                 let at = self.source_now();
@@ -105,13 +109,17 @@ impl Story {
                 container.exit = Some(Exit { at, code: 128, oom: false, error: error.to_owned(), start_error: None });
                 self.answers(Some(permit.id), Answer::Failed(error.to_owned()));
             }
-            (Action::SetMemory, _) => {
+            (Action::Change(_), _) => {
                 let container = self.by_id(&id).unwrap();
-                let fails = container.keeps_limit;
-                if let (With::Memory(limits), None) = (&permit.step.with, fails) {
-                    Arc::make_mut(&mut container.definition).memory_limit_bytes = limits.to_bytes;
-                }
-                self.answers(Some(permit.id), fails.map_or(Answer::Done, |why| Answer::Failed(why.to_owned())));
+                let refused = container.refuses.filter(|(action, _)| *action == permit.step.action);
+                let answer = match refused {
+                    Some((_, why)) => Answer::Failed(why.to_owned()),
+                    None => {
+                        container.change(&permit.step);
+                        Answer::Done
+                    }
+                };
+                self.answers(Some(permit.id), answer);
             }
             (Action::Stop, _) => {
                 let at = self.signals(&id, 15);
@@ -241,6 +249,7 @@ impl Story {
             restarts: container.restarts,
             manually_stopped: reads_flag.then_some(container.flag),
             kept: None,
+            lost_networks: if up { Vec::new() } else { container.lost_networks.clone() },
             definition: container.definition.clone(),
         };
         Some((container.resource.clone(), look))
