@@ -100,6 +100,7 @@ pub const CATALOGUE: &[Cause] = &[
     said::read_only::CAUSE,
     said::disk_full::CAUSE,
     said::too_many_files::CAUSE,
+    said::too_many_processes::CAUSE,
     said::file_missing::CAUSE,
     said::address_in_use::CAUSE,
     said::memory_used_up::CAUSE,

@@ -14,6 +14,20 @@ const NAME_BYTES_MAX: usize = 120;
 const SOURCE_ENDINGS: [&str; 14] =
     [".go", ".py", ".js", ".ts", ".mjs", ".cjs", ".rs", ".rb", ".php", ".java", ".c", ".cc", ".cpp", ".ex"];
 
+/// A refused password, as PostgreSQL's own translations have it (15.5).
+const PASSWORD_REFUSED: &[&str] = &[
+    "passwort-authentifizierung für benutzer",
+    "authentification par mot de passe échouée",
+    "la autentificación password falló",
+    "autenticazione con password fallita",
+    "не прошёл проверку подлинности",
+    "のパスワード認証に失敗しました",
+    "password 认证失败",
+    "lösenordsautentisering misslyckades",
+    "не пройшов автентифікацію",
+    "password 인증을 실패했습니다",
+];
+
 /// What a line says, and where in it: the line in lower case beside the line as it is. Offsets are those of both.
 struct Said<'a> {
     line: &'a str,
@@ -163,7 +177,7 @@ impl Said<'_> {
             "returned error: 401",
             "unauthorized",
         ];
-        self.has(&shut_out).then_some(Complaint::NotLetIn)
+        (self.has(&shut_out) || self.has(PASSWORD_REFUSED)).then_some(Complaint::NotLetIn)
     }
 
     fn of_a_start(&self) -> Option<Complaint> {
@@ -193,6 +207,22 @@ impl Said<'_> {
         if let Some(at) = self.at(&modules) {
             return Some(Complaint::ModuleMissing { name: self.quoted_after(at).or_else(|| self.last_name_after(at)) });
         }
+        // Java calls that out of memory as well, which it is not.
+        let processes = [
+            "unable to create native thread",
+            "can't start new thread",
+            "pthread_create failed",
+            "failed to create new os thread",
+            "can't fork",
+            "cannot fork",
+            "unable to fork",
+            "fork: retry",
+            "fork failed",
+        ];
+        let forks = self.has(&["fork", "clone", "vfork", "forking"]) && self.has(&["resource temporarily unavailable"]);
+        if forks || self.has(&processes) {
+            return Some(Complaint::TooManyProcesses);
+        }
         let memory = [
             "out of memory",
             "java.lang.outofmemoryerror",
@@ -209,9 +239,9 @@ impl Said<'_> {
     }
 
     fn of_the_network(&self) -> Option<Complaint> {
-        let in_use = ["address already in use", "eaddrinuse", "already in use"];
+        let in_use = ["address already in use", "eaddrinuse", "connection in use", "already in use"];
         if let Some(at) = self.at(&in_use).or_else(|| self.at(libc::ADDRESS_IN_USE)) {
-            let in_english = self.has(&["address", "eaddrinuse", "port", "bind", "listen"]);
+            let in_english = self.has(&["address", "connection", "eaddrinuse", "port", "bind", "listen"]);
             let is_address = in_english || self.has(libc::ADDRESS_IN_USE);
             if is_address {
                 let port = self.address_near(at).map(|(_, port)| port).or_else(|| self.port_told());
@@ -267,7 +297,19 @@ impl Said<'_> {
         if let Some(at) = self.at(&read_only).or_else(|| self.at(libc::READ_ONLY)) {
             return Some(Complaint::ReadOnly { path: self.path_near(at) });
         }
-        let denied = ["permission denied", "eacces", "operation not permitted", "eperm", "wrong ownership"];
+        if let Some(at) =
+            self.at(&["is a directory", "eisdir", "isadirectoryerror"]).or_else(|| self.at(libc::IS_DIRECTORY))
+        {
+            return Some(Complaint::IsDirectory { path: self.path_near(at) });
+        }
+        let denied = [
+            "permission denied",
+            "eacces",
+            "operation not permitted",
+            "eperm",
+            "wrong ownership",
+            "accessdeniedexception",
+        ];
         let at = self.at(&denied).or_else(|| self.at(libc::PERMISSION_DENIED))?;
         Some(Complaint::PermissionDenied { path: self.path_near(at) })
     }
@@ -303,6 +345,10 @@ impl Said<'_> {
             "unknown field",
             "unknown key",
         ];
+        // As PostgreSQL says of its own settings.
+        if self.has(&["invalid value for parameter", "unrecognized configuration parameter"]) {
+            return Some(Complaint::ConfigInvalid { path: None });
+        }
         let unreadable = [
             "jsondecodeerror",
             "scannererror",

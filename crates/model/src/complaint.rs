@@ -52,6 +52,13 @@ pub enum Complaint {
     NoSpace,
     /// It has as many files open as it may have.
     TooManyFiles,
+    /// It has as many processes or threads as it may have.
+    TooManyProcesses,
+    /// A directory is where it wants a file.
+    IsDirectory {
+        /// Which path, if it names one.
+        path: Option<String>,
+    },
     /// A file is not there.
     FileMissing {
         /// Which path, if it names one.
@@ -165,6 +172,7 @@ impl Complaint {
             | Complaint::PermissionDenied { path: what }
             | Complaint::ReadOnly { path: what }
             | Complaint::FileMissing { path: what }
+            | Complaint::IsDirectory { path: what }
             | Complaint::ModuleMissing { name: what }
             | Complaint::CommandMissing { command: what }
             | Complaint::UserUnknown { user: what } => what.is_some(),
@@ -174,6 +182,7 @@ impl Complaint {
             | Complaint::DataOfAnotherVersion
             | Complaint::NoSpace
             | Complaint::TooManyFiles
+            | Complaint::TooManyProcesses
             | Complaint::NoMemory
             | Complaint::Certificate(_)
             | Complaint::WrongArchitecture => true,
@@ -206,6 +215,9 @@ impl fmt::Display for Complaint {
             Complaint::ReadOnly { path: None } => f.write_str("cannot write: the file system is read-only"),
             Complaint::NoSpace => f.write_str("has no space left on its disk"),
             Complaint::TooManyFiles => f.write_str("has as many files open as it may"),
+            Complaint::TooManyProcesses => f.write_str("has as many processes or threads as it may"),
+            Complaint::IsDirectory { path: Some(path) } => write!(f, "finds a directory where it wants a file: {path}"),
+            Complaint::IsDirectory { path: None } => f.write_str("finds a directory where it wants a file"),
             Complaint::FileMissing { path: Some(path) } => write!(f, "misses {path}"),
             Complaint::FileMissing { path: None } => f.write_str("misses a file"),
             Complaint::ModuleMissing { name: Some(name) } => write!(f, "misses a part of itself: {name}"),

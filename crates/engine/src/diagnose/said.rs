@@ -16,6 +16,7 @@ pub(super) mod not_let_in;
 pub(super) mod permission_denied;
 pub(super) mod read_only;
 pub(super) mod too_many_files;
+pub(super) mod too_many_processes;
 pub(super) mod variable_missing;
 
 use std::mem::discriminant;
@@ -117,6 +118,8 @@ mod tests {
             Complaint::ReadOnly { path: None },
             Complaint::NoSpace,
             Complaint::TooManyFiles,
+            Complaint::TooManyProcesses,
+            Complaint::IsDirectory { path: None },
             Complaint::FileMissing { path: None },
             Complaint::ModuleMissing { name: None },
             Complaint::AddressInUse { port: None },

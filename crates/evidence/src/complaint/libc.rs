@@ -106,3 +106,18 @@ pub(super) const ADDRESS_IN_USE: &[&str] = &[
     "アドレスは既に使用中です",
     "地址已在使用",
 ];
+pub(super) const IS_DIRECTORY: &[&str] = &[
+    "ist ein verzeichnis",
+    "est un dossier",
+    "es un directorio",
+    "È una directory",
+    "É um diretório",
+    "Это каталог",
+    "Є каталогом",
+    "ディレクトリです",
+    "是一个目录",
+    "jest katalogiem",
+    "Är en katalog",
+    "is een map",
+    "je adresářem",
+];

@@ -130,6 +130,13 @@ fn what_files_and_disks_lack_is_told_with_the_path() {
         ("accept4: too many open files", C::TooManyFiles),
         ("Error: EMFILE: too many open files, open '/app/x'", C::TooManyFiles),
         (
+            "IsADirectoryError: [Errno 21] Is a directory: '/etc/app.toml'",
+            C::IsDirectory { path: some("/etc/app.toml") },
+        ),
+        ("Error: EISDIR: illegal operation on a directory, read", C::IsDirectory { path: None }),
+        ("cat: /etc/app.toml: Ist ein Verzeichnis", C::IsDirectory { path: some("/etc/app.toml") }),
+        ("Caused by: java.nio.file.AccessDeniedException: /d/node.lock", denied(Some("/d/node.lock"))),
+        (
             "FileNotFoundError: [Errno 2] No such file or directory: '/etc/app.yaml'",
             C::FileMissing { path: some("/etc/app.yaml") },
         ),
@@ -249,4 +256,36 @@ fn any_line_at_all_is_read_without_harm() {
         let _ = complaint(&line);
         let _ = complaint(&any);
     });
+}
+
+#[test]
+fn a_limit_of_processes_is_no_lack_of_memory() {
+    let processes = |line| (line, C::TooManyProcesses);
+    check(&[
+        processes(
+            "java.lang.OutOfMemoryError: unable to create native thread: possibly out of memory or limits reached",
+        ),
+        processes("RuntimeError: can't start new thread"),
+        processes("runtime: failed to create new OS thread (have 9 already; errno=11)"),
+        processes("sh: can't fork: Resource temporarily unavailable"),
+        processes("/d/run.sh: fork: retry: Resource temporarily unavailable"),
+        ("java.lang.OutOfMemoryError: Java heap space", C::NoMemory),
+    ]);
+}
+
+#[test]
+fn a_refused_password_is_heard_in_the_languages_of_the_server() {
+    check(&[
+        ("FATAL:  authentification par mot de passe échouée pour l'utilisateur  « app »", C::NotLetIn),
+        ("FATAL:  Passwort-Authentifizierung für Benutzer »app« fehlgeschlagen", C::NotLetIn),
+        ("FATAL:  ユーザー\"app\"のパスワード認証に失敗しました", C::NotLetIn),
+    ]);
+}
+
+#[test]
+fn gunicorn_and_postgresql_have_words_of_their_own() {
+    check(&[
+        ("[ERROR] Connection in use: ('0.0.0.0', 8000)", C::AddressInUse { port: None }),
+        ("FATAL:  invalid value for parameter \"shared_buffers\": \"12GiB\"", C::ConfigInvalid { path: None }),
+    ]);
 }
