@@ -43,6 +43,11 @@ impl Engine {
         let Some((incarnation, body)) = self.world.body(&resource) else { return };
         let incarnation = incarnation.clone();
         let end = (incarnation.clone(), body.exit.as_ref().map(|exit| exit.at));
+        let known = self.is_looked_at(&resource) && self.live.logs_asked.get(&number) == Some(&end);
+        if known {
+            // Nothing is to be waited for.
+            self.touched.insert(resource.clone());
+        }
         if !self.is_looked_at(&resource) {
             let look = Effect::Look { resource: resource.clone(), incarnation: incarnation.clone(), ticket: None };
             self.effects.push(look);
@@ -52,6 +57,14 @@ impl Engine {
             // What was read before tells of an earlier end.
             self.live.logs.remove(&number);
             self.effects.push(Effect::Gather { incident: id, resource, incarnation });
+        }
+    }
+
+    /// What a process that has just begun is asked to diagnose is asked about once it is seen: not before.
+    pub(crate) fn ask_for_what_was_not_seen(&mut self, number: u64) {
+        let diagnosed = self.state.incidents.get(&number).filter(|it| matches!(it.phase, Phase::Diagnosing { .. }));
+        if diagnosed.is_some() && !self.live.logs_asked.contains_key(&number) {
+            self.ask_for_facts(number);
         }
     }
 

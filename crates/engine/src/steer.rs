@@ -158,6 +158,9 @@ impl Engine {
 
     fn advance(&mut self, number: u64, concerned: bool) {
         self.live.deadlines.moved.insert(number);
+        if concerned {
+            self.ask_for_what_was_not_seen(number);
+        }
         for _ in 0..TURNS_MAX {
             let before = self.state.seq;
             let Some(incident) = self.state.incidents.get(&number) else { return };
