@@ -19,6 +19,7 @@ pub mod policy;
 pub mod recovery;
 pub mod resource;
 pub mod settings;
+pub mod sibling;
 pub mod time;
 pub mod verdict;
 pub mod view;
