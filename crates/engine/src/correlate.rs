@@ -23,7 +23,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// A child is as ill as its parent only if it fell ill no earlier than so long before it.
 const CHILD_EARLIER_MAX: Duration = Duration::from_secs(5);
 /// What depends on a resource waits until that has been well for so long, and not for the whole stability window.
-const CARRIES_AFTER: Duration = Duration::from_secs(10);
+pub(crate) const CARRIES_AFTER: Duration = Duration::from_secs(10);
 
 impl Engine {
     /// Opens, reopens or joins incidents of a resource that is ill and should not be.

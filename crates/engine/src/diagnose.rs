@@ -10,6 +10,7 @@ mod check_broken;
 mod clean_exit;
 mod crash;
 mod dead_network;
+pub(crate) mod dependency_down;
 mod engine_stopped;
 mod interrupted_restart;
 mod killed_by_host;
@@ -105,6 +106,8 @@ pub const CATALOGUE: &[Cause] = &[
     said::address_in_use::CAUSE,
     said::memory_used_up::CAUSE,
     said::certificate_refused::CAUSE,
+    // Who is refused by what is down needs that, and not a start.
+    dependency_down::CAUSE,
     said::name_unknown::CAUSE,
     said::connection_refused::CAUSE,
     crash::CAUSE,
@@ -301,6 +304,7 @@ pub(crate) mod cases {
             ended_with: None,
             network: None,
             deploy: None,
+            sibling: None,
         }
     }
 }

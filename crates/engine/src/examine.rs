@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::ResourceId;
 use model::event::Event;
-use model::fact::{Happening, Incarnation, RestartPolicy, Run, What};
+use model::fact::{Happening, Health, Incarnation, RestartPolicy, Run, What};
 use model::incident::{Case, Confidence, DeadNetwork, Evidence, Phase};
 use model::input::Effect;
 use model::intent::Wanted;
@@ -43,6 +43,11 @@ impl Engine {
         let Some((incarnation, body)) = self.world.body(&resource) else { return };
         let incarnation = incarnation.clone();
         let end = (incarnation.clone(), body.exit.as_ref().map(|exit| exit.at));
+        let known = self.is_looked_at(&resource) && self.live.logs_asked.get(&number) == Some(&end);
+        if known {
+            // Nothing is to be waited for.
+            self.touched.insert(resource.clone());
+        }
         if !self.is_looked_at(&resource) {
             let look = Effect::Look { resource: resource.clone(), incarnation: incarnation.clone(), ticket: None };
             self.effects.push(look);
@@ -52,6 +57,14 @@ impl Engine {
             // What was read before tells of an earlier end.
             self.live.logs.remove(&number);
             self.effects.push(Effect::Gather { incident: id, resource, incarnation });
+        }
+    }
+
+    /// What a process that has just begun is asked to diagnose is asked about once it is seen: not before.
+    pub(crate) fn ask_for_what_was_not_seen(&mut self, number: u64) {
+        let diagnosed = self.state.incidents.get(&number).filter(|it| matches!(it.phase, Phase::Diagnosing { .. }));
+        if diagnosed.is_some() && !self.live.logs_asked.contains_key(&number) {
+            self.ask_for_facts(number);
         }
     }
 
@@ -99,25 +112,33 @@ impl Engine {
         case.is_some_and(|case| diagnose(&case, Vec::new()).confidence >= Confidence::Likely)
     }
 
-    /// Whether it ended by an error of its own soon after its start, and its log was not read yet: what cannot do its work
-    /// mostly says why, and the same start may be in vain.
+    /// Whether it is ill by an error of its own, and its log was not read yet: what cannot do its work from its start on
+    /// mostly says why, and what another service refuses says which one. Until then the same start may be in vain.
     fn awaits_its_words(&self, incident: &Incident, body: &Body) -> bool {
+        if self.live.logs.contains_key(&incident.id.number) {
+            return false;
+        }
+        let others_ill = || self.has_a_sibling_that_is_not_well(&incident.resource);
+        if body.is_up() {
+            return body.health == Health::Unhealthy && others_ill();
+        }
         let Some(exit) = &body.exit else { return false };
         let at_its_start = body.started.is_some_and(|started| exit.at.since(started) < RAN_WELL);
         let by_itself = said::is_by_itself(exit.code) && exit.error.is_empty();
-        !body.is_up() && at_its_start && by_itself && !self.live.logs.contains_key(&incident.id.number)
+        by_itself && (at_its_start || others_ill())
     }
 
     /// The facts of a resource, as the rules want them.
     pub(crate) fn case_of(&self, resource: &ResourceId, number: Option<u64>) -> Option<Case> {
         let (incarnation, body) = self.world.body(resource)?;
         let log = number.and_then(|number| self.live.logs.get(&number));
+        let log = log.filter(|(of, _)| of == incarnation).map(|(_, excerpt)| excerpt);
         Some(Case {
             alerts: self.state.firing(resource).map(|(name, _)| name).collect(),
             incarnation: incarnation.clone(),
             look: body.look.clone(),
             happenings: body.happenings.clone(),
-            log: log.filter(|(of, _)| of == incarnation).map(|(_, excerpt)| excerpt.clone()),
+            log: log.cloned(),
             is_job: self.world.is_awaited_job(resource),
             ended_by_us: self.is_ended_by_us(incarnation, body),
             ended_with: self.ended_with(resource, body),
@@ -130,6 +151,7 @@ impl Engine {
             deploy: number
                 .and_then(|number| self.state.incidents.get(&number))
                 .and_then(|incident| self.state.makes.deploy_before(resource, incident.since.tick)),
+            sibling: self.sibling_in(resource, log),
         })
     }
 
@@ -211,7 +233,9 @@ impl Engine {
         if fresh_log.is_none() && fresh_look.is_none() {
             return;
         }
+        let sibling = fresh_log.and_then(|log| self.sibling_in(&incident.resource, Some(log)));
         let case = Case {
+            sibling: if fresh_log.is_some() { sibling } else { known.sibling.clone() },
             log: fresh_log.or(known.log.as_ref()).cloned(),
             look: fresh_look.or(known.look.as_ref()).cloned(),
             ..(**known).clone()

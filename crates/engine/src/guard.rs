@@ -59,6 +59,7 @@ impl Engine {
                 .or_else(|| self.symptom_and_intent(incident, step))
                 .or_else(|| self.hindrance(&step.resource))
                 .or_else(|| self.recovering(&step.resource))
+                .or_else(|| self.waits_for_sibling(incident))
                 .or_else(|| self.missing_mount(step))
                 .or_else(|| self.another_owner(&step.resource))
                 .or_else(|| self.another_healer(incident))
@@ -357,9 +358,12 @@ impl Engine {
             Hold::Busy { resource } => !self.is_leased(resource, Some(&incident.id)),
             Hold::Halted { by } => !self.state.incidents.get(&by.number).is_some_and(|by| by.halted),
             Hold::Concurrency { .. } => self.has_a_free_hand(incident.resource.host()),
-            Hold::Recovering | Hold::WaitsFor { .. } => self.may_be_started(&incident.resource),
+            Hold::Recovering | Hold::WaitsFor { .. } => {
+                self.may_be_started(&incident.resource) && self.waits_for_sibling(incident).is_none()
+            }
             Hold::NotSeen
             | Hold::Clearing
+            | Hold::JustUp { .. }
             | Hold::Withheld { .. }
             | Hold::MountMissing { .. }
             | Hold::BeingStopped

@@ -30,6 +30,7 @@ pub mod plan;
 mod propose;
 pub mod recovery;
 mod settle;
+mod siblings;
 pub mod state;
 mod steer;
 mod tell;

@@ -193,6 +193,8 @@ pub fn next(phase: &Phase, turn: Turn) -> Result<Next, IllegalTransition> {
         (Phase::Escalated { reason: Escalation::ApprovalExpired, .. }, T::Approved) => N::Recorded,
         (Phase::Escalated { .. }, T::Approved | T::Rejected) => return illegal,
         (Phase::Escalated { .. }, T::LoopsOn | T::MoreSeen | T::CameBack | T::Wanted) => N::Stay,
+        // What alone kept healer from acting is over.
+        (Phase::Escalated { reason: Escalation::NoActionMends, .. }, T::Unhindered) => N::Diagnose,
         (Phase::Escalated { .. }, T::Unhindered | T::ProcessStarted) => N::Stay,
 
         (Phase::Resolved { outcome, .. }, T::CameBack) => match outcome {

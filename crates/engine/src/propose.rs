@@ -278,6 +278,7 @@ fn is_lifted_by_an_input(hold: &Hold) -> bool {
         Hold::Clearing
         | Hold::Recovering
         | Hold::WaitsFor { .. }
+        | Hold::JustUp { .. }
         | Hold::Withheld { .. }
         | Hold::BeingStopped
         | Hold::Maintenance

@@ -461,6 +461,11 @@ impl Engine {
 
     /// How a member stands.
     fn fate(&self, resource: &ResourceId) -> Fate {
+        self.fate_along(resource, &mut BTreeSet::new())
+    }
+
+    /// … for those that wait for it, each of them for the next: where they wait in a circle none of them is settled.
+    fn fate_along(&self, resource: &ResourceId, waiting: &mut BTreeSet<ResourceId>) -> Fate {
         let wanted = self.state.intents.get(resource).map(|intent| intent.wanted);
         let Some((_, body)) = self.world.body(resource).filter(|_| wanted == Some(Wanted::Running)) else {
             return Fate::Dropped;
@@ -469,7 +474,8 @@ impl Engine {
             return Fate::Dropped;
         }
         match self.state.open_incident(resource) {
-            Some(incident) => self.fate_of_ill(incident),
+            Some(_) if !waiting.insert(resource.clone()) => Fate::Pending,
+            Some(incident) => self.fate_of_ill(incident, waiting),
             None if !self.world.is_fresh(resource) => Fate::Pending,
             None => match (body.run, body.health) {
                 (Run::Running, Health::Healthy | Health::Unchecked) | (Run::Paused, _) => Fate::Back,
@@ -480,7 +486,7 @@ impl Engine {
         }
     }
 
-    fn fate_of_ill(&self, incident: &Incident) -> Fate {
+    fn fate_of_ill(&self, incident: &Incident, waiting: &mut BTreeSet<ResourceId>) -> Fate {
         match &incident.phase {
             Phase::Escalated { reason, .. } => {
                 let cause = incident.diagnosis.as_ref().filter(|_| !matches!(reason, Escalation::CannotTell));
@@ -490,7 +496,7 @@ impl Engine {
                 Fate::Failed(format!("{title}{}", last.map(tried).unwrap_or_default()))
             }
             Phase::AwaitingApproval { .. } => Fate::Failed("it waits for your approval".to_owned()),
-            Phase::Held { reason: Hold::WaitsFor { resource, .. }, .. } => match self.fate(resource) {
+            Phase::Held { reason: Hold::WaitsFor { resource, .. }, .. } => match self.fate_along(resource, waiting) {
                 Fate::Failed(_) | Fate::Dropped => {
                     Fate::Failed(format!("it needs {}, which does not run", resource.short()))
                 }

@@ -37,6 +37,7 @@ impl Engine {
             let freed = std::mem::take(&mut self.live.freed);
             self.touch_those_that_wait(&mut touched);
             self.touch_those_that_share(&mut touched);
+            self.touch_those_that_were_refused(&mut touched);
             for resource in &touched {
                 self.compare_alerts(resource);
             }
@@ -159,6 +160,9 @@ impl Engine {
 
     fn advance(&mut self, number: u64, concerned: bool) {
         self.live.deadlines.moved.insert(number);
+        if concerned {
+            self.ask_for_what_was_not_seen(number);
+        }
         for _ in 0..TURNS_MAX {
             let before = self.state.seq;
             let Some(incident) = self.state.incidents.get(&number) else { return };
@@ -216,7 +220,7 @@ impl Engine {
             (Turn::ProcessStarted, &|| self.live.left_open.contains(&number)),
             (Turn::Due, &|| concerned && (self.pair_may_close(incident) || self.is_verified_at_once(incident))),
             (Turn::Due, &|| concerned && self.is_ready_to_diagnose(incident)),
-            (Turn::Unhindered, &|| concerned && self.hold_is_over(incident)),
+            (Turn::Unhindered, &|| concerned && (self.hold_is_over(incident) || self.is_served_again(incident))),
             (Turn::MoreSeen, &|| self.live.more_seen.contains(&number) || self.question_is_stale(incident)),
         ];
         for (turn, happens) in levels {

@@ -12,6 +12,7 @@ use model::incident::{Case, Outcome, Phase, RollbackCause};
 use model::input::Effect;
 use model::make::{Deploy, Difference};
 use model::message::{About, Asks, Delivery, Kind, Message, MessageId, Parcel, Receipt, Severity};
+use model::sibling::{Sibling, Stands};
 use model::size::Bytes;
 use model::time::Spoken;
 use model::verdict::Hold;
@@ -22,6 +23,8 @@ use crate::{Engine, diagnose};
 
 /// An incident that is open for longer than this becomes a thread.
 const TELL_AFTER: Duration = Duration::from_secs(180);
+/// One that waits for another service, whose incident is told for itself, only after this long.
+const TELL_OF_WAITING_AFTER: Duration = Duration::from_secs(600);
 /// A process that has just begun tells of nothing old before it has seen how that stands, or could not within this time.
 const SEES_WITHIN: Duration = Duration::from_secs(60);
 /// The waits between the tries of a delivery; the last one repeats.
@@ -47,7 +50,8 @@ impl Engine {
         let soonest = if seen { Tick(0) } else { self.live.began.after(SEES_WITHIN) };
         // Of what is in maintenance nobody is told before that is over.
         let over = self.maintained_until(&incident.resource).unwrap_or_default();
-        waits.then(|| incident.since.tick.after(TELL_AFTER).max(soonest).max(over))
+        let patience = if self.is_told_with_its_sibling(incident) { TELL_OF_WAITING_AFTER } else { TELL_AFTER };
+        waits.then(|| incident.since.tick.after(patience).max(soonest).max(over))
     }
 
     pub(crate) fn tell_if_due(&mut self, number: u64) {
@@ -360,6 +364,9 @@ pub(crate) fn evidence_of(case: &Case, log_lines_max: usize) -> Vec<(&'static st
     }
     if let Some(look) = case.look.as_ref().filter(|look| !look.health_output.is_empty()) {
         found.push(("healthcheck", look.health_output.clone()));
+    }
+    if let Some(Sibling { resource, stands, .. }) = case.sibling.as_ref().filter(|one| one.stands != Stands::Well) {
+        found.push(("inspect", format!("{}, which its log complains of, {stands}", resource.short())));
     }
     let lines = case.log.iter().flat_map(|log| &log.lines);
     let telling: Vec<_> = lines.clone().filter(|line| line.telling).collect();

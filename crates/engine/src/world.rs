@@ -491,6 +491,7 @@ impl World {
         }
         body.generation = body.generation.max(seen.generation);
         body.at = now;
+        let was_well = (!is_new).then(|| body.is_well());
         let overtaken = matches!(&seen.fact, Fact::Looked(look) if body.is_of_the_past(look));
         let start_is_news = matches!(&seen.fact, Fact::Looked(look) if body.is_news_of_a_start(look));
         match &seen.fact {
@@ -504,6 +505,7 @@ impl World {
             Fact::Happened(happening) => body.happened(happening, seen.generation),
             Fact::ApiOpenAfter(_) | Fact::Gone | Fact::Unlooked(_) => {}
         }
+        body.note_well(was_well, now);
         let deploys = matches!(&seen.fact, Fact::Happened(Happening { what: What::Renamed { .. }, .. }));
         let redefined = self.is_redefined(&seen.resource);
         Change { overtaken, redefined, start_is_news, deploys, ..Change::default() }

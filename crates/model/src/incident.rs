@@ -19,6 +19,7 @@ use crate::fact::{Happening, Incarnation, Look};
 use crate::make::Deploy;
 use crate::recovery::Restarted;
 use crate::resource::ResourceId;
+use crate::sibling::Sibling;
 use crate::time::Tick;
 use crate::verdict::{Hold, Refusal};
 
@@ -278,6 +279,9 @@ pub struct Case {
     /// The deploy just before which it was well.
     #[serde(default)]
     pub deploy: Option<Deploy>,
+    /// The service of its own deployment that its log complains of, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sibling: Option<Sibling>,
 }
 
 /// Why a network namespace that one shares with another is dead while both run: it went with the process that had it.

@@ -20,6 +20,7 @@ pub mod policy;
 pub mod recovery;
 pub mod resource;
 pub mod settings;
+pub mod sibling;
 pub mod size;
 pub mod time;
 pub mod verdict;

@@ -54,12 +54,17 @@ pub enum Hold {
     },
     /// Its engine has just come back: until all is seen, nothing is started.
     Recovering,
-    /// After a restart it is started once what it depends on is ready.
+    /// It is started once what it needs is ready: after a restart what it depends on, else what it was refused by.
     WaitsFor {
         /// What it waits for.
         resource: ResourceId,
         /// Until that is so.
         condition: Condition,
+    },
+    /// What it was refused by has only just come up: that is to hold first, and what still runs may recover by itself.
+    JustUp {
+        /// Which that is.
+        resource: ResourceId,
     },
     /// It has files on a mount that its host's table asks for, and that is not there: started, it would find an empty
     /// folder in its place.
@@ -249,6 +254,7 @@ impl fmt::Display for Hold {
             Hold::WaitsFor { resource, condition } => {
                 write!(f, "waits for {} to {condition}", resource.short())
             }
+            Hold::JustUp { resource } => write!(f, "{} has only just come up: that is to hold first", resource.short()),
             Hold::MountMissing { mount } => {
                 write!(f, "{mount} is in /etc/fstab and not mounted: the start waits for it")
             }
@@ -316,6 +322,7 @@ impl Hold {
             Hold::Withheld { .. } => "withheld",
             Hold::Recovering => "recovering",
             Hold::WaitsFor { .. } => "waits_for",
+            Hold::JustUp { .. } => "just_up",
             Hold::MountMissing { .. } => "mount_missing",
             Hold::BeingStopped => "being_stopped",
             Hold::Paused => "paused",

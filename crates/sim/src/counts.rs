@@ -31,6 +31,7 @@ const EXPECTED: &[(&str, &[&str])] = &[
             "withheld",
             "recovering",
             "waits_for",
+            "just_up",
             "mount_missing",
             "being_stopped",
             "paused",
@@ -203,6 +204,7 @@ const EXPECTED: &[(&str, &[&str])] = &[
 /// What no world can reach, each with its reason.
 pub const UNREACHED: &[(&str, &str, &str)] = &[
     ("hold", "paused", "what is paused shows no symptom, so `clearing` is said first"),
+    ("hold", "just_up", "no program of the simulated world says in its log by whom it was refused"),
     ("hold", "maintenance", "no window is configured in the simulated world"),
     ("hold", "replica_down", "no service of the simulated host has a second replica"),
     ("refusal", "not_leader", "an engine that was deposed handles nothing, so its guard is never asked"),

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use model::complaint::Complaint;
 use model::fact::What;
-use model::incident::{Case, Confidence, Mend};
+use model::incident::{Case, Confidence, Excerpt, Mend};
 
 use super::{Finding, exit_code, last_death, look_at_end, start_error, was_signalled};
 
@@ -41,7 +41,7 @@ pub(super) fn says(case: &Case, is: fn(&Complaint) -> bool, mend: Mend) -> Optio
     // A runtime whose heap is used up ends itself by a trap, which as process 1 of a container shows as a segmentation
     // fault; whoever else ends by one does not know why.
     let knows = |complaint: &&Complaint| code != SEGMENTATION_FAULT || **complaint == Complaint::NoMemory;
-    let complaint = last_complaint(case).filter(|complaint| is(complaint)).filter(knows)?;
+    let complaint = last_complaint(case.log.as_ref()?).filter(|complaint| is(complaint)).filter(knows)?;
     let ran_well = lived(case).is_some_and(|lived| lived >= RAN_WELL);
     let since = if ran_well { ", after it had run with the same until then" } else { "" };
     Some(Finding {
@@ -58,8 +58,8 @@ pub(crate) fn is_by_itself(code: i32) -> bool {
 }
 
 /// The last thing that its log complains about; of several lines on one matter, one that says what it is about.
-fn last_complaint(case: &Case) -> Option<&Complaint> {
-    let complaints = || case.log.iter().flat_map(|log| &log.lines).rev().filter_map(|line| line.complaint.as_ref());
+pub(crate) fn last_complaint(log: &Excerpt) -> Option<&Complaint> {
+    let complaints = || log.lines.iter().rev().filter_map(|line| line.complaint.as_ref());
     let last = complaints().next()?;
     let same = |complaint: &&Complaint| discriminant(*complaint) == discriminant(last);
     Some(complaints().filter(same).find(|complaint| complaint.is_particular()).unwrap_or(last))
@@ -80,7 +80,7 @@ mod tests {
 
     use model::complaint::CertificateFlaw;
     use model::fact::{Exit, Look, Run, SourceTime};
-    use model::incident::{Excerpt, Line};
+    use model::incident::Line;
 
     use super::super::cases::{case, look};
     use super::super::diagnose;
@@ -156,8 +156,8 @@ mod tests {
     fn the_last_complaint_counts_and_its_most_particular_line() {
         let refused = |host: Option<&str>| Complaint::ConnectionRefused { host: host.map(str::to_owned), port: None };
         let given = ended(1, 1, &[Complaint::NotLetIn, refused(Some("db")), refused(None)]);
-        assert_eq!(last_complaint(&given), Some(&refused(Some("db"))));
+        assert_eq!(last_complaint(given.log.as_ref().unwrap()), Some(&refused(Some("db"))));
         let given = ended(1, 1, &[refused(Some("db")), Complaint::NotLetIn]);
-        assert_eq!(last_complaint(&given), Some(&Complaint::NotLetIn));
+        assert_eq!(last_complaint(given.log.as_ref().unwrap()), Some(&Complaint::NotLetIn));
     }
 }

@@ -167,6 +167,7 @@ impl Engine {
         let verdict = deploy
             .map(|until| Verdict::Hold(Hold::DeployInProgress, until))
             .or_else(|| self.recovering(resource))
+            .or_else(|| self.waits_for_sibling(issue.open?))
             .or_else(|| self.missing_mount(&step))
             .or_else(|| self.another_owner(resource))
             .or_else(|| self.halted(&step))

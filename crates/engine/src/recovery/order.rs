@@ -12,7 +12,7 @@ use crate::Engine;
 impl Engine {
     /// The first thing that a resource still has to wait for. Those that wait for each other in a circle do not wait:
     /// Compose writes no circles, but labels can lie.
-    pub(super) fn unmet(&self, resource: &ResourceId) -> Option<(ResourceId, Condition)> {
+    pub(crate) fn unmet(&self, resource: &ResourceId) -> Option<(ResourceId, Condition)> {
         if !self.awaits_first_start(resource) || self.faults.order_ignored {
             return None;
         }

@@ -56,6 +56,8 @@ pub struct Body {
     pub restarted: VecDeque<Tick>,
     /// When a look showed that its restart policy had been taken away while that restarted it again and again.
     braked_at: Option<SourceTime>,
+    /// Since when it runs and no check of it fails, if it was seen otherwise before that.
+    pub well_since: Option<Tick>,
     /// When the last fact arrived.
     pub at: Tick,
     /// It has the temporary name that a recreate gives to what it replaces.
@@ -85,6 +87,7 @@ impl Body {
             attached: false,
             restarted: VecDeque::new(),
             braked_at: None,
+            well_since: None,
             at: now,
             aside: false,
             unlooked: None,
@@ -118,6 +121,20 @@ impl Body {
     /// Whether it was made later than that, as an event told.
     pub(crate) fn was_made_since(&self, at: SourceTime) -> bool {
         self.happenings.iter().any(|happening| happening.what == What::Created && happening.at > at)
+    }
+
+    /// Whether it runs, and no check of it fails or is still to pass.
+    pub(super) fn is_well(&self) -> bool {
+        self.run == Run::Running && matches!(self.health, Health::Unchecked | Health::Healthy)
+    }
+
+    /// Takes note of when that began, if it was seen not to be so before.
+    pub(super) fn note_well(&mut self, before: Option<bool>, now: Tick) {
+        match (before, self.is_well()) {
+            (_, false) => self.well_since = None,
+            (Some(false), true) => self.well_since = Some(now),
+            (Some(true) | None, true) => {}
+        }
     }
 
     /// When somebody put a brake on its crash loop, if it has ended since and nobody has started it.

@@ -9,6 +9,7 @@ mod attacks;
 mod bounds;
 mod comes_back;
 mod crossings;
+mod dependencies;
 mod deploys;
 mod engines;
 mod excludes;

@@ -163,6 +163,8 @@ pub(crate) struct Story {
     memory_is_young: bool,
     /// Whether a listing is a batch of its own, after that of the looks.
     pub(crate) lists_in_two_batches: bool,
+    /// Whether each look of a listing is a batch of its own.
+    pub(crate) looks_come_one_by_one: bool,
     /// So many appends fail from here on.
     pub(crate) appends_fail: u32,
     /// … though what they were to write was written.
@@ -249,6 +251,7 @@ impl Story {
             kept_complete: None,
             memory_is_young: false,
             lists_in_two_batches: false,
+            looks_come_one_by_one: false,
             appends_fail: 0,
             fail_though_written: false,
         }
@@ -336,6 +339,9 @@ impl Story {
                 generation,
                 fact: Fact::Looked(Box::new(look)),
             }));
+            if self.looks_come_one_by_one {
+                self.turn();
+            }
         }
         if self.lists_in_two_batches {
             self.turn();

@@ -86,6 +86,7 @@ fn passes(hold: &Hold) -> bool {
         | Hold::DeployInProgress
         | Hold::Recovering
         | Hold::WaitsFor { .. }
+        | Hold::JustUp { .. }
         | Hold::Clearing => true,
         Hold::NotSeen
         | Hold::Paused

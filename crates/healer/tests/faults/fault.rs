@@ -46,6 +46,8 @@ pub(crate) enum End {
     Person,
     /// It was tried, and did not help: it is tried within its budget, and then a person is told.
     InVain,
+    /// Nothing is tried before what it needs is well.
+    Waits,
     /// There is nothing to do, and nothing is done.
     Left,
 }

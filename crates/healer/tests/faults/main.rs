@@ -10,6 +10,7 @@
 #[expect(dead_code, reason = "the tests from outside use more of it")]
 #[path = "../e2e/daemon.rs"]
 mod daemon;
+mod dependencies;
 mod deploys;
 #[expect(dead_code, reason = "the tests from outside use more of it")]
 #[path = "../e2e/docker.rs"]
@@ -55,9 +56,16 @@ fn is_playable(fault: &Fault) -> bool {
 
 fn main() -> ExitCode {
     let wanted = std::env::args().skip(1).find(|word| !word.starts_with('-')).unwrap_or_default();
-    let faults: Vec<Fault> =
-        [ends::FAULTS, starts::FAULTS, programs::FAULTS, deploys::FAULTS, foreign::FAULTS, foreign::services::FAULTS]
-            .concat();
+    let faults: Vec<Fault> = [
+        ends::FAULTS,
+        starts::FAULTS,
+        programs::FAULTS,
+        dependencies::FAULTS,
+        deploys::FAULTS,
+        foreign::FAULTS,
+        foreign::services::FAULTS,
+    ]
+    .concat();
     let faults: Vec<Fault> =
         faults.into_iter().filter(|fault| fault.name.contains(&wanted)).filter(is_playable).collect();
     let Some(mut rig) = Rig::bare("faults", SETTINGS) else { return ExitCode::SUCCESS };

@@ -86,6 +86,7 @@ impl<'a> Scene<'a> {
                 let in_vain = incident.attempts > 0 && matches!(incident.phase.as_str(), "held" | "planning");
                 match self.fault.end {
                     End::Healed | End::Left => incident.phase == "resolved" || asks,
+                    End::Waits => incident.phase == "held" || incident.phase == "resolved" || asks,
                     End::Person => asks || incident.phase == "resolved" || incident.attempts > 0,
                     End::InVain => asks || incident.phase == "resolved" || in_vain,
                 }

@@ -9,6 +9,7 @@ use model::action::Action;
 use model::event::{Entry, Event};
 use model::fact::{Happening, SourceTime, What};
 use model::incident::{Case, Diagnosis, IncidentId, Outcome, Verification};
+use model::verdict::Hold;
 
 use crate::fault::{End, Fault};
 
@@ -70,10 +71,13 @@ fn came_of<'a>(fault: &'a Fault, journal: &[Entry]) -> Came<'a> {
         ours.iter().any(|entry| matches!(entry.event, Event::IncidentResolved { outcome: Outcome::Healed, .. }));
     let failed = ours.iter().any(|entry| matches!(entry.event, Event::Verified { result: Verification::Failed, .. }));
     let asked = ours.iter().any(asks);
+    let is_wait = |entry: &&Entry| matches!(entry.event, Event::Held { reason: Hold::WaitsFor { .. }, .. });
+    let waits = ours.iter().any(is_wait);
     let end = match (healed, action.is_some(), failed, asked) {
         (true, ..) => End::Healed,
         (false, true, true, _) => End::InVain,
         (false, _, _, true) => End::Person,
+        (false, ..) if waits => End::Waits,
         (false, ..) => End::Left,
     };
     Came { fault, cause, action, end, heard, told_after_ms }

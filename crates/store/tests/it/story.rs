@@ -116,6 +116,7 @@ pub(crate) fn case() -> Case {
         ended_with: None,
         network: None,
         deploy: None,
+        sibling: None,
     }
 }
 

@@ -41,6 +41,7 @@ fn diagnosed(number: u64, because: &str) -> Event {
         ended_with: None,
         network: None,
         deploy: None,
+        sibling: None,
     };
     Event::Diagnosed { id: id(number), diagnosis, case: Box::new(case) }
 }
