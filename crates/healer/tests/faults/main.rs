@@ -17,6 +17,7 @@ mod docker;
 mod ends;
 mod fault;
 mod foreign;
+mod foreign2;
 #[expect(dead_code, reason = "the tests from outside use more of it")]
 #[path = "../e2e/hook.rs"]
 mod hook;
@@ -55,9 +56,20 @@ fn is_playable(fault: &Fault) -> bool {
 
 fn main() -> ExitCode {
     let wanted = std::env::args().skip(1).find(|word| !word.starts_with('-')).unwrap_or_default();
-    let faults: Vec<Fault> =
-        [ends::FAULTS, starts::FAULTS, programs::FAULTS, deploys::FAULTS, foreign::FAULTS, foreign::services::FAULTS]
-            .concat();
+    let faults: Vec<Fault> = [
+        ends::FAULTS,
+        starts::FAULTS,
+        programs::FAULTS,
+        deploys::FAULTS,
+        foreign::FAULTS,
+        foreign::services::FAULTS,
+        foreign2::FAULTS,
+        foreign2::health::FAULTS,
+        foreign2::resources::FAULTS,
+        foreign2::programs::FAULTS,
+        foreign2::logs::FAULTS,
+    ]
+    .concat();
     let faults: Vec<Fault> =
         faults.into_iter().filter(|fault| fault.name.contains(&wanted)).filter(is_playable).collect();
     let Some(mut rig) = Rig::bare("faults", SETTINGS) else { return ExitCode::SUCCESS };
