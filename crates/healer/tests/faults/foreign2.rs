@@ -47,8 +47,8 @@ pub(crate) const FAULTS: &[Fault] = &[
         end: Healed,
         ..USUAL
     },
-    // A program that is built for a newer processor ends by SIGILL (exit 132), each time. There is no cause of that name:
-    // all that is certain is that it crashed.
+    // A program that is built for a newer processor ends by SIGILL (exit 132), each time. There is no cause of that
+    // name: all that is certain is that it crashed.
     Fault {
         name: "y2illegalinstruction",
         compose: web!("volumes: $HOST, command: [/usr/bin/python3, -u, /d/model.py]"),
@@ -68,7 +68,8 @@ pub(crate) const FAULTS: &[Fault] = &[
         name: "y2jvmcrash",
         compose: web!(
             "volumes: ['/usr:/usr:ro', '/bin:/bin:ro', '/lib:/lib:ro', '/lib64:/lib64:ro', './d:/d', \
-             '/etc/java-17-openjdk:/etc/java-17-openjdk:ro'], stop_grace_period: 1s, command: [/usr/bin/java, \
+             '/etc/java-17-openjdk:/etc/java-17-openjdk:ro'], stop_grace_period: 1s, command: \
+             [/usr/lib/jvm/java-17-openjdk-amd64/bin/java, \
              '-XX:-CreateCoredumpOnCrash', /d/Crash.java]"
         ),
         files: &[(
@@ -85,8 +86,8 @@ pub(crate) const FAULTS: &[Fault] = &[
         end: Healed,
         ..USUAL
     },
-    // A Go program panics, once. There is no Go here: a script says its words. The address and the signal in them are no
-    // sign of a fault of the machine.
+    // A Go program panics, once. There is no Go here: a script says its words. The address and the signal in them
+    // are no sign of a fault of the machine.
     Fault {
         name: "y2gopanic",
         compose: web!("volumes: ['./d:/d'], stop_grace_period: 1s, command: [sh, /d/run.sh]"),
@@ -98,7 +99,8 @@ pub(crate) const FAULTS: &[Fault] = &[
             ),
             (
                 "panic",
-                "panic: runtime error: invalid memory address or nil pointer dereference\n[signal SIGSEGV: segmentation \
+                "panic: runtime error: invalid memory address or nil pointer dereference\n[signal SIGSEGV: \
+                 segmentation \
              violation code=0x1 addr=0x18 pc=0x6a1b2c]\n\ngoroutine 42 [running]:\n\
              example.org/shop/cart.(*Store).Total(0x0, {0xc00011c0a0, 0x24})\n\t/src/cart/store.go:118 +0x2c\n\
              example.org/shop/http.(*Server).handleCart(0xc0000b4000, {0x7f3e58, 0xc000128000}, 0xc000136000)\n\t\
@@ -115,8 +117,10 @@ pub(crate) const FAULTS: &[Fault] = &[
     // A job beside a service that complains, and is done with 0 all the same.
     Fault {
         name: "y2jobwarns",
-        compose: "version: '2.4'\nservices: {web: {image: 'healer-test:1', stop_grace_period: 1s, command: [sleep, '1000']}, \
-                  job: {image: 'healer-test:1', command: [sh, -c, \"sleep 2; echo 'ERROR: could not vacuum table audit, \
+        compose: "version: '2.4'\nservices: {web: {image: 'healer-test:1', stop_grace_period: 1s, command: [sleep, \
+                  '1000']}, \
+                  job: {image: 'healer-test:1', command: [sh, -c, \"sleep 2; echo 'ERROR: could not vacuum table \
+                  audit, \
                   permission denied, skipped'; echo 'finished with 1 warning'; exit 0\"]}}\n",
         of: "job",
         end: Left,
@@ -125,8 +129,10 @@ pub(crate) const FAULTS: &[Fault] = &[
     // A job that ends with 1. Nothing says that it is a job, and once more does no harm that its first run did not do.
     Fault {
         name: "y2jobfails",
-        compose: "version: '2.4'\nservices: {web: {image: 'healer-test:1', stop_grace_period: 1s, command: [sleep, '1000']}, \
-                  job: {image: 'healer-test:1', command: [sh, -c, \"sleep 2; echo 'backup: 12 of 14 archives verified, 2 \
+        compose: "version: '2.4'\nservices: {web: {image: 'healer-test:1', stop_grace_period: 1s, command: [sleep, \
+                  '1000']}, \
+                  job: {image: 'healer-test:1', command: [sh, -c, \"sleep 2; echo 'backup: 12 of 14 archives \
+                  verified, 2 \
                   differ'; exit 1\"]}}\n",
         of: "job",
         cause: Some("crash"),
@@ -134,22 +140,25 @@ pub(crate) const FAULTS: &[Fault] = &[
         end: InVain,
         ..USUAL
     },
-    // nginx puts itself into the background, so its container ends with 0; the engine starts it again for ever. Only who
-    // writes `daemon off` mends that.
+    // nginx puts itself into the background, so its container ends with 0; the engine starts it again for ever. Only
+    // who writes `daemon off` mends that.
     Fault {
         name: "y2nginxdaemon",
-        compose: web!("volumes: $HOST, restart: always, command: [/usr/sbin/nginx, -e, stderr, -c, /d/nginx.conf]"),
+        compose: web!(
+            "volumes: $HOST, user: '65534:65534', restart: always, command: \
+             [/usr/sbin/nginx, -e, stderr, -c, /d/nginx.conf]"
+        ),
         files: &[(
             "nginx.conf",
-            "pid /tmp/nginx.pid;\nuser root;\nevents {}\nhttp {\n  access_log off;\n  client_body_temp_path /tmp/a;\n  \
-             proxy_temp_path /tmp/b;\n  fastcgi_temp_path /tmp/c;\n  uwsgi_temp_path /tmp/e;\n  scgi_temp_path /tmp/f;\n  \
-             server { listen 8080; }\n}\n",
+            "pid /dev/shm/nginx.pid;\nevents {}\nhttp {\n  access_log off;\n  client_body_temp_path /dev/shm/a;\n  \
+             proxy_temp_path /dev/shm/b;\n  fastcgi_temp_path /dev/shm/c;\n  uwsgi_temp_path /dev/shm/e;\n  \
+             scgi_temp_path /dev/shm/f;\n  server { listen 8080; }\n}\n",
         )],
         cause: Some("clean_exit"),
         ..USUAL
     },
-    // A script without its first line. The kernel's words are those of a wrong architecture, but the command is a script:
-    // the operator mends the script, and looks for no other image.
+    // A script without its first line. The kernel's words are those of a wrong architecture, but the command is a
+    // script: the operator mends the script, and looks for no other image.
     Fault {
         name: "y2noshebang",
         compose: web!("volumes: ['./d:/d'], command: [/d/entrypoint.sh]"),
@@ -171,7 +180,8 @@ pub(crate) const FAULTS: &[Fault] = &[
         ),
         files: &[(
             "app.py",
-            "import tomllib, time\nprint('reading /etc/app.toml')\nwith open('/etc/app.toml', 'rb') as file:\n    settings = \
+            "import tomllib, time\nprint('reading /etc/app.toml')\nwith open('/etc/app.toml', 'rb') as file:\n    \
+             settings = \
              tomllib.load(file)\nwhile True:\n    time.sleep(1)\n",
         )],
         cause: Some("mount_mismatch"),
@@ -180,7 +190,8 @@ pub(crate) const FAULTS: &[Fault] = &[
     // The network that the reverse proxy shares with its services was removed between the making and the start.
     Fault {
         name: "y2externalnetwork",
-        compose: "version: '2.4'\nservices: {web: {image: 'healer-test:1', networks: [proxy], command: [sleep, '1000']}}\n\
+        compose: "version: '2.4'\nservices: {web: {image: 'healer-test:1', networks: [proxy], command: [sleep, \
+                  '1000']}}\n\
                   networks: {proxy: {external: {name: y2proxy}}}\n",
         make: Make::Instead(|scene| {
             scene.docker(&["network", "create", "y2proxy"]);
@@ -194,7 +205,8 @@ pub(crate) const FAULTS: &[Fault] = &[
     // A volume of its own name that stands for a disk of the host, which is gone.
     Fault {
         name: "y2volumegone",
-        compose: "version: '2.4'\nservices: {web: {image: 'healer-test:1', volumes: ['archive:/archive'], command: [sleep, \
+        compose: "version: '2.4'\nservices: {web: {image: 'healer-test:1', volumes: ['archive:/archive'], command: \
+                  [sleep, \
                   '1000']}}\nvolumes: {archive: {external: {name: y2archive}}}\n",
         make: Make::Instead(|scene| {
             let disk = scene.folder().join("disk");

@@ -25,9 +25,12 @@ pub(crate) const FAULTS: &[Fault] = &[
             (
                 "app.js",
                 "const paint = (code, text) => `\\x1b[${code}m${text}\\x1b[0m`;\nfor (let n = 0; n < 40; n++)\n  \
-                 console.log(paint(90, '12:00:0' + n % 10), paint('42;30', ' INFO '), paint(36, 'plugin-' + n), paint(32, \
-                 'loaded'));\ntry {\n  require('fs').openSync('/d/state.json', 'r+');\n} catch (error) {\n  const [code, \
-                 what, file] = error.message.split(/: |, /);\n  console.error(paint('41;97', ' ERROR '), paint(31, code) + \
+                 console.log(paint(90, '12:00:0' + n % 10), paint('42;30', ' INFO '), paint(36, 'plugin-' + n), \
+                 paint(32, \
+                 'loaded'));\ntry {\n  require('fs').openSync('/d/state.json', 'r+');\n} catch (error) {\n  const \
+                 [code, \
+                 what, file] = error.message.split(/: |, /);\n  console.error(paint('41;97', ' ERROR '), paint(31, \
+                 code) + \
                  paint(90, ':'), paint(1, what) + paint(90, ','), paint('4;36', file));\n  process.exit(1);\n}\n",
             ),
         ],
@@ -59,8 +62,8 @@ pub(crate) const FAULTS: &[Fault] = &[
         cause: Some("file_missing"),
         ..USUAL
     },
-    // What ended it is said first, and then it takes 100,000 lines to end in order. An operator who finds nothing at the
-    // end of a log looks for the first error in it.
+    // What ended it is said first, and then it takes 100,000 lines to end in order. An operator who finds nothing at
+    // the end of a log looks for the first error in it.
     Fault {
         name: "y2buriedline",
         compose: web!("volumes: ['./d:/d'], command: [sh, /d/run.sh]"),
@@ -78,9 +81,10 @@ pub(crate) const FAULTS: &[Fault] = &[
         compose: web!("volumes: $HOST, command: [sh, /d/run.sh]"),
         files: &[(
             "run.sh",
-            "awk 'BEGIN { printf \"var t=[\"; for (n = 0; n < 150000; n++) printf \"%d,\", 100000 + n; print \"0];\
-             if(!process.env.SESSION_SECRET)throw new Error(\\\"Missing required environment variable: \
-             SESSION_SECRET\\\")\" }' > /tmp/bundle.min.js\nexec /usr/bin/node /tmp/bundle.min.js\n",
+            "/usr/bin/perl -e 'print \"var t=[\", join(\",\", 100000 .. 250000), \
+             \"];if(!process.env.SESSION_SECRET)throw new \
+             Error(\\\"Missing required environment variable: SESSION_SECRET\\\")\\n\"' > /tmp/bundle.min.js\nexec \
+             /usr/bin/node /tmp/bundle.min.js\n",
         )],
         cause: Some("variable_missing"),
         ..USUAL
@@ -92,10 +96,14 @@ pub(crate) const FAULTS: &[Fault] = &[
         compose: web!("volumes: ['./d:/d'], command: [sh, /d/run.sh]"),
         files: &[(
             "run.sh",
-            "echo '{\"level\":\"info\",\"ts\":1764493200.11,\"msg\":\"retry policy\",\"retry_on\":[\"connection refused\",\"no \
-             such host\"]}'\necho '{\"level\":\"info\",\"ts\":1764493200.12,\"msg\":\"previous run\",\"error\":null,\"exit\":0}'\n\
-             sleep 1\necho '{\"level\":\"error\",\"ts\":1764493201.40,\"caller\":\"config/load.go:88\",\"msg\":\"cannot parse \
-             configuration\",\"file\":\"/etc/relay/relay.yml\",\"error\":\"yaml: line 12: did not find expected key\"}'\n\
+            "echo '{\"level\":\"info\",\"ts\":1764493200.11,\"msg\":\"retry policy\",\"retry_on\":[\"connection \
+             refused\",\"no \
+             such host\"]}'\necho '{\"level\":\"info\",\"ts\":1764493200.12,\"msg\":\"previous \
+             run\",\"error\":null,\"exit\":0}'\n\
+             sleep 1\necho \
+             '{\"level\":\"error\",\"ts\":1764493201.40,\"caller\":\"config/load.go:88\",\"msg\":\"cannot parse \
+             configuration\",\"file\":\"/etc/relay/relay.yml\",\"error\":\"yaml: line 12: did not find expected \
+             key\"}'\n\
              echo '{\"level\":\"info\",\"ts\":1764493201.41,\"msg\":\"shutting down\"}'\nexit 1\n",
         )],
         cause: Some("config_invalid"),

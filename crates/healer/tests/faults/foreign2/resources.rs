@@ -12,14 +12,15 @@ pub(crate) const FAULTS: &[Fault] = &[
         compose: web!("volumes: $HOST, tmpfs: ['/data:size=256k'], command: [sh, /d/run.sh]"),
         files: &[(
             "run.sh",
-            "sleep 1\n/usr/bin/sqlite3 /data/shop.db 'create table if not exists orders(line blob); with recursive c(i) as \
+            "sleep 1\n/usr/bin/sqlite3 /data/shop.db 'create table if not exists orders(line blob); with recursive \
+             c(i) as \
              (select 1 union all select i + 1 from c) insert into orders select randomblob(1000) from c;'\n",
         )],
         cause: Some("disk_full"),
         ..USUAL
     },
-    // Redis goes on without writing, and refuses every change; a restart would lose what it still holds in memory. There
-    // is no Redis here: a script says its words, about a file system that is really full.
+    // Redis goes on without writing, and refuses every change; a restart would lose what it still holds in memory.
+    // There is no Redis here: a script says its words, about a file system that is really full.
     Fault {
         name: "y2redisfull",
         compose: web!(
@@ -54,7 +55,8 @@ pub(crate) const FAULTS: &[Fault] = &[
         ),
         files: &[(
             "app.py",
-            "import time\ntime.sleep(1)\nfor number in range(1000):\n    with open(f'/sessions/sess_{number:04}', 'w') as \
+            "import time\ntime.sleep(1)\nfor number in range(1000):\n    with open(f'/sessions/sess_{number:04}', \
+             'w') as \
              file:\n        file.write('x')\n",
         )],
         cause: Some("disk_full"),
@@ -70,7 +72,8 @@ pub(crate) const FAULTS: &[Fault] = &[
         files: &[(
             "app.js",
             "const fs = require('fs');\nconsole.log('listening on 3000');\nsetInterval(() => {\n  if \
-             (!fs.existsSync('/d/now')) return;\n  fs.unlinkSync('/d/now');\n  for (;;) fs.openSync('/d/app.js');\n}, 100);\n",
+             (!fs.existsSync('/d/now')) return;\n  fs.unlinkSync('/d/now');\n  for (;;) fs.openSync('/d/app.js');\n}, \
+             100);\n",
         )],
         make: Make::Then(|scene| scene.tell_now()),
         cause: Some("too_many_files"),
@@ -91,19 +94,23 @@ pub(crate) const FAULTS: &[Fault] = &[
         end: InVain,
         ..USUAL
     },
-    // Java calls it a lack of memory, but the heap is nearly empty: it is the limit of processes that ended it. There is
-    // no cause of that name.
+    // Java calls it a lack of memory, but the heap is nearly empty: it is the limit of processes that ended it.
+    // There is no cause of that name.
     Fault {
         name: "y2nativethread",
         compose: web!(
             "volumes: ['/usr:/usr:ro', '/bin:/bin:ro', '/lib:/lib:ro', '/lib64:/lib64:ro', './d:/d', \
-             '/etc/java-17-openjdk:/etc/java-17-openjdk:ro'], pids_limit: 80, command: [/usr/bin/java, /d/Pool.java]"
+             '/etc/java-17-openjdk:/etc/java-17-openjdk:ro'], pids_limit: 80, command: \
+             [/usr/lib/jvm/java-17-openjdk-amd64/bin/java, /d/Pool.java]"
         ),
         files: &[(
             "Pool.java",
-            "public class Pool {\n  public static void main(String[] a) throws Exception {\n    System.out.println(\"starting \
-             500 consumers\");\n    Thread.sleep(1000);\n    for (int i = 0; i < 500; i++) {\n      var one = new Thread(() \
-             -> { try { Thread.sleep(1000000); } catch (InterruptedException e) { } });\n      one.setDaemon(true);\n      \
+            "public class Pool {\n  public static void main(String[] a) throws Exception {\n    \
+             System.out.println(\"starting \
+             500 consumers\");\n    Thread.sleep(200);\n    for (int i = 0; i < 500; i++) {\n      var one = new \
+             Thread(() \
+             -> { try { Thread.sleep(1000000); } catch (InterruptedException e) { } });\n      one.setDaemon(true);\n \
+                  \
              one.start();\n    }\n    Thread.sleep(1000000);\n  }\n}\n",
         )],
         cause: Some("crash"),
@@ -115,11 +122,12 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault {
         name: "y2readonlyroot",
         compose: web!(
-            "volumes: $HOST, read_only: true, command: [/usr/sbin/nginx, -e, stderr, -c, /d/nginx.conf, -g, 'daemon off;']"
+            "volumes: $HOST, read_only: true, user: '65534:65534', command: [/usr/sbin/nginx, -e, stderr, -c, \
+             /d/nginx.conf, -g, 'daemon off;']"
         ),
         files: &[(
             "nginx.conf",
-            "pid /dev/shm/nginx.pid;\nuser root;\nevents {}\nhttp {\n  access_log off;\n  client_body_temp_path \
+            "pid /dev/shm/nginx.pid;\nevents {}\nhttp {\n  access_log off;\n  client_body_temp_path \
              /tmp/client;\n  server { listen 8080; }\n}\n",
         )],
         cause: Some("read_only"),
@@ -130,11 +138,13 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault {
         name: "y2twocauses",
         compose: web!(
-            "volumes: ['./d:/d'], mem_limit: 24m, memswap_limit: 24m, tmpfs: ['/cache:size=32k'], command: [sh, /d/run.sh]"
+            "volumes: ['./d:/d'], mem_limit: 24m, memswap_limit: 24m, tmpfs: ['/cache:size=32k'], command: [sh, \
+             /d/run.sh]"
         ),
         files: &[(
             "run.sh",
-            "sleep 1\ndd if=/dev/zero of=/cache/index bs=16k count=4 2>&1\necho 'cache: cannot be written, going on without'\n\
+            "sleep 1\ndd if=/dev/zero of=/cache/index bs=16k count=4 2>&1\necho 'cache: cannot be written, going on \
+             without'\n\
              sleep 1\nexec tail /dev/zero\n",
         )],
         cause: Some("oom_main"),
