@@ -69,13 +69,12 @@ pub(crate) const FAULTS: &[Fault] = &[
         compose: web!(
             "volumes: ['/usr:/usr:ro', '/bin:/bin:ro', '/lib:/lib:ro', '/lib64:/lib64:ro', './d:/d', \
              '/etc/java-17-openjdk:/etc/java-17-openjdk:ro'], stop_grace_period: 1s, command: \
-             [/usr/lib/jvm/java-17-openjdk-amd64/bin/java, \
-             '-XX:-CreateCoredumpOnCrash', /d/Crash.java]"
+             [/usr/lib/jvm/java-17-openjdk-amd64/bin/java, '-XX:-CreateCoredumpOnCrash', /d/Crash.java]"
         ),
         files: &[(
             "Crash.java",
-            "import java.io.File;\npublic class Crash {\n  public static void main(String[] a) throws Exception {\n    \
-             System.out.println(\"Started in 0.4 seconds\");\n    var field = \
+            "import java.io.File;\npublic class Crash {\n  public static void main(String[] a) throws Exception \
+             {\n    System.out.println(\"Started in 0.4 seconds\");\n    var field = \
              sun.misc.Unsafe.class.getDeclaredField(\"theUnsafe\");\n    field.setAccessible(true);\n    var unsafe = \
              (sun.misc.Unsafe) field.get(null);\n    while (true) {\n      Thread.sleep(100);\n      if (new \
              File(\"/d/now\").delete()) unsafe.putAddress(8, 0);\n    }\n  }\n}\n",
@@ -100,12 +99,11 @@ pub(crate) const FAULTS: &[Fault] = &[
             (
                 "panic",
                 "panic: runtime error: invalid memory address or nil pointer dereference\n[signal SIGSEGV: \
-                 segmentation \
-             violation code=0x1 addr=0x18 pc=0x6a1b2c]\n\ngoroutine 42 [running]:\n\
+             segmentation violation code=0x1 addr=0x18 pc=0x6a1b2c]\n\ngoroutine 42 [running]:\n\
              example.org/shop/cart.(*Store).Total(0x0, {0xc00011c0a0, 0x24})\n\t/src/cart/store.go:118 +0x2c\n\
-             example.org/shop/http.(*Server).handleCart(0xc0000b4000, {0x7f3e58, 0xc000128000}, 0xc000136000)\n\t\
-             /src/http/server.go:77 +0x1b4\ncreated by net/http.(*Server).Serve in goroutine 1\n\t\
-             /usr/local/go/src/net/http/server.go:3086 +0x5cb\n",
+             example.org/shop/http.(*Server).handleCart(0xc0000b4000, {0x7f3e58, 0xc000128000}, \
+             0xc000136000)\n\t/src/http/server.go:77 +0x1b4\ncreated by net/http.(*Server).Serve in goroutine \
+             1\n\t/usr/local/go/src/net/http/server.go:3086 +0x5cb\n",
             ),
         ],
         make: Make::Then(|scene| scene.tell_now()),
@@ -118,10 +116,8 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault {
         name: "y2jobwarns",
         compose: "version: '2.4'\nservices: {web: {image: 'healer-test:1', stop_grace_period: 1s, command: [sleep, \
-                  '1000']}, \
-                  job: {image: 'healer-test:1', command: [sh, -c, \"sleep 2; echo 'ERROR: could not vacuum table \
-                  audit, \
-                  permission denied, skipped'; echo 'finished with 1 warning'; exit 0\"]}}\n",
+                  '1000']}, job: {image: 'healer-test:1', command: [sh, -c, \"sleep 2; echo 'ERROR: could not vacuum \
+                  table audit, permission denied, skipped'; echo 'finished with 1 warning'; exit 0\"]}}\n",
         of: "job",
         end: Left,
         ..USUAL
@@ -130,10 +126,8 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault {
         name: "y2jobfails",
         compose: "version: '2.4'\nservices: {web: {image: 'healer-test:1', stop_grace_period: 1s, command: [sleep, \
-                  '1000']}, \
-                  job: {image: 'healer-test:1', command: [sh, -c, \"sleep 2; echo 'backup: 12 of 14 archives \
-                  verified, 2 \
-                  differ'; exit 1\"]}}\n",
+                  '1000']}, job: {image: 'healer-test:1', command: [sh, -c, \"sleep 2; echo 'backup: 12 of 14 \
+                  archives verified, 2 differ'; exit 1\"]}}\n",
         of: "job",
         cause: Some("crash"),
         action: Some(Start),
@@ -145,14 +139,14 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault {
         name: "y2nginxdaemon",
         compose: web!(
-            "volumes: $HOST, user: '65534:65534', restart: always, command: \
-             [/usr/sbin/nginx, -e, stderr, -c, /d/nginx.conf]"
+            "volumes: $HOST, user: '65534:65534', restart: always, command: [/usr/sbin/nginx, -e, stderr, -c, \
+             /d/nginx.conf]"
         ),
         files: &[(
             "nginx.conf",
-            "pid /dev/shm/nginx.pid;\nevents {}\nhttp {\n  access_log off;\n  client_body_temp_path /dev/shm/a;\n  \
-             proxy_temp_path /dev/shm/b;\n  fastcgi_temp_path /dev/shm/c;\n  uwsgi_temp_path /dev/shm/e;\n  \
-             scgi_temp_path /dev/shm/f;\n  server { listen 8080; }\n}\n",
+            "pid /dev/shm/nginx.pid;\nevents {}\nhttp {\n  access_log off;\n  client_body_temp_path \
+             /dev/shm/a;\n  proxy_temp_path /dev/shm/b;\n  fastcgi_temp_path /dev/shm/c;\n  uwsgi_temp_path \
+             /dev/shm/e;\n  scgi_temp_path /dev/shm/f;\n  server { listen 8080; }\n}\n",
         )],
         cause: Some("clean_exit"),
         ..USUAL
@@ -180,9 +174,8 @@ pub(crate) const FAULTS: &[Fault] = &[
         ),
         files: &[(
             "app.py",
-            "import tomllib, time\nprint('reading /etc/app.toml')\nwith open('/etc/app.toml', 'rb') as file:\n    \
-             settings = \
-             tomllib.load(file)\nwhile True:\n    time.sleep(1)\n",
+            "import tomllib, time\nprint('reading /etc/app.toml')\nwith open('/etc/app.toml', 'rb') as \
+             file:\n    settings = tomllib.load(file)\nwhile True:\n    time.sleep(1)\n",
         )],
         cause: Some("mount_mismatch"),
         ..USUAL
@@ -206,8 +199,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault {
         name: "y2volumegone",
         compose: "version: '2.4'\nservices: {web: {image: 'healer-test:1', volumes: ['archive:/archive'], command: \
-                  [sleep, \
-                  '1000']}}\nvolumes: {archive: {external: {name: y2archive}}}\n",
+                  [sleep, '1000']}}\nvolumes: {archive: {external: {name: y2archive}}}\n",
         make: Make::Instead(|scene| {
             let disk = scene.folder().join("disk");
             fs::create_dir_all(&disk).expect("the folder is ours");
@@ -223,9 +215,9 @@ pub(crate) const FAULTS: &[Fault] = &[
     // Two services of one deployment want one port of the host. The other one is not to be touched.
     Fault {
         name: "y2sameport",
-        compose: "version: '2.4'\nservices: {one: {image: 'healer-test:1', stop_grace_period: 1s, ports: ['18080:80'], \
-                  command: [sleep, '1000']}, web: {image: 'healer-test:1', depends_on: [one], ports: ['18080:8080'], \
-                  command: [sleep, '1000']}}\n",
+        compose: "version: '2.4'\nservices: {one: {image: 'healer-test:1', stop_grace_period: 1s, ports: \
+                  ['18080:80'], command: [sleep, '1000']}, web: {image: 'healer-test:1', depends_on: [one], ports: \
+                  ['18080:8080'], command: [sleep, '1000']}}\n",
         cause: Some("port_taken"),
         ..USUAL
     },

@@ -11,10 +11,9 @@ macro_rules! answers {
         concat!(
             "import http.server, os, time\nclass Answer(http.server.BaseHTTPRequestHandler):\n    def do_GET(self):\n",
             $ill,
-            "        self.send_response(200)\n        self.end_headers()\n        \
-             self.wfile.write(b'{\"status\":\"UP\"}')\n\
-             \x20   def log_message(self, *words):\n        pass\ndef serve():\n    \
-             http.server.HTTPServer(('0.0.0.0', 8080), Answer).serve_forever()\n"
+            "        self.send_response(200)\n        self.end_headers()\n        self.wfile.write(b'{\"status\":\"UP\"}')\n\
+             \x20   def log_message(self, *words):\n        pass\ndef \
+             serve():\n    http.server.HTTPServer(('0.0.0.0', 8080), Answer).serve_forever()\n"
         )
     };
 }
@@ -26,8 +25,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         name: "y2workeroom",
         compose: web!(
             "volumes: $HOST, mem_limit: 96m, memswap_limit: 96m, stop_grace_period: 1s, healthcheck: {test: [CMD, \
-             wget, \
-             -q, -O, /dev/null, 'http://127.0.0.1:8080/'], interval: 500ms, timeout: 5s, retries: 3}, command: \
+             wget, -q, -O, /dev/null, 'http://127.0.0.1:8080/'], interval: 500ms, timeout: 5s, retries: 3}, command: \
              [/usr/bin/python3, -u, /d/app.py]"
         ),
         files: &[(
@@ -57,8 +55,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         files: &[(
             "run.sh",
             "trap 'echo still flushing, please wait' TERM\ntouch /ok\nwhile sleep 0.1; do [ -f /d/now ] && rm /d/now \
-             /ok; \
-             done\n",
+             /ok; done\n",
         )],
         make: Make::Then(|scene| scene.tell_now()),
         cause: Some("unhealthy"),
@@ -71,15 +68,15 @@ pub(crate) const FAULTS: &[Fault] = &[
         name: "y2checktimesout",
         compose: web!(
             "volumes: $HOST, stop_grace_period: 1s, healthcheck: {test: [CMD, wget, -q, -O, /dev/null, \
-             'http://127.0.0.1:8080/'], interval: 500ms, timeout: 1500ms, retries: 2}, command: [/usr/bin/python3, -u, \
-             /d/app.py]"
+             'http://127.0.0.1:8080/'], interval: 500ms, timeout: 1500ms, retries: 2}, command: [/usr/bin/python3, \
+             -u, /d/app.py]"
         ),
         files: &[(
             "app.py",
             concat!(
                 answers!(
-                    "        if os.path.exists('/d/now'):\n            os.remove('/d/now')\n            \
-                     time.sleep(1000)\n"
+                    "        if \
+                     os.path.exists('/d/now'):\n            os.remove('/d/now')\n            time.sleep(1000)\n"
                 ),
                 "serve()\n"
             ),
@@ -95,18 +92,15 @@ pub(crate) const FAULTS: &[Fault] = &[
         name: "y2checkreports",
         compose: web!(
             "volumes: $HOST, stop_grace_period: 1s, healthcheck: {test: [CMD, sh, /d/check.sh], interval: 500ms, \
-             timeout: \
-             5s, retries: 2}, command: [/usr/bin/python3, -u, /d/app.py]"
+             timeout: 5s, retries: 2}, command: [/usr/bin/python3, -u, /d/app.py]"
         ),
         files: &[
             (
                 "app.py",
                 concat!(
                     answers!(
-                        "        if os.path.exists('/d/now'):\n            self.send_response(503)\n            \
-                         self.end_headers()\n            \
-                         self.wfile.write(b'{\"status\":\"DOWN\",\"components\":{\"queue\":\
-                         {\"status\":\"DOWN\",\"details\":\"consumer thread ended\"}}}')\n            return\n"
+                        "        if \
+                         os.path.exists('/d/now'):\n            self.send_response(503)\n            self.end_headers()\n            self.wfile.write(b'{\"status\":\"DOWN\",\"components\":{\"queue\":{\"status\":\"DOWN\",\"details\":\"consumer thread ended\"}}}')\n            return\n"
                     ),
                     "serve()\n"
                 ),
@@ -128,8 +122,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         name: "y2checkdenied",
         compose: web!(
             "volumes: ['./d:/d'], stop_grace_period: 1s, healthcheck: {test: [CMD, /d/check.sh], interval: 500ms, \
-             timeout: \
-             5s, retries: 2}, command: [sh, -c, 'echo listening on 8080; sleep 1000']"
+             timeout: 5s, retries: 2}, command: [sh, -c, 'echo listening on 8080; sleep 1000']"
         ),
         files: &[("check.sh", "#!/bin/sh\nexit 0\n")],
         cause: Some("check_broken"),
@@ -140,9 +133,8 @@ pub(crate) const FAULTS: &[Fault] = &[
         name: "y2startingforever",
         compose: web!(
             "stop_grace_period: 1s, healthcheck: {test: [CMD, test, -f, /ok], interval: 500ms, timeout: 5s, retries: \
-             2, \
-             start_period: 1h}, command: [sh, -c, 'echo waiting for the migration lock held by another instance; sleep \
-             1000']"
+             2, start_period: 1h}, command: [sh, -c, 'echo waiting for the migration lock held by another instance; \
+             sleep 1000']"
         ),
         end: Left,
         ..USUAL
@@ -152,8 +144,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         name: "y2pausedchecked",
         compose: web!(
             "stop_grace_period: 1s, healthcheck: {test: [CMD, 'true'], interval: 500ms, timeout: 1s, retries: 1}, \
-             command: \
-             [sleep, '1000']"
+             command: [sleep, '1000']"
         ),
         make: Make::Then(|scene| {
             scene.docker(&["pause", &scene.container("web").id]);
@@ -175,8 +166,9 @@ pub(crate) const FAULTS: &[Fault] = &[
             concat!(
                 answers!(""),
                 "import ctypes, threading\nthreading.Thread(target=time.sleep, args=(1000,)).start()\n\
-                 threading.Thread(target=serve, daemon=True).start()\nwhile not os.path.exists('/d/now'):\n    \
-                 time.sleep(0.1)\nos.remove('/d/now')\nprint('main loop: done')\nctypes.CDLL(None).syscall(60, 0)\n"
+                 threading.Thread(target=serve, daemon=True).start()\nwhile not \
+                 os.path.exists('/d/now'):\n    time.sleep(0.1)\nos.remove('/d/now')\nprint('main loop: \
+                 done')\nctypes.CDLL(None).syscall(60, 0)\n"
             ),
         )],
         make: Make::Then(|scene| scene.tell_now()),
@@ -191,25 +183,23 @@ pub(crate) const FAULTS: &[Fault] = &[
         name: "y2refusedbyill",
         compose: "version: '2.4'\nservices: {db: {image: 'healer-test:1', volumes: $HOST, stop_grace_period: 1s, \
                   healthcheck: {test: [CMD, test, '!', -f, /closed], interval: 500ms, timeout: 5s, retries: 3}, \
-                  command: \
-                  [/usr/bin/python3, -u, /d/db.py]}, web: {image: 'healer-test:1', depends_on: [db], volumes: $HOST, \
-                  stop_grace_period: 1s, command: [/usr/bin/perl, /d/web.pl]}}\n",
+                  command: [/usr/bin/python3, -u, /d/db.py]}, web: {image: 'healer-test:1', depends_on: [db], \
+                  volumes: $HOST, stop_grace_period: 1s, command: [/usr/bin/perl, /d/web.pl]}}\n",
         files: &[
             (
                 "db.py",
                 "import os, socket, time\nif os.path.exists('/closed'):\n    os.remove('/closed')\n\
                  listener = socket.create_server(('0.0.0.0', 5432))\nlistener.settimeout(0.2)\nprint('ready to \
                  accept')\n\
-                 while not os.path.exists('/d/now'):\n    try:\n        listener.accept()[0].close()\n    \
-                 except TimeoutError:\n        pass\nos.remove('/d/now')\nlistener.close()\nopen('/closed', 'w')\n\
+                 while not os.path.exists('/d/now'):\n    try:\n        listener.accept()[0].close()\n    except \
+                 TimeoutError:\n        pass\nos.remove('/d/now')\nlistener.close()\nopen('/closed', 'w')\n\
                  print('listener closed')\ntime.sleep(1000)\n",
             ),
             (
                 "web.pl",
                 "use IO::Socket::INET;\n$| = 1;\nprint \"started\\n\";\nfor my $try (1 .. 6) {\n  last if \
                  IO::Socket::INET->new('db:5432');\n  sleep 1;\n}\nwhile (1) {\n  IO::Socket::INET->new('db:5432') or \
-                 die \
-                 \"cannot connect to database at db:5432: $!\\n\";\n  select(undef, undef, undef, 0.3);\n}\n",
+                 die \"cannot connect to database at db:5432: $!\\n\";\n  select(undef, undef, undef, 0.3);\n}\n",
             ),
         ],
         make: Make::Then(|scene| scene.tell_now()),
@@ -222,9 +212,8 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault {
         name: "y2slowdependency",
         compose: "version: '2.4'\nservices: {api: {image: 'healer-test:1', stop_grace_period: 1s, command: [sh, -c, \
-                  'echo \
-                  warming caches; sleep 6; exec httpd -f -p 8080']}, web: {image: 'healer-test:1', depends_on: [api], \
-                  volumes: $HOST, stop_grace_period: 1s, command: [/usr/bin/perl, /d/web.pl]}}\n",
+                  'echo warming caches; sleep 6; exec httpd -f -p 8080']}, web: {image: 'healer-test:1', depends_on: \
+                  [api], volumes: $HOST, stop_grace_period: 1s, command: [/usr/bin/perl, /d/web.pl]}}\n",
         files: &[(
             "web.pl",
             "use IO::Socket::INET;\n$| = 1;\nprint \"asking http://api:8080 for its schema\\n\";\nsleep 1;\n\
@@ -240,12 +229,9 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault {
         name: "y2dependencydown",
         compose: "version: '2.4'\nservices: {db: {image: 'healer-test:1', command: [sh, -c, \"echo 'FATAL:  invalid \
-                  value \
-                  for parameter \\\"shared_buffers\\\": \\\"12GiB\\\"'; exit 1\"]}, web: {image: 'healer-test:1', \
-                  depends_on: \
-                  [db], volumes: $HOST, dns_opt: ['timeout:1', 'attempts:1'], command: [sh, -c, \"sleep 2; exec \
-                  /usr/lib/postgresql/15/bin/psql -h db -U app -c \
-                  'select 1'\"]}}\n",
+                  value for parameter \\\"shared_buffers\\\": \\\"12GiB\\\"'; exit 1\"]}, web: {image: \
+                  'healer-test:1', depends_on: [db], volumes: $HOST, dns_opt: ['timeout:1', 'attempts:1'], command: \
+                  [sh, -c, \"sleep 2; exec /usr/lib/postgresql/15/bin/psql -h db -U app -c 'select 1'\"]}}\n",
         cause: Some("name_unknown"),
         ..USUAL
     },

@@ -24,14 +24,12 @@ pub(crate) const FAULTS: &[Fault] = &[
             ("state.json", "{}\n"),
             (
                 "app.js",
-                "const paint = (code, text) => `\\x1b[${code}m${text}\\x1b[0m`;\nfor (let n = 0; n < 40; n++)\n  \
-                 console.log(paint(90, '12:00:0' + n % 10), paint('42;30', ' INFO '), paint(36, 'plugin-' + n), \
-                 paint(32, \
-                 'loaded'));\ntry {\n  require('fs').openSync('/d/state.json', 'r+');\n} catch (error) {\n  const \
-                 [code, \
-                 what, file] = error.message.split(/: |, /);\n  console.error(paint('41;97', ' ERROR '), paint(31, \
-                 code) + \
-                 paint(90, ':'), paint(1, what) + paint(90, ','), paint('4;36', file));\n  process.exit(1);\n}\n",
+                "const paint = (code, text) => `\\x1b[${code}m${text}\\x1b[0m`;\nfor (let n = 0; n < 40; \
+                 n++)\n  console.log(paint(90, '12:00:0' + n % 10), paint('42;30', ' INFO '), paint(36, 'plugin-' + \
+                 n), paint(32, 'loaded'));\ntry {\n  require('fs').openSync('/d/state.json', 'r+');\n} catch (error) \
+                 {\n  const [code, what, file] = error.message.split(/: |, /);\n  console.error(paint('41;97', ' \
+                 ERROR '), paint(31, code) + paint(90, ':'), paint(1, what) + paint(90, ','), paint('4;36', \
+                 file));\n  process.exit(1);\n}\n",
             ),
         ],
         cause: Some("permission_denied"),
@@ -44,8 +42,8 @@ pub(crate) const FAULTS: &[Fault] = &[
         files: &[(
             "run.sh",
             "echo 'Démarrage de la synchronisation'\nsleep 1\n\
-             echo 'psql: erreur : la connexion au serveur sur « db » (172.20.0.2), port 5432 a échoué : FATAL:  \
-             authentification par mot de passe échouée pour l’utilisateur « app »' >&2\nexit 2\n",
+             echo 'psql: erreur : la connexion au serveur sur « db » (172.20.0.2), port 5432 a échoué : \
+             FATAL:  authentification par mot de passe échouée pour l’utilisateur « app »' >&2\nexit 2\n",
         )],
         cause: Some("not_let_in"),
         ..USUAL
@@ -56,8 +54,8 @@ pub(crate) const FAULTS: &[Fault] = &[
         compose: web!("volumes: ['./d:/d'], command: [sh, /d/run.sh]"),
         files: &[(
             "run.sh",
-            "echo '設定を読み込んでいます'\nsleep 1\n[ -f /etc/app/config.yml ] || { echo 'エラー: /etc/app/config.yml \
-             を開けません: そのようなファイルやディレクトリはありません' >&2; exit 1; }\n",
+            "echo '設定を読み込んでいます'\nsleep 1\n[ -f /etc/app/config.yml ] || { echo 'エラー: /etc/app/config.yml を開けません: \
+             そのようなファイルやディレクトリはありません' >&2; exit 1; }\n",
         )],
         cause: Some("file_missing"),
         ..USUAL
@@ -82,9 +80,8 @@ pub(crate) const FAULTS: &[Fault] = &[
         files: &[(
             "run.sh",
             "/usr/bin/perl -e 'print \"var t=[\", join(\",\", 100000 .. 250000), \
-             \"];if(!process.env.SESSION_SECRET)throw new \
-             Error(\\\"Missing required environment variable: SESSION_SECRET\\\")\\n\"' > /tmp/bundle.min.js\nexec \
-             /usr/bin/node /tmp/bundle.min.js\n",
+             \"];if(!process.env.SESSION_SECRET)throw new Error(\\\"Missing required environment variable: \
+             SESSION_SECRET\\\")\\n\"' > /tmp/bundle.min.js\nexec /usr/bin/node /tmp/bundle.min.js\n",
         )],
         cause: Some("variable_missing"),
         ..USUAL
@@ -97,8 +94,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         files: &[(
             "run.sh",
             "echo '{\"level\":\"info\",\"ts\":1764493200.11,\"msg\":\"retry policy\",\"retry_on\":[\"connection \
-             refused\",\"no \
-             such host\"]}'\necho '{\"level\":\"info\",\"ts\":1764493200.12,\"msg\":\"previous \
+             refused\",\"no such host\"]}'\necho '{\"level\":\"info\",\"ts\":1764493200.12,\"msg\":\"previous \
              run\",\"error\":null,\"exit\":0}'\n\
              sleep 1\necho \
              '{\"level\":\"error\",\"ts\":1764493201.40,\"caller\":\"config/load.go:88\",\"msg\":\"cannot parse \

@@ -33,11 +33,10 @@ pub(crate) const FAULTS: &[Fault] = &[
             (
                 "app.js",
                 "const fs = require('fs'), https = require('https');\nconst cert = fs.readFileSync('/tmp/c.pem'), key \
-                 = \
-                 fs.readFileSync('/tmp/k.pem');\nhttps.createServer({ cert, key }, (_, to) => to.end()).listen(8443, \
-                 () => \
-                 {\n  console.log('fetching licence from https://localhost:8443/v1/licence');\n  https.get({ host: \
-                 'localhost', port: 8443, path: '/v1/licence', ca: cert });\n});\n",
+                 = fs.readFileSync('/tmp/k.pem');\nhttps.createServer({ cert, key }, (_, to) => \
+                 to.end()).listen(8443, () => {\n  console.log('fetching licence from \
+                 https://localhost:8443/v1/licence');\n  https.get({ host: 'localhost', port: 8443, path: \
+                 '/v1/licence', ca: cert });\n});\n",
             ),
         ],
         cause: Some("certificate_refused"),
@@ -52,13 +51,12 @@ pub(crate) const FAULTS: &[Fault] = &[
             ("run.sh", "echo 'INFO uploading archive-0412.tar to s3://backups'\nsleep 1\ncat >&2 /d/trace\nexit 1\n"),
             (
                 "trace",
-                "Traceback (most recent call last):\n  File \"/app/upload.py\", line 31, in <module>\n    \
-                 client.put_object(Bucket=bucket, Key=key, Body=body)\n  File \
+                "Traceback (most recent call last):\n  File \"/app/upload.py\", line 31, in \
+                 <module>\n    client.put_object(Bucket=bucket, Key=key, Body=body)\n  File \
                  \"/usr/local/lib/python3.11/site-packages/botocore/client.py\", line 535, in _api_call\n    return \
                  self._make_api_call(operation_name, kwargs)\nbotocore.exceptions.ClientError: An error occurred \
                  (RequestTimeTooSkewed) when calling the PutObject operation: The difference between the request time \
-                 and \
-                 the current time is too large.\n",
+                 and the current time is too large.\n",
             ),
         ],
         cause: Some("not_let_in"),
@@ -68,10 +66,8 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault {
         name: "y2psqlname",
         compose: "version: '2.4'\nservices: {db: {image: 'healer-test:1', stop_grace_period: 1s, command: [sleep, \
-                  '1000']}, \
-                  web: {image: 'healer-test:1', volumes: $HOST, dns_opt: ['timeout:1', 'attempts:1'], command: \
-                  [/usr/lib/postgresql/15/bin/psql, -h, database, \
-                  -U, app, -c, 'select 1']}}\n",
+                  '1000']}, web: {image: 'healer-test:1', volumes: $HOST, dns_opt: ['timeout:1', 'attempts:1'], \
+                  command: [/usr/lib/postgresql/15/bin/psql, -h, database, -U, app, -c, 'select 1']}}\n",
         cause: Some("name_unknown"),
         action: Some(Start),
         end: InVain,
@@ -81,13 +77,13 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault {
         name: "y2nginxbrace",
         compose: web!(
-            "volumes: $HOST, user: '65534:65534', command: [/usr/sbin/nginx, -e, stderr, \
-             -c, /d/nginx.conf, -g, 'daemon off;']"
+            "volumes: $HOST, user: '65534:65534', command: [/usr/sbin/nginx, -e, stderr, -c, /d/nginx.conf, -g, \
+             'daemon off;']"
         ),
         files: &[(
             "nginx.conf",
-            "pid /tmp/nginx.pid;\nevents {}\nhttp {\n  access_log off;\n  server {\n    listen 8080;\n    location \
-             / { return 200; }\n    }\n  }\n}\n",
+            "pid /tmp/nginx.pid;\nevents {}\nhttp {\n  access_log off;\n  server {\n    listen 8080;\n    location / \
+             { return 200; }\n    }\n  }\n}\n",
         )],
         cause: Some("config_invalid"),
         ..USUAL
@@ -140,20 +136,16 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault {
         name: "y2gunicornport",
         compose: "version: '2.4'\nservices: {app: {image: 'healer-test:1', stop_grace_period: 1s, command: [httpd, \
-                  -f, -p, \
-                  '8000']}, web: {image: 'healer-test:1', depends_on: [app], network_mode: 'service:app', volumes: \
-                  $HOST, \
-                  command: [/usr/bin/python3, -u, /d/app.py]}}\n",
+                  -f, -p, '8000']}, web: {image: 'healer-test:1', depends_on: [app], network_mode: 'service:app', \
+                  volumes: $HOST, command: [/usr/bin/python3, -u, /d/app.py]}}\n",
         files: &[(
             "app.py",
-            "import socket, sys, time\ndef say(level, what):\n    print(time.strftime('[%Y-%m-%d %H:%M:%S +0000] \
-             [1]'), \
-             f'[{level}]', what, file=sys.stderr)\nsay('INFO', 'Starting gunicorn 21.2.0')\nfor _ in range(5):\n    \
-             try:\n        socket.create_server(('0.0.0.0', 8000))\n        time.sleep(1000)\n    except OSError:\n   \
-                  \
-             say('ERROR', \"Connection in use: ('0.0.0.0', 8000)\")\n        say('ERROR', 'Retrying in 1 second.')\n  \
-                   \
-             time.sleep(0.3)\nsay('ERROR', \"Can't connect to ('0.0.0.0', 8000)\")\nsys.exit(1)\n",
+            "import socket, sys, time\ndef say(level, what):\n    at = time.strftime('[%Y-%m-%d %H:%M:%S +0000] [1]')\n\
+             \x20   print(at, f'[{level}]', what, file=sys.stderr)\nsay('INFO', 'Starting gunicorn 21.2.0')\n\
+             for _ in range(5):\n    try:\n        socket.create_server(('0.0.0.0', 8000))\n        time.sleep(1000)\n\
+             \x20   except OSError:\n        say('ERROR', \"Connection in use: ('0.0.0.0', 8000)\")\n\
+             \x20       say('ERROR', 'Retrying in 1 second.')\n        time.sleep(0.3)\n\
+             say('ERROR', \"Can't connect to ('0.0.0.0', 8000)\")\nsys.exit(1)\n",
         )],
         cause: Some("address_in_use"),
         ..USUAL
@@ -164,20 +156,16 @@ pub(crate) const FAULTS: &[Fault] = &[
         compose: web!(
             "volumes: ['/usr:/usr:ro', '/bin:/bin:ro', '/lib:/lib:ro', '/lib64:/lib64:ro', './d:/d', \
              '/etc/java-17-openjdk:/etc/java-17-openjdk:ro'], user: '65534:65534', command: \
-             [/usr/lib/jvm/java-17-openjdk-amd64/bin/java, \
-             '-XX:-UsePerfData', /d/Node.java]"
+             [/usr/lib/jvm/java-17-openjdk-amd64/bin/java, '-XX:-UsePerfData', /d/Node.java]"
         ),
         files: &[(
             "Node.java",
-            "import java.nio.channels.FileChannel;\nimport java.nio.file.*;\npublic class Node {\n  public static void \
-             main(String[] a) {\n    System.out.println(\"[INFO ] initializing node\");\n    try {\n      \
-             FileChannel.open(Path.of(\"/d/node.lock\"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);\n    } \
-             catch \
-             (java.io.IOException e) {\n      throw new IllegalStateException(\"failed to obtain node locks, tried \
-             [/d]; \
-             maybe these locations are not writable or multiple nodes were started on the same data path?\", e);\n    \
-             }\n  \
-             }\n}\n",
+            "import java.nio.channels.FileChannel;\nimport java.nio.file.*;\npublic class Node {\n  public static \
+             void main(String[] a) {\n    System.out.println(\"[INFO ] initializing node\");\n    try \
+             {\n      FileChannel.open(Path.of(\"/d/node.lock\"), StandardOpenOption.CREATE, \
+             StandardOpenOption.WRITE);\n    } catch (java.io.IOException e) {\n      throw new \
+             IllegalStateException(\"failed to obtain node locks, tried [/d]; maybe these locations are not writable \
+             or multiple nodes were started on the same data path?\", e);\n    }\n  }\n}\n",
         )],
         cause: Some("permission_denied"),
         ..USUAL

@@ -13,8 +13,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         files: &[(
             "run.sh",
             "sleep 1\n/usr/bin/sqlite3 /data/shop.db 'create table if not exists orders(line blob); with recursive \
-             c(i) as \
-             (select 1 union all select i + 1 from c) insert into orders select randomblob(1000) from c;'\n",
+             c(i) as (select 1 union all select i + 1 from c) insert into orders select randomblob(1000) from c;'\n",
         )],
         cause: Some("disk_full"),
         ..USUAL
@@ -39,8 +38,9 @@ pub(crate) const FAULTS: &[Fault] = &[
             ),
             (
                 "check.sh",
-                "[ -f /refuses ] || exit 0\necho '(error) MISCONF Redis is configured to save RDB snapshots, but it is \
-                 currently unable to persist to disk. Commands that may modify the data set are disabled.'\nexit 1\n",
+                "[ -f /refuses ] || exit 0\necho '(error) MISCONF Redis is configured to save RDB snapshots, but it \
+                 is currently unable to persist to disk. Commands that may modify the data set are disabled.'\nexit \
+                 1\n",
             ),
         ],
         make: Make::Then(|scene| scene.tell_now()),
@@ -56,8 +56,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         files: &[(
             "app.py",
             "import time\ntime.sleep(1)\nfor number in range(1000):\n    with open(f'/sessions/sess_{number:04}', \
-             'w') as \
-             file:\n        file.write('x')\n",
+             'w') as file:\n        file.write('x')\n",
         )],
         cause: Some("disk_full"),
         ..USUAL
@@ -105,12 +104,10 @@ pub(crate) const FAULTS: &[Fault] = &[
         ),
         files: &[(
             "Pool.java",
-            "public class Pool {\n  public static void main(String[] a) throws Exception {\n    \
-             System.out.println(\"starting \
-             500 consumers\");\n    Thread.sleep(200);\n    for (int i = 0; i < 500; i++) {\n      var one = new \
-             Thread(() \
-             -> { try { Thread.sleep(1000000); } catch (InterruptedException e) { } });\n      one.setDaemon(true);\n \
-                  \
+            "public class Pool {\n  public static void main(String[] a) throws Exception \
+             {\n    System.out.println(\"starting 500 consumers\");\n    Thread.sleep(200);\n    for (int i = 0; i < \
+             500; i++) {\n      var one = new Thread(() -> { try { Thread.sleep(1000000); } catch \
+             (InterruptedException e) { } });\n      one.setDaemon(true);\n \
              one.start();\n    }\n    Thread.sleep(1000000);\n  }\n}\n",
         )],
         cause: Some("crash"),
