@@ -11,7 +11,8 @@ macro_rules! answers {
         concat!(
             "import http.server, os, time\nclass Answer(http.server.BaseHTTPRequestHandler):\n    def do_GET(self):\n",
             $ill,
-            "        self.send_response(200)\n        self.end_headers()\n        self.wfile.write(b'{\"status\":\"UP\"}')\n\
+            "        self.send_response(200)\n\
+             \x20       self.end_headers()\n        self.wfile.write(b'{\"status\":\"UP\"}')\n\
              \x20   def log_message(self, *words):\n        pass\ndef \
              serve():\n    http.server.HTTPServer(('0.0.0.0', 8080), Answer).serve_forever()\n"
         )
@@ -99,8 +100,11 @@ pub(crate) const FAULTS: &[Fault] = &[
                 "app.py",
                 concat!(
                     answers!(
-                        "        if \
-                         os.path.exists('/d/now'):\n            self.send_response(503)\n            self.end_headers()\n            self.wfile.write(b'{\"status\":\"DOWN\",\"components\":{\"queue\":{\"status\":\"DOWN\",\"details\":\"consumer thread ended\"}}}')\n            return\n"
+                        "        if os.path.exists('/d/now'):\n            self.send_response(503)\n\
+                         \x20           self.end_headers()\n\
+                         \x20           self.wfile.write(\
+                         b'{\"status\":\"DOWN\",\"components\":{\"queue\":{\"status\":\"DOWN\",\
+                         \"details\":\"consumer thread ended\"}}}')\n            return\n"
                     ),
                     "serve()\n"
                 ),
@@ -154,6 +158,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     },
     // The main thread has ended and another goes on, so that the main process is a zombie which the engine calls
     // running. No check can enter such a container; but it is the program that is ill, and not the check.
+    // The engine stops it, and then refuses to start that body (`id already in use`): it has to be made anew.
     Fault {
         name: "y2zombiemain",
         compose: web!(
@@ -226,6 +231,8 @@ pub(crate) const FAULTS: &[Fault] = &[
     },
     // What it leans on is down, and stays so till a person mends its settings. A name of a container that is down is
     // not known. There is no cause that says a dependency is down; to start this one while that is so is of no use.
+    // A person is to be told. Where they are told of the database, and of this one as a part of that, it is shown
+    // as nothing done.
     Fault {
         name: "y2dependencydown",
         compose: "version: '2.4'\nservices: {db: {image: 'healer-test:1', command: [sh, -c, \"echo 'FATAL:  invalid \
