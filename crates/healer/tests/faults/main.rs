@@ -18,6 +18,7 @@ mod docker;
 mod ends;
 mod fault;
 mod foreign;
+mod foreign2;
 #[expect(dead_code, reason = "the tests from outside use more of it")]
 #[path = "../e2e/hook.rs"]
 mod hook;
@@ -64,6 +65,11 @@ fn main() -> ExitCode {
         deploys::FAULTS,
         foreign::FAULTS,
         foreign::services::FAULTS,
+        foreign2::FAULTS,
+        foreign2::health::FAULTS,
+        foreign2::resources::FAULTS,
+        foreign2::programs::FAULTS,
+        foreign2::logs::FAULTS,
     ]
     .concat();
     let faults: Vec<Fault> =
