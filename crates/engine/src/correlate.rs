@@ -60,7 +60,7 @@ impl Engine {
         }
         let (incarnation, _) = self.world.body(resource)?;
         // While it is not settled whether somebody stopped it, and while it is not seen, there is nothing to say.
-        let settled = self.world.is_fresh(resource) && !self.watch.is_being_stopped(incarnation);
+        let settled = self.world.is_fresh(resource) && !self.is_told_to_end(incarnation, resource);
         if !settled || self.persons_act_under_way(resource) {
             return None;
         }

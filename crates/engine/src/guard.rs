@@ -261,7 +261,7 @@ impl Engine {
     /// Whether somebody is perhaps stopping it at this moment.
     fn being_stopped(&self, resource: &ResourceId) -> Option<Verdict> {
         let (incarnation, _) = self.world.body(resource)?;
-        let is_stopped = self.watch.is_being_stopped(incarnation);
+        let is_stopped = self.is_told_to_end(incarnation, resource);
         is_stopped.then(|| Verdict::Hold(Hold::BeingStopped, self.after(ASK_AGAIN_SOON)))
     }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use model::fact::{Fact, Happening, Incarnation, Look, Observation, Run, SourceTime, What};
 use model::intent::{Author, Intent, Wanted};
+use model::time::Spoken;
 use model::{Now, Wall};
 
 use crate::kept::Kept;
@@ -27,6 +28,8 @@ use unseen::{End, judge_unseen_end, stopped_while_restarting};
 const ENGINE_STARTS_WITHIN: Duration = Duration::from_secs(60);
 /// A deploy gives what it stopped another name at once: 2–4 ms were measured (facts/intent.md, B2).
 const SET_ASIDE_WITHIN: Duration = Duration::from_secs(5);
+/// Who was asked to end and has not for so long was asked for something else, such as a thread dump, or will not.
+const ENDS_WITHIN: Duration = Duration::from_secs(3_600);
 const SIGKILL: u8 = 9;
 /// The API is looked at about 100 ms after a signal; one that is found closed this much later tells nothing of it.
 const FOUND_CLOSED_WITHIN_MS: i64 = 1_000;
@@ -63,8 +66,9 @@ impl Watch {
 
     /// Whether somebody is stopping this body at present, or has stopped it and it is not settled yet who.
     #[must_use]
-    pub(crate) fn is_being_stopped(&self, incarnation: &Incarnation) -> bool {
-        self.bodies.get(incarnation).is_some_and(|signals| signals.foreign.is_some())
+    pub(crate) fn is_being_stopped(&self, incarnation: &Incarnation, now: SourceTime) -> bool {
+        let foreign = self.bodies.get(incarnation).and_then(|signals| signals.foreign);
+        foreign.is_some_and(|foreign| now.since(foreign.at) < ENDS_WITHIN)
     }
 
     /// When an order of ours asked this body to end, as far as its signal was heard.
@@ -300,7 +304,7 @@ impl Watch {
                 let by_policy = around.was_restarting(signals, event.at)
                     || (signals.ended_by_itself() && around.engine_restarts_it(signals.since, Some(event.at)));
                 let spent = around.own.map(Spent::of);
-                let crossed = signals.foreign;
+                let crossed = signals.foreign.filter(|foreign| event.at.since(foreign.at) < ENDS_WITHIN);
                 *signals = Signals { since: Some(event.at), spent, ..Signals::default() };
                 let explained = self.our_starts.entry(incarnation);
                 let ours = around.own.is_some_and(|own| own.explains_start(event.at, explained));
@@ -489,6 +493,16 @@ fn stopped_if_down(foreign: Foreign, around: &Around<'_>) -> Word {
     }
     if around.body.aside && !around.is_replaced_by_us() {
         return put_aside(around);
+    }
+    let ended = around.body.exit.as_ref().map(|exit| exit.at);
+    if let Some(later) = ended.map(|ended| ended.since(foreign.at)).filter(|later| *later >= ENDS_WITHIN) {
+        let by_us = around.own.zip(ended).is_some_and(|(own, ended)| own.may_have_ended_it(ended));
+        if by_us {
+            return Word::None;
+        }
+        let because =
+            format!("it ended {} after somebody had told it to: nobody can tell whether by that", Spoken(later));
+        return Word::Wants(Wanted::Unknown, Author::Evidence, because);
     }
     stopped_at_the_engine(foreign.signal)
 }

@@ -417,8 +417,14 @@ impl Engine {
     pub fn standing(&self, resource: &ResourceId) -> Standing {
         let wanted = self.state.intents.get(resource).map_or(Wanted::Unknown, |intent| intent.wanted);
         let being_stopped =
-            self.world.body(resource).is_some_and(|(incarnation, _)| self.watch.is_being_stopped(incarnation));
+            self.world.body(resource).is_some_and(|(incarnation, _)| self.is_told_to_end(incarnation, resource));
         Standing { wanted, being_stopped }
+    }
+
+    /// Whether somebody is perhaps ending a body at this moment.
+    fn is_told_to_end(&self, incarnation: &Incarnation, resource: &ResourceId) -> bool {
+        let here = SourceTime(self.now.wall.0.saturating_mul(1_000_000));
+        self.watch.is_being_stopped(incarnation, self.by_clock_of(resource).unwrap_or(here))
     }
 
     /// When what is left alone, as far as it is known now.

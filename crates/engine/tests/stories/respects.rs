@@ -208,3 +208,23 @@ fn of_two_words_the_later_one_counts_whichever_clock_is_behind() {
         assert_eq!(story.wanted("shop/web"), Some(Wanted::Running), "{skew_ms}:\n{story}");
     }
 }
+
+#[test]
+fn a_signal_that_ended_nothing_for_an_hour_does_not_tell_whose_wish_an_end_is() {
+    let mut story = Story::of(&["shop/web"]);
+    // A thread dump, of what handles the signal and runs on.
+    story.after(5.0).is_told_to_drain("shop/web").after_minutes(50.0);
+    assert_eq!(story.wanted("shop/web"), Some(Wanted::Running), "{story}");
+    story.after_minutes(60.0 * 24.0).crashes("shop/web", 1).after_minutes(30.0);
+    assert_eq!(story.wanted("shop/web"), Some(Wanted::Unknown), "{story}");
+    assert_eq!(story.starts("shop/web"), 0, "it is asked about:\n{story}");
+}
+
+#[test]
+fn what_was_told_to_end_long_ago_and_is_ill_is_mended() {
+    let mut story = Story::of(&["shop/web"]);
+    story.has_check("shop/web").after(5.0).is_told_to_drain("shop/web").after_minutes(90.0);
+    story.turns("shop/web", model::fact::Health::Unhealthy).after(30.0);
+    story.turns("shop/web", model::fact::Health::Healthy).after_minutes(5.0);
+    assert_eq!(story.outcome("shop/web"), Some(Outcome::Healed), "{story}");
+}
