@@ -293,9 +293,12 @@ impl Watch {
                 // It is as much ours as the signal was that it comes after.
                 let asked = signals.asks.first().copied().unwrap_or(event.at);
                 let ours = around.own.map_or(0, |own| signals.stops_at(own, asked));
-                if signals.stops.len() > usize_of(ours) && signals.foreign.is_none() && !around.source.closing {
+                // An engine that shuts down stops each once.
+                let engines = usize::from(signals.by_engine);
+                let is_judged = !around.source.closing || signals.by_engine;
+                if signals.stops.len() > usize_of(ours) + engines && signals.foreign.is_none() && is_judged {
                     // A stop without a signal: it was waiting to be restarted, or two stops overlapped.
-                    let api_open = signals.open_after >= Some(event.at);
+                    let api_open = around.source.closing || signals.open_after >= Some(event.at);
                     signals.foreign = Some(Foreign { at: event.at, signal: None, api_open, asked_again: false });
                 }
                 signals.foreign.map_or(Word::None, |foreign| stopped_if_down(foreign, around))

@@ -302,7 +302,11 @@ impl World<'_> {
             Event::RecoveryPlanned { down, back, .. } => self.recovery_planned(down, back),
             Event::RecoveryEnded { outcome, .. } => self.recovery_ended(outcome, now),
             Event::BudgetRefreshed { resource, because } => self.check_refresh(resource, because, now),
-            Event::Held { reason, .. } => self.counts.hit("hold", reason.kind()),
+            Event::Held { id, reason, .. } => {
+                // What is interrupted holds nothing.
+                self.check.holds.remove(&id.number);
+                self.counts.hit("hold", reason.kind());
+            }
             Event::ApprovalAsked { id, .. } => {
                 self.thread(id.number).reasons += 1;
                 let svc = self.check.shadow.incidents.get(&id.number).map(|i| i.resource.clone());
