@@ -119,8 +119,9 @@ impl Engine {
             return false;
         }
         let others_ill = || self.has_a_sibling_that_is_not_well(&incident.resource);
+        // What keeps in memory what it cannot write to its disk would lose that by a restart.
         if body.is_up() {
-            return body.health == Health::Unhealthy && others_ill();
+            return body.health == Health::Unhealthy;
         }
         let Some(exit) = &body.exit else { return false };
         let at_its_start = body.started.is_some_and(|started| exit.at.since(started) < RAN_WELL);

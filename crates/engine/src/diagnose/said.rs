@@ -26,7 +26,7 @@ use model::complaint::Complaint;
 use model::fact::What;
 use model::incident::{Case, Confidence, Excerpt, Mend};
 
-use super::{Finding, exit_code, last_death, look_at_end, start_error, was_signalled};
+use super::{Finding, exit_code, last_death, look_at_end, start_error, unhealthy, was_signalled};
 
 const SEGMENTATION_FAULT: i32 = 139;
 /// What ran for so long ran with what it complains about now: it may do so again.
@@ -49,6 +49,19 @@ pub(super) fn says(case: &Case, is: fn(&Complaint) -> bool, mend: Mend) -> Optio
         confidence: Confidence::Sure,
         because: format!("its log says so, it ended with exit code {code}, and nobody told it to end{since}"),
         mend: if ran_well { Mend::Start } else { mend },
+    })
+}
+
+/// The finding that a program which runs on, and whose healthcheck fails, complains of this last: a restart would not mend
+/// it, and may lose what it holds in memory.
+pub(super) fn says_while_unhealthy(case: &Case, is: fn(&Complaint) -> bool) -> Option<Finding> {
+    unhealthy::judge(case)?;
+    let complaint = last_complaint(case.log.as_ref()?).filter(|complaint| is(complaint))?;
+    Some(Finding {
+        title: format!("it {complaint}, and its healthcheck fails"),
+        confidence: Confidence::Sure,
+        because: "its log says so, and the engine that its healthcheck fails".to_owned(),
+        mend: Mend::Person,
     })
 }
 

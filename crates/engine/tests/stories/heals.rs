@@ -2,6 +2,7 @@
 
 use model::action::Action;
 use model::command::Ask;
+use model::complaint::Complaint;
 use model::fact::{Health, RestartPolicy};
 use model::incident::Outcome;
 use model::message::Kind;
@@ -202,4 +203,15 @@ fn what_healed_itself_before_anything_was_done_is_not_told() {
     story.freezes().after(1.0).crashes("shop/web", 3).after(2.0).docker_start("shop/web").after(300.0);
     assert_eq!((story.starts("shop/web"), story.phase("shop/web")), (0, "resolved"), "{story}");
     assert_eq!(story.told(), Vec::new());
+}
+
+#[test]
+fn what_cannot_write_to_its_disk_is_not_restarted_while_it_runs() {
+    // What it holds in memory would be lost, and the disk would be as full.
+    for complaint in [Complaint::NoSpace, Complaint::ReadOnly { path: None }] {
+        let mut story = Story::of(&["shop/web"]);
+        story.has_check("shop/web").complains("shop/web", complaint).after_minutes(10.0);
+        story.turns("shop/web", Health::Unhealthy).after_minutes(5.0);
+        assert_eq!((story.stops("shop/web"), story.phase("shop/web")), (0, "escalated"), "{story}");
+    }
 }
