@@ -6,7 +6,7 @@ use model::ResourceId;
 use model::action::{Action, Answer, PermitId};
 use model::alert::{self, Alert, Name, Transition};
 use model::event::{Event, Refresh};
-use model::fact::{Fact, Happening, Incarnation, Observation, Run, SourceTime, What};
+use model::fact::{Fact, Generation, Happening, Incarnation, Observation, Run, SourceTime, What};
 use model::incident::{Excerpt, IncidentId};
 use model::input::{Input, Report, SourceState};
 use model::intent::{Author, Intent, Wanted};
@@ -72,6 +72,11 @@ impl Engine {
     }
 
     fn observed(&mut self, seen: &Observation) {
+        if let Fact::ApiOpenAfter(at) = &seen.fact
+            && self.world.body_of(&seen.resource, &seen.incarnation).is_none()
+        {
+            return self.asked_amid_our_recreate(&seen.resource, &seen.incarnation, Some(*at));
+        }
         self.note_made(seen);
         let change = self.world.observe(seen, self.now.tick);
         self.touched.insert(seen.resource.clone());
@@ -82,7 +87,7 @@ impl Engine {
             self.world.deploy_seen(&seen.resource, self.now.tick);
         }
         if world::is_for_good(&seen.fact) {
-            self.watch.forget(&seen.incarnation);
+            self.forget_signals(&seen.resource, &seen.incarnation);
         }
         if change.vanished {
             self.gone(&seen.resource, &seen.incarnation);
@@ -131,6 +136,31 @@ impl Engine {
             self.emit(begins);
             self.live.all = true;
         }
+    }
+
+    /// What was asked of a body is the past once that is gone; but where healer has put another in its place, who asked means
+    /// that one. Whether it was a person is perhaps still to be told.
+    fn forget_signals(&mut self, resource: &ResourceId, incarnation: &Incarnation) {
+        let replaced = self.state.own.get(incarnation).is_some_and(|own| own.replaced);
+        if replaced {
+            self.asked_amid_our_recreate(resource, incarnation, None);
+        }
+        if !replaced || !self.watch.is_to_be_told(incarnation) {
+            self.watch.forget(incarnation);
+        }
+    }
+
+    /// Somebody's stop had reached a body that healer was replacing, and the API was open then, or is found to have been.
+    fn asked_amid_our_recreate(
+        &mut self,
+        resource: &ResourceId,
+        incarnation: &Incarnation,
+        open_after: Option<SourceTime>,
+    ) {
+        let Some((at, signal)) = self.watch.told_at_last(incarnation, open_after) else { return };
+        let word = intent::stopped_before(self.state.intents.get(resource), at, signal);
+        let (resource, incarnation, fact) = (resource.clone(), incarnation.clone(), Fact::ApiOpenAfter(at));
+        self.take_word(&Observation { resource, incarnation, generation: Generation(0), fact }, word);
     }
 
     /// The first body of a resource that is heard of while healer has that made anew is the one that was made.
@@ -323,7 +353,7 @@ impl Engine {
     }
 
     fn gone(&mut self, resource: &ResourceId, incarnation: &Incarnation) {
-        self.watch.forget(incarnation);
+        self.forget_signals(resource, incarnation);
         self.touched.insert(resource.clone());
         // The one that healer has put in its place may not have been heard of yet; if it never is, a full listing tells.
         if self.state.own.get(incarnation).is_some_and(|own| own.replaced) {

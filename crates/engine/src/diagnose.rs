@@ -12,7 +12,7 @@ mod crash;
 mod dead_network;
 pub(crate) mod dependency_down;
 mod engine_stopped;
-mod interrupted_restart;
+pub(crate) mod interrupted_restart;
 mod killed_by_host;
 mod never_started;
 mod oom_main;

@@ -313,7 +313,7 @@ impl Engine {
         Some(Verdict::Hold(Hold::Halted { by }, self.after(ASK_AGAIN_RARELY)))
     }
 
-    fn busy(&self, except: Option<&IncidentId>, step: &Step) -> Option<Verdict> {
+    pub(crate) fn busy(&self, except: Option<&IncidentId>, step: &Step) -> Option<Verdict> {
         // What healer itself has left half made is made again, and that clears it away.
         let by_us = |body: &Incarnation| self.state.own.get(body).is_some_and(|own| own.made);
         let half_made = step.action == Action::Recreate && self.world.claimants(&step.resource).any(by_us);
@@ -488,8 +488,8 @@ impl Engine {
                 return Some(Verdict::Hold(Hold::Backoff { attempt: made + 1, wait_ms }, until));
             }
         }
-        // A plan needs room for all of its steps: what one takes down another has to bring up again.
-        let steps = u32::try_from(plan.steps.len()).unwrap_or(u32::MAX);
+        // A step that takes something down needs room for the one that brings it up again.
+        let steps = if step.pair == Pair::Opens { 2 } else { 1 };
         if let Some(spent) = self.group_budget(&step.resource, steps) {
             return Some(spent);
         }

@@ -71,6 +71,24 @@ impl Watch {
         foreign.is_some_and(|foreign| now.since(foreign.at) < ENDS_WITHIN)
     }
 
+    /// Whether somebody asked this body to end, and it is not known yet who.
+    pub(crate) fn is_to_be_told(&self, incarnation: &Incarnation) -> bool {
+        let foreign = self.bodies.get(incarnation).and_then(|signals| signals.foreign);
+        foreign.is_some_and(|foreign| !foreign.api_open)
+    }
+
+    /// When, and by which signal, somebody asked a body to end that is no more, once the API is known to have been open then.
+    pub(crate) fn told_at_last(
+        &mut self,
+        incarnation: &Incarnation,
+        open_after: Option<SourceTime>,
+    ) -> Option<(SourceTime, Option<u8>)> {
+        let told = |foreign: &Foreign| foreign.api_open || Some(foreign.at) <= open_after;
+        let foreign = self.bodies.get(incarnation)?.foreign.filter(told)?;
+        self.forget(incarnation);
+        Some((foreign.at, foreign.signal))
+    }
+
     /// When an order of ours asked this body to end, as far as its signal was heard.
     pub(crate) fn asked_at(&self, incarnation: &Incarnation) -> Option<SourceTime> {
         self.bodies.get(incarnation).and_then(|signals| signals.asks.last().copied())

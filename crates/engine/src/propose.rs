@@ -10,7 +10,7 @@ use model::message::Kind;
 use model::verdict::{Hold, Refusal, Verdict};
 
 use crate::guard::Purpose;
-use crate::{Engine, plan};
+use crate::{Engine, diagnose, plan};
 
 /// An escalated incident that nobody resolved is told again after this long.
 const REMINDER_EVERY: Duration = Duration::from_secs(24 * 3600);
@@ -51,6 +51,8 @@ impl Engine {
             return self.without_plan(number, &diagnosis);
         };
         let body = self.world.body(&incident.resource).map(|(incarnation, _)| incarnation);
+        // What somebody has started meanwhile is another matter.
+        let body = body.filter(|_| !self.is_up(&incident.resource));
         let interrupted = body.and_then(|body| incident.interrupted(&plan, body));
         let dropped = incident.is_interrupted() && interrupted.is_none();
         let (plan, goes_on_at) = match interrupted {
@@ -89,12 +91,18 @@ impl Engine {
         let Some(incident) = self.state.incidents.get(&number) else { return };
         let Some(plan) = incident.plan.clone() else { return };
         let Some(step) = plan.steps.first() else { return };
-        let verdict = self.guard(incident, &plan, step, Purpose::Mend);
+        // A stop of ours that worked later than its order is followed by its start, as any other is.
+        let closes =
+            incident.diagnosis.as_ref().is_some_and(|it| it.cause == diagnose::interrupted_restart::CAUSE.name);
+        let busy = self.busy(Some(&incident.id), step).filter(|_| closes);
+        let purpose = if closes { Purpose::Close } else { Purpose::Mend };
+        let verdict = busy.unwrap_or_else(|| self.guard(incident, &plan, step, purpose));
         if let Verdict::Refuse(refusal) = &verdict {
             self.note_refusal(refusal);
         }
         let Some(incident) = self.state.incidents.get(&number) else { return };
         match verdict {
+            Verdict::Allow(permit) if closes => self.start_action(permit, 0, 0),
             Verdict::Allow(permit) => {
                 let limit = self.attempts_limit(incident);
                 let made = self.state.spending.attempts_within(&step.resource, limit.window(), self.now.tick);
@@ -163,7 +171,9 @@ impl Engine {
         let Some(incident) = self.state.incidents.get(&number) else { return };
         let Phase::Held { reason, .. } = &incident.phase else { return };
         let first = incident.plan.as_ref().and_then(|plan| Some((plan, plan.steps.first()?)));
-        let verdict = first.map(|(plan, step)| self.guard(incident, plan, step, Purpose::Mend));
+        let closes =
+            incident.diagnosis.as_ref().is_some_and(|it| it.cause == diagnose::interrupted_restart::CAUSE.name);
+        let verdict = first.filter(|_| !closes).map(|(plan, step)| self.guard(incident, plan, step, Purpose::Mend));
         match verdict {
             Some(Verdict::Hold(same, until)) if same == *reason => {
                 let lasted = self.now.tick.since(incident.phase_since.tick).min(ASK_AGAIN_MAX);

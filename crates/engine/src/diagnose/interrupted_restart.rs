@@ -4,7 +4,7 @@ use model::incident::{Case, Confidence, Mend};
 
 use super::{BroughtBy, Cause, Finding, exit_code, start_error};
 
-pub(super) const CAUSE: Cause = Cause {
+pub(crate) const CAUSE: Cause = Cause {
     name: "interrupted_restart",
     issue_type: "service_down",
     brought_by: BroughtBy::Nothing,
