@@ -157,7 +157,7 @@ impl Engine {
     }
 
     /// Whether a stop of ours explains the last end of a body: its patience may outlast the order.
-    pub(crate) fn is_ended_by_us(&self, incarnation: &Incarnation, body: &Body) -> bool {
+    fn is_ended_by_us(&self, incarnation: &Incarnation, body: &Body) -> bool {
         let asks = |happening: &&Happening| matches!(happening.what, What::Signalled { terminating: true, .. });
         let asked = body.happenings.iter().find(asks).map(|ask| ask.at);
         let own = self.state.own.get(incarnation);

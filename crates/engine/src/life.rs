@@ -195,10 +195,6 @@ pub fn next(phase: &Phase, turn: Turn) -> Result<Next, IllegalTransition> {
         (Phase::Escalated { .. }, T::LoopsOn | T::MoreSeen | T::CameBack | T::Wanted) => N::Stay,
         // What alone kept healer from acting is over.
         (Phase::Escalated { reason: Escalation::NoActionMends, .. }, T::Unhindered) => N::Diagnose,
-        // A stop of ours worked late: what it took down it brings up.
-        (Phase::Escalated { reason: Escalation::Refused(Refusal::BudgetSpent { .. }), .. }, T::Unhindered) => {
-            N::Diagnose
-        }
         (Phase::Escalated { .. }, T::Unhindered | T::ProcessStarted) => N::Stay,
 
         (Phase::Resolved { outcome, .. }, T::CameBack) => match outcome {

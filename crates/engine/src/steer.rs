@@ -6,19 +6,18 @@ use std::time::Duration;
 use model::action::Action;
 use model::alert::{Alert, Name};
 use model::event::Event;
-use model::fact::Run;
 use model::incident::{Escalation, Outcome, Phase};
 use model::intent::Wanted;
 use model::verdict::{Hold, Refusal, Verdict};
 use model::{ResourceId, Tick};
 
+use crate::Engine;
 use crate::correlate::REOPENS_WITHIN;
 use crate::deadlines::Deadlines;
 use crate::guard::Purpose;
 use crate::incident::{Incident, is_failed_undo};
 use crate::life::{self, IllegalTransition, Next, Turn};
 use crate::settle::Health;
-use crate::{Engine, diagnose};
 
 /// One incident is turned at most so often in one batch; more is a fault of the table.
 const TURNS_MAX: usize = 16;
@@ -221,10 +220,7 @@ impl Engine {
             (Turn::ProcessStarted, &|| self.live.left_open.contains(&number)),
             (Turn::Due, &|| concerned && (self.pair_may_close(incident) || self.is_verified_at_once(incident))),
             (Turn::Due, &|| concerned && self.is_ready_to_diagnose(incident)),
-            (Turn::Unhindered, &|| {
-                concerned
-                    && (self.hold_is_over(incident) || self.is_served_again(incident) || self.is_down_by_us(incident))
-            }),
+            (Turn::Unhindered, &|| concerned && (self.hold_is_over(incident) || self.is_served_again(incident))),
             (Turn::MoreSeen, &|| self.live.more_seen.contains(&number) || self.question_is_stale(incident)),
         ];
         for (turn, happens) in levels {
@@ -282,17 +278,6 @@ impl Engine {
         let starts = first.is_some_and(|step| step.action == Action::Start);
         let runs = starts && incident.well_since.is_none() && self.is_up(&incident.resource);
         matches!(incident.phase, Phase::AwaitingApproval { .. }) && (another || runs)
-    }
-
-    /// Whether a stop of ours worked after a person had been told: what healer took down it brings up.
-    fn is_down_by_us(&self, incident: &Incident) -> bool {
-        let told = matches!(
-            &incident.phase,
-            Phase::Escalated { reason: Escalation::Refused(Refusal::BudgetSpent { .. }), .. }
-        );
-        let known = incident.diagnosis.as_ref().is_some_and(|it| it.cause == diagnose::interrupted_restart::CAUSE.name);
-        let body = self.world.body(&incident.resource).filter(|_| told && !known);
-        body.is_some_and(|(incarnation, body)| body.run == Run::Exited && self.is_ended_by_us(incarnation, body))
     }
 
     fn owner_stop_is_noted(&self, incident: &Incident) -> bool {
