@@ -547,11 +547,8 @@ fn lets_go(event: &Event) -> bool {
 #[must_use]
 pub fn needs_wanted_running(permit: &Permit) -> bool {
     match (&permit.behalf, permit.step.action, permit.step.pair) {
-        (Behalf::Person(_), Action::Stop | Action::Change(_), _)
-        | (Behalf::Incident(_), Action::Stop, Pair::None | Pair::Closes) => false,
-        // Their word that it shall run is in the ledger before the order is given: a later one counts.
-        (Behalf::Person(_), Action::Start | Action::Recreate, _)
-        | (Behalf::Incident(_), Action::Start | Action::Recreate, _)
+        (Behalf::Person(_), _, _) | (Behalf::Incident(_), Action::Stop, Pair::None | Pair::Closes) => false,
+        (Behalf::Incident(_), Action::Start | Action::Recreate, _)
         | (Behalf::Incident(_), Action::Stop, Pair::Opens) => true,
         // In order to start it, or to take back what did not help.
         (Behalf::Incident(_), Action::Change(_), _) => !permit.unhindered,
