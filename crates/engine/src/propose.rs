@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use model::Tick;
-use model::action::Step;
+use model::action::{Plan, Step};
 use model::event::Event;
 use model::incident::{Confidence, Diagnosis, Escalation, Mend, Outcome, Phase, RollbackCause, Verification};
 use model::message::Kind;
 use model::verdict::{Hold, Refusal, Verdict};
 
 use crate::guard::Purpose;
+use crate::incident::Incident;
 use crate::{Engine, diagnose, plan};
 
 /// An escalated incident that nobody resolved is told again after this long.
@@ -91,12 +92,7 @@ impl Engine {
         let Some(incident) = self.state.incidents.get(&number) else { return };
         let Some(plan) = incident.plan.clone() else { return };
         let Some(step) = plan.steps.first() else { return };
-        // A stop of ours that worked later than its order is followed by its start, as any other is.
-        let closes =
-            incident.diagnosis.as_ref().is_some_and(|it| it.cause == diagnose::interrupted_restart::CAUSE.name);
-        let busy = self.busy(Some(&incident.id), step).filter(|_| closes);
-        let purpose = if closes { Purpose::Close } else { Purpose::Mend };
-        let verdict = busy.unwrap_or_else(|| self.guard(incident, &plan, step, purpose));
+        let (verdict, closes) = (self.first_verdict(incident, &plan, step), is_down_by_us(incident));
         if let Verdict::Refuse(refusal) = &verdict {
             self.note_refusal(refusal);
         }
@@ -130,6 +126,16 @@ impl Engine {
             }
             Verdict::Refuse(refusal) => self.escalate(number, Escalation::Refused(refusal)),
         }
+    }
+
+    /// The guard's word on the first step of a plan. The start of what healer itself took down is asked no more than any other
+    /// that closes a pair, and waits for whoever else acts on it.
+    fn first_verdict(&self, incident: &Incident, plan: &Plan, step: &Step) -> Verdict {
+        if !is_down_by_us(incident) {
+            return self.guard(incident, plan, step, Purpose::Mend);
+        }
+        let busy = self.busy(Some(&incident.id), step);
+        busy.unwrap_or_else(|| self.guard(incident, plan, step, Purpose::Close))
     }
 
     /// Takes back what a plan did that did not help, the last step first.
@@ -171,9 +177,7 @@ impl Engine {
         let Some(incident) = self.state.incidents.get(&number) else { return };
         let Phase::Held { reason, .. } = &incident.phase else { return };
         let first = incident.plan.as_ref().and_then(|plan| Some((plan, plan.steps.first()?)));
-        let closes =
-            incident.diagnosis.as_ref().is_some_and(|it| it.cause == diagnose::interrupted_restart::CAUSE.name);
-        let verdict = first.filter(|_| !closes).map(|(plan, step)| self.guard(incident, plan, step, Purpose::Mend));
+        let verdict = first.map(|(plan, step)| self.first_verdict(incident, plan, step));
         match verdict {
             Some(Verdict::Hold(same, until)) if same == *reason => {
                 let lasted = self.now.tick.since(incident.phase_since.tick).min(ASK_AGAIN_MAX);
@@ -265,6 +269,11 @@ impl Engine {
             }
         }
     }
+}
+
+/// Whether a stop of ours took it down, and the start that belongs to that did not come.
+fn is_down_by_us(incident: &Incident) -> bool {
+    incident.diagnosis.as_ref().is_some_and(|it| it.cause == diagnose::interrupted_restart::CAUSE.name)
 }
 
 /// Whether a hold may last so long that nobody else should wait for its end.
