@@ -475,6 +475,9 @@ impl Engine {
             let ends = to == alert::State::Resolved;
             let instead = conditions.first().map(|(standing, _)| *standing).filter(|_| ends);
             self.emit(Event::AlertChanged(Transition { alert, to, because: because.clone(), instead }));
+            if !ends && name == Name::ServiceDown && self.is_taken_down_late(resource) {
+                self.live.afresh.insert(resource.clone());
+            }
             // That it is down is no news of what healer itself takes down for a moment.
             let ours = name == Name::ServiceDown && self.held_down().contains(resource);
             if let (true, Some(incident)) = (!ends && had_another && !ours, self.state.open_incident(resource)) {

@@ -164,6 +164,12 @@ impl Engine {
         own.zip(body.exit.as_ref()).is_some_and(|(own, exit)| own.stops_at(asked.unwrap_or(exit.at)) > 0)
     }
 
+    /// Whether a stop of ours worked after a person had been told of the service: what healer took down it brings up.
+    pub(crate) fn is_taken_down_late(&self, resource: &ResourceId) -> bool {
+        let told = self.state.open_incident(resource).filter(|it| matches!(it.phase, Phase::Escalated { .. }));
+        told.and(self.world.body(resource)).is_some_and(|(incarnation, body)| self.is_ended_by_us(incarnation, body))
+    }
+
     /// The rules speak, and what follows is planned at once.
     pub(crate) fn conclude(&mut self, number: u64) {
         let Some(incident) = self.state.incidents.get(&number) else { return };

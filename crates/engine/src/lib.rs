@@ -122,7 +122,7 @@ struct Live {
     illegal_turns: u64,
     /// Incidents for which more was seen in this batch.
     more_seen: BTreeSet<u64>,
-    /// Resources that have a fresh budget since this batch began: begin anew.
+    /// Resources that have a fresh budget since this batch began, or that a stop of ours took down late: begin anew.
     afresh: BTreeSet<ResourceId>,
     /// Resources that a person's command wants.
     wanted: BTreeSet<ResourceId>,

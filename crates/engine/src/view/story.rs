@@ -287,6 +287,9 @@ fn words<'e>(entry: &'e Entry, before: &mut Before<'e>) -> Option<(Tone, String)
                 (Behalf::Incident(_), _, 0) if permit.step.action == Action::Stop => {
                     "in order to give way to the owner's stop".to_owned()
                 }
+                (Behalf::Incident(_), _, 0) if permit.step.action == Action::Start => {
+                    "in order to leave nothing down".to_owned()
+                }
                 (Behalf::Incident(_), _, 0) => "in order to take back what did not help".to_owned(),
                 (Behalf::Incident(_), Pair::Opens, n) => format!("in order to start it again: attempt {n}{within}"),
                 (Behalf::Incident(_), Pair::None, n) => format!("attempt {n}{within}"),

@@ -249,6 +249,23 @@ fn a_stop_that_was_taken_for_ours_is_somebodys_once_ours_is_known_not_to_have_be
 }
 
 #[test]
+fn a_stop_of_ours_that_works_once_a_person_was_told_is_followed_by_its_start() {
+    let mut story = Story::new();
+    story.settings.budgets.per_resource = model::verdict::Limit { count: 1, window_ms: 1_800_000 };
+    story.runs("shop/web").has_check("shop/web").ignores_term("shop/web").begins();
+    story.hands_work = false;
+    story.after(5.0).turns("shop/web", Health::Unhealthy).after(20.0);
+    assert_eq!((story.stops("shop/web"), story.is_running("shop/web")), (1, true), "{story}");
+    // The engine is that late with it: its signal comes within the order's time, its end after that.
+    story.docker_stop("shop/web").after(8.0);
+    assert_eq!(story.count("escalated"), 1, "its only attempt is spent while it still runs:\n{story}");
+    story.hands_work = true;
+    story.after(120.0);
+    assert!(story.is_running("shop/web"), "{story}");
+    assert_eq!((story.starts("shop/web"), story.wanted("shop/web")), (1, Some(Wanted::Running)), "{story}");
+}
+
+#[test]
 fn an_end_before_a_stop_of_ours_that_never_began_is_nobodys_wish() {
     let mut story = Story::new();
     story.runs("shop/web").has_check("shop/web").begins();
