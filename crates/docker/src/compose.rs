@@ -5,6 +5,7 @@
 mod anew;
 mod driver;
 mod folders;
+mod unfetched;
 mod variables;
 
 use std::collections::BTreeMap;

@@ -10,6 +10,7 @@ use model::size::Bytes;
 use tokio::time::{Instant, timeout_at};
 
 use crate::compose::{Compose, Unchanged};
+use crate::definition::CONFIG_HASH;
 use crate::error::Error;
 use crate::host::{ANSWER_WITHIN, Host};
 use crate::log;
@@ -169,12 +170,15 @@ impl Hands {
         let inspect = self.host.inspect(id).await.map_err(unasked)?;
         let (image, labels) = (inspect.config.image.unwrap_or_default(), inspect.config.labels.unwrap_or_default());
         let network = inspect.host_config.network_mode.unwrap_or_default();
-        let unchanged =
-            Compose::new(self.host.endpoint()).unchanged(&labels, &network).await.map_err(Answer::Failed)?;
         // An image that moved since is another one, whatever the file says.
         let present = self.host.image_id(&image).await.map_err(unasked)?;
-        // A process that ended in the middle may have given the name back already.
-        let given_back = retag.is_some_and(|retag| retag.name == image && present.as_ref() == Some(&retag.to));
+        // An update has given it to the newer one, and a process that ended in the middle to the older one.
+        let given = retag.filter(|retag| retag.name == image && present.as_ref() == Some(&retag.to));
+        let made_of = labels.get(CONFIG_HASH).map_or("", String::as_str);
+        let hash = given.map_or(made_of, |retag| &retag.config_hash);
+        let unchanged =
+            Compose::new(self.host.endpoint()).unchanged(&labels, &network, hash).await.map_err(Answer::Failed)?;
+        let given_back = given.is_some();
         if present.is_none() || (present != inspect.image && !given_back) {
             return Err(Answer::Failed("its image's name means another image by now, or none".to_owned()));
         }

@@ -34,6 +34,7 @@ mod own;
 mod registry;
 mod start;
 mod start_error;
+mod update;
 mod wire;
 
 pub use compose::{Stamps, folder_stamps, folders};

@@ -349,7 +349,7 @@ impl Host {
                     Receipt { channel: parcel.channel, message: parcel.message.id, result: Delivery::Delivered };
                 self.due.push(Input::Delivered(receipt));
             }
-            Effect::BringUp(_) | Effect::CallOff(_) | Effect::Answer(_) => {}
+            Effect::BringUp(_) | Effect::CallOff(_) | Effect::Fetch(_) | Effect::Answer(_) => {}
         }
     }
 

@@ -36,6 +36,7 @@ impl Engine {
                 self.live.all = true;
             }
             Input::BroughtUp { command, result } => self.brought_up(command, result),
+            Input::Fetched { command, resource, result } => self.fetched(command, resource, result),
             Input::Configured(settings) => {
                 self.settings = settings.clone();
                 self.live.all = true;
@@ -196,7 +197,8 @@ impl Engine {
         if self.state.makes.present(resource) != Some(&make) {
             let before = self.state.makes.last(resource).filter(|before| **before != make);
             let before = before.cloned().map(Box::new);
-            self.emit(Event::MadeOf { resource: resource.clone(), make: Box::new(make), before });
+            let by = self.updated_by(resource);
+            self.emit(Event::MadeOf { resource: resource.clone(), make: Box::new(make), before, by });
         }
     }
 

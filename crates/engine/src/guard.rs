@@ -17,11 +17,11 @@ use model::verdict::{Hold, Limit, Question, Refusal, Verdict, Within};
 use model::{ResourceId, Tick};
 
 use crate::Engine;
-use crate::budget;
 use crate::diagnose::NOT_DIAGNOSED;
 use crate::incident::Incident;
 use crate::state::Act;
 use crate::world::Body;
+use crate::{budget, plan};
 
 /// From this many incidents within [`STORM_WITHIN`] on, the others wait for a common cause.
 const STORM_FROM: usize = 3;
@@ -432,8 +432,13 @@ impl Engine {
         asks.then_some(Verdict::Ask(Question::Policy))
     }
 
-    /// Whether a person approved of this plan for the body that is there now.
+    /// Whether a person approved of this plan for the body that is there now, or had ordered it with the update that it takes
+    /// back.
     fn is_approved(&self, incident: &Incident, plan: &Plan) -> bool {
+        let deploy = incident.case.as_ref().and_then(|case| case.deploy.as_ref());
+        if plan.playbook == plan::ROLL_BACK && deploy.is_some_and(|deploy| deploy.by.is_some()) {
+            return true;
+        }
         let present = self.binding(&incident.resource);
         incident.approved.as_ref().is_some_and(|approval| {
             approval.key == plan.key() && approval.until > self.now.tick && approval.binds == present

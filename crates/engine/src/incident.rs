@@ -462,6 +462,8 @@ impl Incident {
             | Event::BringUpOrdered { .. }
             | Event::BringUpCalledOff { .. }
             | Event::BroughtUp { .. }
+            | Event::UpdateOrdered { .. }
+            | Event::ImageFetched { .. }
             | Event::Frozen { .. }
             | Event::Thawed { .. }
             | Event::MessageDelivered { .. }

@@ -34,6 +34,7 @@ mod siblings;
 pub mod state;
 mod steer;
 mod tell;
+mod updates;
 pub mod view;
 pub mod world;
 
@@ -128,6 +129,8 @@ struct Live {
     wanted: BTreeSet<ResourceId>,
     /// The orders to bring a deployment up that a performer was handed.
     bring_ups_handed: BTreeSet<CommandId>,
+    /// The services whose image a performer was told to fetch.
+    updates_handed: BTreeSet<ResourceId>,
 }
 
 /// What a look showed of a body that was acted on.
@@ -293,6 +296,7 @@ impl Engine {
         self.emit(event);
         self.begin_acts_anew();
         self.give_up_bring_ups();
+        self.give_up_updates();
         self.live.left_open = self.state.open.clone();
         self.decide();
         self.decision()
@@ -303,6 +307,7 @@ impl Engine {
         self.now = now;
         self.live.replied.clear();
         self.note_handed_bring_ups();
+        self.note_handed_updates();
         if std::mem::take(&mut self.live.comes_again) {
             self.world.take_back();
             self.watch.take_back();
@@ -339,6 +344,7 @@ impl Engine {
         self.touched.extend(self.state.alerts.keys().map(|alert| alert.resource.clone()));
         self.effects.extend(std::mem::take(&mut self.live.replied).into_iter().map(Effect::Answer));
         self.effects.extend(self.owed_bring_ups());
+        self.effects.extend(self.owed_updates());
         // What is on its way is answered by its performer; what never left the house, and is in the journal all the same
         // (the append was reported as failed, and was not), would be waited for until its permit ends.
         let waits = |id: &PermitId| self.state.acts.get(id).is_some_and(|act| act.answer.is_none());
@@ -480,6 +486,7 @@ impl Engine {
             | Effect::Gather { .. }
             | Effect::BringUp(_)
             | Effect::CallOff(_)
+            | Effect::Fetch(_)
             | Effect::Send(_)
             | Effect::Answer(_) => None,
         };

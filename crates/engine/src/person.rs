@@ -10,6 +10,7 @@ use model::fact::SourceTime;
 use model::incident::{Escalation, IncidentId, Phase};
 use model::input::Effect;
 use model::intent::{Author, Wanted};
+use model::update::Source;
 use model::verdict::{Hold, Refusal, Verdict};
 use model::view::Stand;
 use model::{ResourceId, Tick};
@@ -32,6 +33,8 @@ impl Engine {
             Ask::Start(words) => self.act_on(id, who, ask, words, Wanted::Running),
             Ask::Stop(words) => self.act_on(id, who, ask, words, Wanted::Stopped),
             Ask::Restart(words) => self.act_on(id, who, ask, words, Wanted::Running),
+            Ask::Pull(words) => self.update(id, who, ask, words, Source::Pull),
+            Ask::Rebuild(words) => self.update(id, who, ask, words, Source::Build),
             Ask::Adopt(words) => self.adopt(id, who, ask, words),
             Ask::Freeze { because } => {
                 self.take(id, who, ask);
@@ -72,7 +75,7 @@ impl Engine {
     }
 
     /// The resources that a person's words mean, among all that is seen or was spoken of.
-    fn meant_by(&self, words: &str) -> Result<Vec<ResourceId>, Unclear> {
+    pub(crate) fn meant_by(&self, words: &str) -> Result<Vec<ResourceId>, Unclear> {
         let meant = view::named(self.world.resources().chain(self.state.intents.keys()), words)?;
         // Another host may have a directory for a deployment of this name.
         if let (Some(one), Some(folder)) = (meant.first(), self.folder_meant_by(words)) {
@@ -82,7 +85,7 @@ impl Engine {
         Ok(meant)
     }
 
-    fn not_known(&mut self, id: &CommandId, words: &str) {
+    pub(crate) fn not_known(&mut self, id: &CommandId, words: &str) {
         let text = format!("nothing that healer knows is called `{words}`: `healer status --all` lists what it knows");
         self.reply(id, false, vec![failed(None, &text)]);
     }
@@ -173,8 +176,8 @@ impl Engine {
 
     /// Why a resource that was not named by itself, but with its deployment, is left as it is: a restart does not start
     /// what was stopped on purpose, and a job that is done is run again by its name alone.
-    fn left_as_it_is(&self, ask: &Ask, resource: &ResourceId) -> Option<String> {
-        if !matches!(ask, Ask::Start(_) | Ask::Restart(_)) {
+    pub(crate) fn left_as_it_is(&self, ask: &Ask, resource: &ResourceId) -> Option<String> {
+        if !matches!(ask, Ask::Start(_) | Ask::Restart(_) | Ask::Pull(_) | Ask::Rebuild(_)) {
             return None;
         }
         let intent = self.state.intents.get(resource);
@@ -184,7 +187,7 @@ impl Engine {
         if is_job && !self.is_up(resource) && self.is_done_job(resource) {
             return Some("left as it is: a job that is done".to_owned());
         }
-        let intent = intent.filter(|intent| intent.wanted == Wanted::Stopped && matches!(ask, Ask::Restart(_)))?;
+        let intent = intent.filter(|intent| intent.wanted == Wanted::Stopped && !matches!(ask, Ask::Start(_)))?;
         let by = match &intent.by {
             Author::Person(who) => who,
             Author::SomebodyAtTheEngine => "somebody at the engine",
@@ -215,7 +218,9 @@ impl Engine {
                 return self.reply_line(id, line(Some(resource), "it runs already; it shall run"));
             }
             (
-                Ask::Adopt(_)
+                Ask::Pull(_)
+                | Ask::Rebuild(_)
+                | Ask::Adopt(_)
                 | Ask::Freeze { .. }
                 | Ask::Thaw
                 | Ask::Approve(_)
@@ -384,7 +389,9 @@ impl Engine {
             }
             (Action::Start, true, Some(Answer::AlreadySo)) => "it runs already".to_owned(),
             (Action::Start, true, _) => "started".to_owned(),
-            (Action::Recreate, true, _) => "made anew".to_owned(),
+            (Action::Recreate, true, _) => {
+                self.updated_in_words(&resource, &act.permit.step).unwrap_or_else(|| "made anew".to_owned())
+            }
             (Action::Stop, true, Some(Answer::AlreadySo)) => {
                 "it is down already; it stays down until somebody starts it".to_owned()
             }
@@ -459,7 +466,7 @@ impl Engine {
     }
 
     /// What a freeze refuses says why it is frozen, and what ends that.
-    fn refused_by(&self, hold: &Hold) -> String {
+    pub(crate) fn refused_by(&self, hold: &Hold) -> String {
         let frozen = self.state.frozen.as_ref().filter(|_| matches!(hold, Hold::Frozen { .. }));
         let remedy = frozen.map(|frozen| match frozen.because.as_str() {
             "" => ": `healer thaw` ends that".to_owned(),
@@ -516,7 +523,7 @@ impl Engine {
     }
 
     /// One resource of a command is answered; with the last one the reply goes out.
-    fn reply_line(&mut self, command: &CommandId, line: ReplyLine) {
+    pub(crate) fn reply_line(&mut self, command: &CommandId, line: ReplyLine) {
         let Some(pending) = self.live.replies.get_mut(command) else { return };
         if line.resource.as_ref().is_some_and(|resource| pending.outstanding.remove(resource)) {
             pending.lines.push(line);
@@ -566,11 +573,11 @@ fn undecidable(incident: &Incident, turn: Turn) -> Option<String> {
     ))
 }
 
-fn line(resource: Option<&ResourceId>, text: &str) -> ReplyLine {
+pub(crate) fn line(resource: Option<&ResourceId>, text: &str) -> ReplyLine {
     ReplyLine { resource: resource.cloned(), text: text.to_owned(), failed: false }
 }
 
-fn failed(resource: Option<&ResourceId>, text: &str) -> ReplyLine {
+pub(crate) fn failed(resource: Option<&ResourceId>, text: &str) -> ReplyLine {
     ReplyLine { failed: true, ..line(resource, text) }
 }
 
@@ -579,6 +586,8 @@ fn verb(ask: &Ask) -> &'static str {
         Ask::Start(_) => "start",
         Ask::Stop(_) => "stop",
         Ask::Restart(_) => "restart",
+        Ask::Pull(_) => "pull",
+        Ask::Rebuild(_) => "rebuild",
         Ask::Adopt(_) => "adopt",
         Ask::Freeze { .. } => "freeze",
         Ask::Thaw => "thaw",

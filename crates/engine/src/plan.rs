@@ -7,6 +7,8 @@ use model::incident::Mend;
 use model::make::Deploy;
 use model::network::Lost;
 
+/// The playbook that takes a deploy back.
+pub(crate) const ROLL_BACK: &str = "roll_back";
 /// How long the engine may take to note another limit, or to make a network.
 const CHANGE_TIMEOUT_MS: u64 = 30_000;
 /// A limit that was too low is raised by half, to a whole number of these.
@@ -167,7 +169,7 @@ pub fn for_mend(mend: Mend, patient: &Patient<'_>) -> Vec<Plan> {
         // Of what Compose did not make, no file says how to make it.
         Mend::Recreate if definition.is_none_or(|definition| definition.belongs != Belongs::ComposeService) => None,
         Mend::Recreate => Some(("recreate", vec![step(Action::Recreate, resource, definition, Pair::None)])),
-        Mend::RollBack => roll_back(resource, definition, deploy).map(|step| ("roll_back", vec![step])),
+        Mend::RollBack => roll_back(resource, definition, deploy).map(|step| (ROLL_BACK, vec![step])),
         Mend::Nothing | Mend::Person => None,
     };
     let raise = || raise_memory(patient).map(|step| ("raise_memory", [vec![step], start()].concat()));

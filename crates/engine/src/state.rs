@@ -17,6 +17,7 @@ use model::folder::BringUp;
 use model::input::SourceState;
 use model::intent::{Author, Intent};
 use model::message::{About, Message, MessageId};
+use model::update::Update;
 use model::{Now, ResourceId, Tick, Wall};
 use serde::{Deserialize, Serialize};
 
@@ -100,6 +101,9 @@ pub struct State {
     /// The last order to bring up each deployment, by its whole name: what Compose starts for it is nobody else's start.
     #[serde(default)]
     pub orders: BTreeMap<String, Order>,
+    /// The services whose image is being fetched, at a person's word.
+    #[serde(default)]
+    pub updates: BTreeMap<ResourceId, Update>,
     /// The starts of engines, and what is brought back after them.
     #[serde(default)]
     pub recoveries: Recoveries,
@@ -354,9 +358,9 @@ impl State {
                     act.made = Some(incarnation.clone());
                 }
             }
-            Event::MadeOf { resource, make, .. } => {
+            Event::MadeOf { resource, make, by, .. } => {
                 let ill = self.open_incident(resource).is_some();
-                self.makes.made_of(resource, make, ill, now);
+                self.makes.made_of(resource, make, by.as_deref(), ill, now);
             }
             Event::BodyStarted { incarnation, at } => {
                 if let Some(own) = self.own.get_mut(incarnation) {
@@ -394,6 +398,12 @@ impl State {
                     order.ended = Some(now.wall);
                 }
                 self.bring_ups.remove(id);
+            }
+            Event::UpdateOrdered { order } => {
+                self.updates.insert(order.resource.clone(), (**order).clone());
+            }
+            Event::ImageFetched { resource, .. } => {
+                self.updates.remove(resource);
             }
             Event::Frozen { by, because } => {
                 self.frozen = Some(model::view::Frozen { by: by.clone(), at: now, because: because.clone() });

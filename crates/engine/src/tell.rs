@@ -331,7 +331,7 @@ pub(crate) fn standing(incident: &Incident) -> String {
 /// The facts of a case as quotable evidence: (source, text).
 pub(crate) fn evidence_of(case: &Case, log_lines_max: usize) -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
-    if let Some(Deploy { from, to, at }) = &case.deploy {
+    if let Some(Deploy { from, to, at, .. }) = &case.deploy {
         let when = crate::view::moment(at.wall);
         found.push(("deploy", format!("made of something else since {when}: {}", Difference(from, to))));
     }

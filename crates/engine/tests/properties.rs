@@ -316,6 +316,7 @@ impl Life {
                 | Input::Folders { .. }
                 | Input::Mounts { .. }
                 | Input::BroughtUp { .. }
+                | Input::Fetched { .. }
                 | Input::Warned { .. } => {}
             }
         }

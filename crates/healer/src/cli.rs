@@ -213,6 +213,10 @@ pub(crate) enum Brief {
     Stop(Names),
     /// Stop it and start it
     Restart(Names),
+    /// Pull its image, make it anew of a newer one, and go back if it does not stay well
+    Pull(Names),
+    /// The same with an image that is built as its Compose file says
+    Rebuild(Names),
     /// Take its present state as what is wanted, and care for it
     Adopt(Names),
     /// Say yes to the plan that an incident asks about

@@ -130,6 +130,8 @@ impl Desk {
             Brief::Start(names) => self.ask_each(&names.names, Ask::Start),
             Brief::Stop(names) => self.ask_each(&names.names, Ask::Stop),
             Brief::Restart(names) => self.ask_each(&names.names, Ask::Restart),
+            Brief::Pull(names) => self.ask_each(&names.names, Ask::Pull),
+            Brief::Rebuild(names) => self.ask_each(&names.names, Ask::Rebuild),
             Brief::Adopt(names) => self.ask_each(&names.names, Ask::Adopt),
             Brief::Approve { id } => self.ask_of(&id, Ask::Approve),
             Brief::Reject { id, reason } => {

@@ -418,6 +418,9 @@ pub enum Event {
         make: Box<Make>,
         /// What it was made of until then, as far as that is known.
         before: Option<Box<Make>>,
+        /// Who had healer make it so, if somebody had.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
     },
     /// The body that an order of ours has made was started.
     BodyStarted {
@@ -450,6 +453,20 @@ pub enum Event {
         deployment: String,
         /// Why it could not; `None` where it could.
         failed: Option<String>,
+    },
+    /// The image of a service is to be fetched anew, and the service made of that if it is a newer one.
+    UpdateOrdered {
+        /// Of what, and at whose word.
+        order: Box<crate::update::Update>,
+    },
+    /// An image was fetched for an update, or could not be.
+    ImageFetched {
+        /// At whose command.
+        id: CommandId,
+        /// Of which service.
+        resource: ResourceId,
+        /// What came of it.
+        result: crate::update::Fetched,
     },
     /// The big red button.
     Frozen {
@@ -581,6 +598,8 @@ impl Event {
             Event::BringUpOrdered { .. } => "bring_up_ordered",
             Event::BringUpCalledOff { .. } => "bring_up_called_off",
             Event::BroughtUp { .. } => "brought_up",
+            Event::UpdateOrdered { .. } => "update_ordered",
+            Event::ImageFetched { .. } => "image_fetched",
             Event::Frozen { .. } => "frozen",
             Event::Thawed { .. } => "thawed",
             Event::MessageQueued { .. } => "message_queued",

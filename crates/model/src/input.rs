@@ -14,6 +14,7 @@ use crate::message::{Parcel, Receipt};
 use crate::recovery::EngineStart;
 use crate::resource::ResourceId;
 use crate::settings::Settings;
+use crate::update::{Fetched, Update};
 
 /// Something that reached the engine.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,6 +65,15 @@ pub enum Input {
         command: CommandId,
         /// `Err` in words where it could not.
         result: Result<(), String>,
+    },
+    /// An image was fetched for an update, or could not be.
+    Fetched {
+        /// At whose command.
+        command: CommandId,
+        /// Of which service.
+        resource: ResourceId,
+        /// What came of it.
+        result: Fetched,
     },
     /// The configuration was read (again).
     Configured(Arc<Settings>),
@@ -180,6 +190,8 @@ pub enum Effect {
     BringUp(Box<BringUp>),
     /// End what was begun at that command's word, if it is not over yet.
     CallOff(CommandId),
+    /// Fetch an image.
+    Fetch(Box<Update>),
     /// Send it.
     Send(Box<Parcel>),
     /// Answer a person.

@@ -23,6 +23,7 @@ pub mod settings;
 pub mod sibling;
 pub mod size;
 pub mod time;
+pub mod update;
 pub mod verdict;
 pub mod view;
 

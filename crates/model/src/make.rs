@@ -30,6 +30,9 @@ pub struct Deploy {
     pub to: Make,
     /// When it was first seen to be made of something else.
     pub at: Now,
+    /// Who had healer do it, if somebody had: that it goes back where it does not stay well was part of the order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 /// What a deploy changed.

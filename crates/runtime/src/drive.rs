@@ -42,6 +42,7 @@ impl<P: Perform> Perform for Driver<P> {
             | Effect::Execute(_)
             | Effect::BringUp(_)
             | Effect::CallOff(_)
+            | Effect::Fetch(_)
             | Effect::Send(_)) => {
                 self.inner.perform(effect);
             }

@@ -423,6 +423,8 @@ impl World<'_> {
             | Event::BringUpOrdered { .. }
             | Event::BringUpCalledOff { .. }
             | Event::BroughtUp { .. }
+            | Event::UpdateOrdered { .. }
+            | Event::ImageFetched { .. }
             | Event::Frozen { .. }
             | Event::Thawed { .. }
             | Event::MessageDelivered { .. }
@@ -451,6 +453,8 @@ impl World<'_> {
                 let up = self.docker.body(svc).is_some_and(|key| self.docker.containers[key].is_up());
                 (words, if up { Word::Running } else { Word::Unclear })
             }
+            // An update says nothing of whether it shall run.
+            Ask::Pull(_) | Ask::Rebuild(_) => return,
             Ask::Approve(_) | Ask::Reject { .. } | Ask::Answer { .. } | Ask::Acknowledge(_) => return,
         };
         let Some(svc) = self.services.iter().position(|s| s.resource.answers_to(words)) else { return };

@@ -175,6 +175,8 @@ impl Counters {
             | Event::BringUpOrdered { .. }
             | Event::BringUpCalledOff { .. }
             | Event::BroughtUp { .. }
+            | Event::UpdateOrdered { .. }
+            | Event::ImageFetched { .. }
             | Event::Frozen { .. }
             | Event::Thawed { .. }
             | Event::MessageQueued { .. }
@@ -312,6 +314,8 @@ fn of_ask(ask: &Ask) -> &'static str {
         Ask::Start(_) => "start",
         Ask::Stop(_) => "stop",
         Ask::Restart(_) => "restart",
+        Ask::Pull(_) => "pull",
+        Ask::Rebuild(_) => "rebuild",
         Ask::Adopt(_) => "adopt",
         Ask::Freeze { .. } => "freeze",
         Ask::Thaw => "thaw",

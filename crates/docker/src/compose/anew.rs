@@ -3,13 +3,19 @@
 use std::time::Duration;
 
 use evidence::escape;
+use model::update::Source;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::SERVICE;
 use super::driver::{ANSWER_WITHIN, Compose, Program, Project, accepted};
-use crate::definition::{CONFIG_HASH, Labels, NAME_BYTES_MAX};
+use super::unfetched;
+use crate::definition::{Labels, NAME_BYTES_MAX};
 
+/// So long an image may take to be fetched.
+const PULL_WITHIN: Duration = Duration::from_secs(15 * 60);
+/// So long it may take to be built.
+const BUILD_WITHIN: Duration = Duration::from_secs(30 * 60);
 /// Which Compose made a container.
 const VERSION: &str = "com.docker.compose.version";
 
@@ -22,11 +28,12 @@ pub(crate) struct Unchanged {
 }
 
 impl Compose {
-    /// Asks whether the container of these labels, in a network mode, can be made anew as it is.
+    /// Asks whether the container of these labels, in a network mode, can be made anew as it is: Compose's hash of it is
+    /// this.
     ///
     /// # Errors
     /// Why not, in words.
-    pub(crate) async fn unchanged(&self, labels: &Labels, network_mode: &str) -> Result<Unchanged, String> {
+    pub(crate) async fn unchanged(&self, labels: &Labels, network_mode: &str, hash: &str) -> Result<Unchanged, String> {
         let project = Project::of(labels).ok_or("its labels do not tell from which files Compose made it")?;
         if let Some(gone) = project.files.iter().find(|file| !file.is_file()) {
             return Err(format!("its Compose file {} is not to be found from here", gone.display()));
@@ -46,7 +53,7 @@ impl Compose {
         })?;
         self.check(&program, &project).await?;
         let found = Unchanged { compose: self.clone(), program, project, service: service.to_owned() };
-        if !found.would_be(of(CONFIG_HASH), network_mode).await? {
+        if !found.would_be(hash, network_mode).await? {
             return Err(format!(
                 "Compose would make something else of it: its files in {}, a variable of them, or Compose itself ({} then, \
                  {} now) were changed since; if that is meant, `docker compose up -d --no-deps --force-recreate {}` there",
@@ -75,6 +82,36 @@ impl Unchanged {
         // What an `up` that was cut short left behind has the name that v2 gives to the new one; this one took it away.
         let in_the_way = String::from_utf8_lossy(&made.stderr).contains("The container name ");
         accepted("Compose could not make it anew", &made).map_err(|why| NotMade { why, in_the_way })
+    }
+
+    /// Fetches the image that the service's image name means, from its registry or by building it; the container stays as
+    /// it is.
+    ///
+    /// # Errors
+    /// What Compose said, with what that means.
+    pub(crate) async fn fetch(&self, source: Source) -> Result<(), String> {
+        let (args, within) = match source {
+            Source::Pull => (vec!["pull", "--quiet", &self.service], PULL_WITHIN),
+            Source::Build => (vec!["build", &self.service], BUILD_WITHIN),
+        };
+        let said = self.compose.run(&self.program, &self.project, &args, within).await?;
+        accepted("Compose says", &said).map_err(|why| match unfetched::meaning(&why) {
+            Some(meaning) => format!("{meaning} ({why})"),
+            None => why,
+        })
+    }
+
+    /// Compose's hash of the service, of the images that are there now.
+    ///
+    /// # Errors
+    /// What Compose said.
+    pub(crate) async fn present_hash(&self) -> Result<String, String> {
+        self.hash(None).await
+    }
+
+    /// Whether it was made by a Compose whose hash has the image's id in it, too.
+    pub(crate) fn hashes_the_image(&self) -> bool {
+        self.program.is_v1()
     }
 
     /// Whether Compose would make of the service what has this hash, of the images that are there now.

@@ -14,7 +14,8 @@ pub(super) const CAUSE: Cause = Cause {
              a command that is not there, data of another version. Refuted by: an illness of before the deploy, one that \
              lasts longer than what stood before was known, and whatever the host, the network or another service does \
              to it. Mended by: what mends the error that it shows; where that is a person, by the image of before, if \
-             its name was all that changed its meaning and a person says yes; else by the deploy being mended.",
+             its name was all that changed its meaning and a person says yes, as whoever had healer update it has said \
+             already; else by the deploy being mended.",
     judge,
 };
 
@@ -26,11 +27,12 @@ fn judge(case: &Case) -> Option<Finding> {
         return None;
     }
     let difference = Difference(&deploy.from, &deploy.to);
-    // Any other change stands in files, and those are their owner's.
-    let by_image = changed.behind_its_name();
+    // Any other change stands in files, and those are their owner's. What healer was told to update is not tried again first.
+    let goes_back = changed.behind_its_name() && (shown.mend == Mend::Person || deploy.by.is_some());
+    let what = deploy.by.as_ref().map_or_else(|| "a deploy".to_owned(), |who| format!("{who}'s update"));
     Some(Finding {
-        mend: if shown.mend == Mend::Person && by_image { Mend::RollBack } else { shown.mend },
-        title: format!("a deploy broke it ({difference}): {}", shown.title),
+        mend: if goes_back { Mend::RollBack } else { shown.mend },
+        title: format!("{what} broke it ({difference}): {}", shown.title),
         because: format!("it was well before that; {}", shown.because),
         ..shown
     })
@@ -61,7 +63,7 @@ mod tests {
     }
 
     fn deployed(from: Make, to: Make, case: Case) -> Case {
-        Case { deploy: Some(Deploy { from, to, at: Now { wall: Wall(0), tick: Tick(0) } }), ..case }
+        Case { deploy: Some(Deploy { from, to, at: Now { wall: Wall(0), tick: Tick(0) }, by: None }), ..case }
     }
 
     #[test]

@@ -26,6 +26,9 @@ struct Known {
     since: Now,
     /// What it was last well with, and when it was made of something else.
     well: Option<(Make, Now)>,
+    /// Who had healer make it what it is, if somebody had.
+    #[serde(default)]
+    by: Option<String>,
     /// Since when it is not there.
     gone: Option<Tick>,
 }
@@ -44,7 +47,7 @@ impl Makes {
     }
 
     /// It is made of this now. `ill`: it had an open incident, so that nobody will want back what it was made of.
-    pub(super) fn made_of(&mut self, resource: &ResourceId, make: &Make, ill: bool, now: Now) {
+    pub(super) fn made_of(&mut self, resource: &ResourceId, make: &Make, by: Option<&str>, ill: bool, now: Now) {
         let before = self.of.remove(resource);
         let well = before.and_then(|before| {
             if before.present == *make {
@@ -54,7 +57,8 @@ impl Makes {
             if was_well { Some((before.present, now)) } else { before.well }
         });
         let well = well.filter(|(well, _)| well != make);
-        self.of.insert(resource.clone(), Known { present: make.clone(), since: now, well, gone: None });
+        let by = by.map(str::to_owned);
+        self.of.insert(resource.clone(), Known { present: make.clone(), since: now, well, by, gone: None });
     }
 
     /// It is not there any more.
@@ -71,7 +75,7 @@ impl Makes {
         let known = self.of.get(resource)?;
         let (well, left) = known.well.as_ref()?;
         let soon = ill_since >= left.tick && ill_since.since(left.tick) < BROKEN_WITHIN;
-        soon.then(|| Deploy { from: well.clone(), to: known.present.clone(), at: *left })
+        soon.then(|| Deploy { from: well.clone(), to: known.present.clone(), at: *left, by: known.by.clone() })
     }
 }
 
@@ -96,7 +100,7 @@ mod tests {
     /// Made of these, each since so many seconds, ill or not by then.
     fn made(of: &[(&str, u64, bool)]) -> Makes {
         let mut makes = Makes::default();
-        of.iter().for_each(|(name, s, ill)| makes.made_of(&web(), &make(name), *ill, at(*s)));
+        of.iter().for_each(|(name, s, ill)| makes.made_of(&web(), &make(name), None, *ill, at(*s)));
         makes
     }
 
@@ -127,7 +131,7 @@ mod tests {
         let mut makes = made(&[("a", 0, false)]);
         makes.gone(&web(), at(100).tick);
         assert_eq!(makes.present(&web()), None);
-        makes.made_of(&web(), &make("b"), false, at(101));
+        makes.made_of(&web(), &make("b"), None, false, at(101));
         assert!(makes.deploy_before(&web(), at(110).tick).is_some());
         makes.gone(&web(), at(200).tick);
         let other = ResourceId::docker("h", "shop", "db", 1);

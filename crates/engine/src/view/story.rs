@@ -10,9 +10,10 @@ use model::event::{Entry, Event, Refresh};
 use model::incident::{Confidence, Diagnosis, Evidence, EvidenceId, IncidentId, RollbackCause, Verification};
 use model::input::SourceState;
 use model::intent::{Author, Intent, Wanted};
-use model::make::Difference;
+use model::make::{Difference, short_id};
 use model::message::Kind;
 use model::time::Spoken;
+use model::update::Fetched;
 use model::view::{Line, Tone};
 use model::{ResourceId, Tick};
 
@@ -258,8 +259,11 @@ fn words<'e>(entry: &'e Entry, before: &mut Before<'e>) -> Option<(Tone, String)
         Event::Diagnosed { id, diagnosis, .. } => return before.cause(id, diagnosis),
         Event::Planned { .. } | Event::DiagnosisBegan { .. } | Event::CommandQueued { .. } => return None,
         Event::CommandDequeued { .. } | Event::LookRepeated { .. } | Event::PersonActed { .. } => return None,
-        Event::MadeOf { make, before: Some(before), .. } => {
+        Event::MadeOf { make, before: Some(before), by: None, .. } => {
             (Plain, format!("deployed anew: {}", Difference(before, make)))
+        }
+        Event::MadeOf { make, before: Some(before), by: Some(who), .. } => {
+            (Plain, format!("updated for {who}: {}", Difference(before, make)))
         }
         Event::MadeOf { before: None, .. } => return None,
         Event::BodyStarted { .. } => return None, // Its look tells it.
@@ -271,6 +275,14 @@ fn words<'e>(entry: &'e Entry, before: &mut Before<'e>) -> Option<(Tone, String)
         Event::BroughtUp { deployment, failed: Some(why), .. } => {
             (Bad, format!("{deployment} was not brought up: {why}"))
         }
+        Event::UpdateOrdered { order } => {
+            (Plain, format!("its image is fetched: {}'s {}", order.who, order.source.verb()))
+        }
+        Event::ImageFetched { result, .. } => match result {
+            Fetched::Newer(image) => (Good, format!("{} is another image now: {}", image.name, short_id(&image.to))),
+            Fetched::Same => (Plain, "there is no newer image".to_owned()),
+            Fetched::Failed(why) => (Bad, format!("its image was not fetched: {why}")),
+        },
         Event::Held { reason, .. } => (Waiting, format!("held: {reason}")),
         Event::ApprovalAsked { question, .. } => (Waiting, format!("a person is asked: {question}")),
         Event::ApprovalAnswered { by, approved: true, .. } => (Good, format!("{by} approved it")),
@@ -295,7 +307,8 @@ fn words<'e>(entry: &'e Entry, before: &mut Before<'e>) -> Option<(Tone, String)
                 (Behalf::Incident(_), Pair::None, n) => format!("attempt {n}{within}"),
             };
             let action = match &permit.step.with {
-                With::Nothing | With::Image(_) => permit.step.action.to_string(),
+                With::Nothing => permit.step.action.to_string(),
+                With::Image(image) => format!("{} of image {}", permit.step.action, short_id(&image.to)),
                 With::Network(network) => format!("{} {}", permit.step.action, network.name),
                 With::NetworkName(name) => format!("{} {name}", permit.step.action),
                 With::Memory(limits) => format!("memory limit {limits}"),
@@ -402,6 +415,8 @@ fn ask_in_words(ask: &Ask) -> String {
         Ask::Start(words) => format!("start {words}"),
         Ask::Stop(words) => format!("stop {words}"),
         Ask::Restart(words) => format!("restart {words}"),
+        Ask::Pull(words) => format!("pull {words}"),
+        Ask::Rebuild(words) => format!("rebuild {words}"),
         Ask::Adopt(words) => format!("adopt {words}"),
         Ask::Freeze { .. } => "freeze".to_owned(),
         Ask::Thaw => "thaw".to_owned(),

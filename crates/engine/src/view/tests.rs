@@ -264,6 +264,7 @@ fn an_incident_that_asks_nothing_takes_neither_yes_nor_no() {
             | Effect::Execute(_)
             | Effect::BringUp(_)
             | Effect::CallOff(_)
+            | Effect::Fetch(_)
             | Effect::Send(_) => None,
         });
         let replies: Vec<_> = replies.collect();

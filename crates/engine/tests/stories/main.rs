@@ -26,3 +26,4 @@ mod refolds;
 mod respects;
 mod shapes;
 mod tells;
+mod updates;

@@ -34,6 +34,7 @@ use model::message::{Delivery, Kind, Message, Receipt};
 use model::network::{Lost, Network};
 use model::recovery::EngineStart;
 use model::settings::Settings;
+use model::update::Update;
 use model::{Now, ResourceId, Tick, Wall};
 
 /// The host of all stories, and of most the only one.
@@ -144,6 +145,8 @@ pub(crate) struct Story {
     acts: Vec<(u64, ResourceId, Action)>,
     /// The deployments that were to be brought up.
     pub(crate) bring_ups: Vec<BringUp>,
+    /// The images that are being fetched, or were.
+    pub(crate) updates: Vec<Update>,
     /// The orders that were to be ended.
     pub(crate) call_offs: Vec<CommandId>,
     messages: Vec<Message>,
@@ -241,6 +244,7 @@ impl Story {
             orders: Vec::new(),
             acts: Vec::new(),
             bring_ups: Vec::new(),
+            updates: Vec::new(),
             call_offs: Vec::new(),
             messages: Vec::new(),
             hands_work: true,
@@ -566,6 +570,10 @@ impl Story {
                 Effect::BringUp(order) => {
                     self.say(&order.folder.deployment, "→ bring up");
                     self.bring_ups.push(*order);
+                }
+                Effect::Fetch(order) => {
+                    self.say(order.resource.short(), &format!("→ fetch its image: {}", order.source.verb()));
+                    self.updates.push(*order);
                 }
                 Effect::CallOff(order) => {
                     self.say("-", "→ end the bring-up");

@@ -14,6 +14,7 @@ use model::folder::BringUp;
 use model::incident::IncidentId;
 use model::input::{Effect, Input};
 use model::message::{Delivery, Parcel, Receipt};
+use model::update::{Fetched, Update};
 use notify::Channel;
 use runtime::{Clock, Gate, Handle, Perform};
 use surfaces::link::{Key, Link};
@@ -25,6 +26,8 @@ use crate::config::Config;
 const ACTS_MAX: usize = 16;
 /// Looks and logs that are read at the same time on one engine.
 const READS_MAX: usize = 16;
+/// Images that are fetched at the same time for one engine.
+const FETCHES_MAX: usize = 2;
 /// Messages that are under way at the same time.
 const SENDS_MAX: usize = 8;
 
@@ -47,6 +50,7 @@ struct Engine {
     hands: Hands,
     acts: Arc<Semaphore>,
     reads: Arc<Semaphore>,
+    fetches: Arc<Semaphore>,
 }
 
 /// The channels that are open at present; the configuration may change them. Cheap to clone.
@@ -116,6 +120,7 @@ impl Performers {
             hands: Hands::new(host.clone()),
             acts: Arc::new(Semaphore::new(ACTS_MAX)),
             reads: Arc::new(Semaphore::new(READS_MAX)),
+            fetches: Arc::new(Semaphore::new(FETCHES_MAX)),
         };
         Performers {
             tasks: tokio::runtime::Handle::current(),
@@ -195,6 +200,23 @@ impl Performers {
         });
     }
 
+    /// It takes as long as a registry or a build does, and so none of the places of those who repair.
+    fn fetch(&self, order: Update) {
+        let (back, gate) = (self.back.clone(), self.gate.clone());
+        let engine = self.engine(&order.resource);
+        self.tasks.spawn(async move {
+            let still = || gate.pass_order().map_err(|withdrawn| withdrawn.to_string());
+            let result = match engine {
+                Some(engine) => {
+                    let Ok(_turn) = engine.fetches.acquire().await else { return };
+                    engine.hands.fetch(&order, still).await
+                }
+                None => Fetched::Failed(format!("there is no engine called {}", order.resource.host())),
+            };
+            back.tell(Input::Fetched { command: order.command, resource: order.resource, result });
+        });
+    }
+
     /// Ends a bring-up that is under way; of one that is over, its end is told already.
     fn call_off(&self, command: &CommandId) {
         let under_way = self.bring_ups.lock().unwrap_or_else(PoisonError::into_inner).remove(command);
@@ -230,6 +252,7 @@ impl Perform for Performers {
             Effect::Execute(permit) => self.execute(permit),
             Effect::BringUp(order) => self.bring_up(*order),
             Effect::CallOff(command) => self.call_off(&command),
+            Effect::Fetch(order) => self.fetch(*order),
             Effect::Send(parcel) => self.send(parcel),
             // The loop's driver gives replies to whoever waits for them.
             Effect::Answer(_) => {}

@@ -64,6 +64,8 @@ impl Event {
             | Event::BringUpOrdered { .. }
             | Event::BringUpCalledOff { .. }
             | Event::BroughtUp { .. }
+            | Event::UpdateOrdered { .. }
+            | Event::ImageFetched { .. }
             | Event::Frozen { .. }
             | Event::Thawed { .. }
             | Event::ResourceGone { .. } => None,
@@ -85,7 +87,9 @@ impl Event {
             | Event::ActionAnswered { resource, .. }
             | Event::ActionSettled { resource, .. }
             | Event::CommandDequeued { resource, .. }
+            | Event::ImageFetched { resource, .. }
             | Event::ResourceGone { resource, .. } => Some(resource),
+            Event::UpdateOrdered { order } => Some(&order.resource),
             Event::AlertChanged(transition) => Some(&transition.alert.resource),
             Event::ActionStarted { permit, .. } => Some(&permit.step.resource),
             Event::MessageQueued { message, .. } => message.about.resource(),

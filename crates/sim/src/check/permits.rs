@@ -278,6 +278,7 @@ impl World<'_> {
             | Effect::Gather { .. }
             | Effect::BringUp(_)
             | Effect::CallOff(_)
+            | Effect::Fetch(_)
             | Effect::Answer(_) => {}
         }
     }

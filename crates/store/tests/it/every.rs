@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use model::action::{Answer, Asked, Binding, PermitId, PlanKey};
+use model::action::{Answer, Asked, Binding, PermitId, PlanKey, Retag};
 use model::alert::{Name, State};
 use model::command::{Ask, CommandId};
 use model::event::{Event, Refresh};
@@ -18,6 +18,7 @@ use model::intent::{Author, Intent, Wanted};
 use model::make::Make;
 use model::message::{About, Asks, Message, MessageId};
 use model::recovery::{self, EngineStart, Failure, RecoveryId, Restarted};
+use model::update::{Fetched, Source, Update};
 use model::verdict::{Hold, Limit, Question, Refusal, Within};
 use model::{Now, ResourceId, Tick, Wall};
 
@@ -195,20 +196,43 @@ fn of_people() -> Vec<Event> {
         taken(Ask::Stop(hostile())),
         taken(Ask::Reject { incident: story::incident(41), because: hostile() }),
         taken(Ask::Thaw),
+        taken(Ask::Pull(hostile())),
+        taken(Ask::Rebuild(hostile())),
         taken(Ask::Answer { question: Box::new(asked()), approved: false, because: hostile() }),
         Event::CommandQueued { id: command.clone(), who: hostile(), steps: vec![story::step(&resource)] },
         Event::CommandDequeued { id: command.clone(), resource: resource.clone() },
         Event::BodyMade { permit: PermitId(9), resource: resource.clone(), incarnation: Incarnation("cafe".into()) },
-        Event::MadeOf { resource: resource.clone(), make: Box::new(made()), before: Some(Box::new(made())) },
+        Event::MadeOf {
+            resource: resource.clone(),
+            make: Box::new(made()),
+            before: Some(Box::new(made())),
+            by: Some(hostile()),
+        },
         Event::BodyStarted { incarnation: Incarnation("cafe".into()), at: SourceTime(i64::MAX) },
         Event::BringUpOrdered {
             order: Box::new(BringUp { command: command.clone(), who: hostile(), at: Wall(1), folder: folder() }),
         },
         Event::BringUpCalledOff { order: command.clone(), id: CommandId("c2".into()), who: hostile() },
-        Event::BroughtUp { id: command, host: hostile(), deployment: hostile(), failed: Some(hostile()) },
+        Event::BroughtUp { id: command.clone(), host: hostile(), deployment: hostile(), failed: Some(hostile()) },
+        Event::UpdateOrdered {
+            order: Box::new(Update {
+                command: command.clone(),
+                who: hostile(),
+                resource: resource.clone(),
+                incarnation: Incarnation("cafe".into()),
+                source: Source::Build,
+            }),
+        },
+        Event::ImageFetched { id: command.clone(), resource: resource.clone(), result: Fetched::Failed(hostile()) },
+        Event::ImageFetched { id: command, resource, result: Fetched::Newer(Box::new(retag())) },
         Event::Frozen { by: hostile(), because: hostile() },
         Event::Thawed { by: hostile() },
     ]
+}
+
+fn retag() -> Retag {
+    let [name, to, from, config_hash, from_config_hash] = std::array::from_fn(|_| hostile());
+    Retag { name, to, from, config_hash, from_config_hash }
 }
 
 fn of_telling() -> Vec<Event> {

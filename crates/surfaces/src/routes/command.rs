@@ -106,7 +106,12 @@ fn read(bytes: &[u8]) -> Result<(CommandId, Ask), Problem> {
 /// The text of a command that somebody wrote.
 fn text(ask: &Ask) -> Option<(&'static str, &str)> {
     match ask {
-        Ask::Start(words) | Ask::Stop(words) | Ask::Restart(words) | Ask::Adopt(words) => Some(("the name", words)),
+        Ask::Start(words)
+        | Ask::Stop(words)
+        | Ask::Restart(words)
+        | Ask::Pull(words)
+        | Ask::Rebuild(words)
+        | Ask::Adopt(words) => Some(("the name", words)),
         Ask::Freeze { because } | Ask::Reject { because, .. } | Ask::Answer { because, .. } => {
             Some(("the reason", because))
         }

@@ -21,6 +21,10 @@ pub enum Ask {
     Stop(String),
     /// Stop and start it.
     Restart(String),
+    /// Fetch its image from the registry, and make it anew of that if it is a newer one.
+    Pull(String),
+    /// The same with an image that is built.
+    Rebuild(String),
     /// Its state as it is found is what is wanted.
     Adopt(String),
     /// Start nothing new anywhere.

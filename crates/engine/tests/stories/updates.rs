@@ -1,0 +1,190 @@
+//! `healer pull` and `healer rebuild`: an image is fetched while the service runs on, what is newer takes its place, and what
+//! does not stay well goes back unasked.
+
+use model::action::{Action, Retag};
+use model::command::Ask;
+use model::incident::Outcome;
+use model::input::Input;
+use model::intent::Wanted;
+use model::update::{Fetched, Source};
+
+use crate::story::Story;
+
+fn pull(words: &str) -> Ask {
+    Ask::Pull(words.to_owned())
+}
+
+/// web has run well for two minutes, of what shop:1 meant; ann has it updated.
+fn updating() -> Story {
+    let mut story = Story::new();
+    story.runs_as("shop/web", |d| (d.image, d.image_id) = ("shop:1".to_owned(), "sha256:1".to_owned())).begins();
+    story.after(120.0).says("ann", pull("shop/web")).after(0.1);
+    story
+}
+
+fn newer() -> Fetched {
+    Fetched::Newer(Box::new(Retag {
+        name: "shop:1".to_owned(),
+        to: "sha256:2".to_owned(),
+        from: "sha256:1".to_owned(),
+        config_hash: String::new(),
+        from_config_hash: String::new(),
+    }))
+}
+
+/// The image that was asked for last is there, or is not.
+fn fetched(story: &mut Story, result: Fetched) {
+    let order = story.updates.last().expect("nothing is fetched").clone();
+    story.feed(Input::Fetched { command: order.command, resource: order.resource, result });
+}
+
+fn remade(story: &Story) -> usize {
+    story.ordered(Action::Recreate, "shop/web").len()
+}
+
+#[test]
+fn a_newer_image_takes_its_place_and_is_nobodys_incident() {
+    let mut story = updating();
+    assert_eq!((story.updates.len(), story.updates[0].source), (1, Source::Pull), "{story}");
+    assert_eq!(remade(&story), 0, "nothing is done to it before the image is there:\n{story}");
+    fetched(&mut story, newer());
+    story.after_minutes(20.0);
+    assert_eq!((remade(&story), story.is_running("shop/web")), (1, true), "{story}");
+    assert_eq!((story.count("incident_opened"), story.messages().len()), (0, 0), "{story}");
+    assert!(story.to_string().contains("if it falls ill of that within 10 min, it goes back to 1"), "{story}");
+    insta::assert_snapshot!(story);
+}
+
+#[test]
+fn what_does_not_stay_well_goes_back_unasked() {
+    let mut story = updating();
+    fetched(&mut story, newer());
+    story.after(20.0).crashes("shop/web", 1).after_minutes(10.0);
+    assert_eq!((remade(&story), story.starts("shop/web")), (2, 0), "the newer one is not tried again:\n{story}");
+    assert_eq!(story.image_of("shop/web"), "sha256:1");
+    assert_eq!(story.outcome("shop/web"), Some(Outcome::Healed), "{story}");
+    assert_eq!(story.count("approval_asked"), 0, "{story}");
+    insta::assert_snapshot!(story);
+}
+
+#[test]
+fn what_somebody_else_deploys_after_it_is_not_taken_back_unasked() {
+    let mut story = updating();
+    fetched(&mut story, newer());
+    story.after(20.0).recreated("shop/web", |d| d.image_id = "sha256:3".to_owned()).after(0.05).relists();
+    story.complains("shop/web", model::complaint::Complaint::VariableMissing { name: None });
+    story.after(2.0).crashes("shop/web", 1).after_minutes(5.0);
+    assert_eq!((remade(&story), story.phase("shop/web")), (1, "awaiting_approval"), "{story}");
+}
+
+#[test]
+fn where_there_is_none_or_it_cannot_be_fetched_it_runs_on() {
+    let table = [
+        (Fetched::Same, "there is no newer image: it stays as it is"),
+        (
+            Fetched::Failed("the registry cannot be reached".to_owned()),
+            "pull failed, and it stays as it is: the registry",
+        ),
+    ];
+    for (result, told) in table {
+        let mut story = updating();
+        fetched(&mut story, result);
+        story.after_minutes(5.0);
+        assert_eq!((remade(&story), story.is_running("shop/web")), (0, true), "{story}");
+        assert!(story.to_string().contains(told), "{story}");
+        story.says("ann", pull("shop/web")).after(0.1);
+        assert_eq!(story.updates.len(), 2, "it may be tried again:\n{story}");
+    }
+}
+
+#[test]
+fn a_service_that_crashes_while_its_image_is_fetched_is_healed_as_ever() {
+    let mut story = updating();
+    story.crashes("shop/web", 3).after(200.0);
+    assert_eq!(story.outcome("shop/web"), Some(Outcome::Healed), "{story}");
+    fetched(&mut story, newer());
+    story.after(60.0);
+    assert_eq!((remade(&story), story.is_running("shop/web")), (1, true), "{story}");
+}
+
+#[test]
+fn a_stop_while_its_image_is_fetched_wins() {
+    for by_hand in [true, false] {
+        let mut story = updating();
+        if by_hand {
+            story.docker_stop("shop/web").after(20.0);
+        } else {
+            story.says("bob", Ask::Stop("shop/web".to_owned())).after(20.0);
+        }
+        fetched(&mut story, newer());
+        story.after_minutes(5.0);
+        assert_eq!((remade(&story), story.wanted("shop/web")), (0, Some(Wanted::Stopped)), "{story}");
+        assert!(story.to_string().contains("dropped: somebody wanted otherwise meanwhile"), "{story}");
+    }
+}
+
+#[test]
+fn what_shall_not_run_is_not_updated() {
+    for (words, told) in [
+        ("shop/web", "refused: it was stopped on purpose: `healer start shop/web` first"),
+        ("shop", "left as it is: stopped on purpose by somebody at the engine"),
+    ] {
+        let mut story = Story::of(&["shop/web", "shop/db"]);
+        story.docker_stop("shop/web").after(20.0).says("ann", pull(words)).after(1.0);
+        if words == "shop" {
+            fetched(&mut story, Fetched::Same);
+            story.after(1.0);
+        }
+        assert!(story.to_string().contains(told), "{words}:\n{story}");
+        let meant: Vec<_> = story.updates.iter().map(|order| order.resource.short().to_owned()).collect();
+        assert_eq!(meant, if words == "shop" { vec!["shop/db"] } else { vec![] }, "{story}");
+        assert_eq!(story.wanted("shop/web"), Some(Wanted::Stopped), "{story}");
+    }
+}
+
+#[test]
+fn a_freeze_refuses_it_and_one_that_comes_later_holds_it() {
+    let mut story = Story::of(&["shop/web"]);
+    story.says("bob", Ask::Freeze { because: String::new() }).says("ann", pull("shop/web")).after(1.0);
+    assert_eq!(story.updates.len(), 0, "{story}");
+    let mut story = updating();
+    story.says("bob", Ask::Freeze { because: String::new() }).after(1.0);
+    fetched(&mut story, newer());
+    story.after(60.0);
+    assert_eq!(remade(&story), 0, "{story}");
+    story.says("bob", Ask::Thaw).after(60.0);
+    assert_eq!((remade(&story), story.is_running("shop/web")), (1, true), "{story}");
+}
+
+#[test]
+fn one_image_is_fetched_once_at_a_time() {
+    let mut story = updating();
+    story.says("bob", Ask::Rebuild("shop/web".to_owned())).after(1.0);
+    assert_eq!(story.updates.len(), 1, "{story}");
+    assert!(story.to_string().contains("refused: ann is having its image fetched already"), "{story}");
+}
+
+#[test]
+fn a_process_that_dies_meanwhile_leaves_all_as_it_was() {
+    let mut story = updating();
+    story.is_killed().after(5.0).process_starts().connects().after_minutes(5.0);
+    assert_eq!((remade(&story), story.is_running("shop/web")), (0, true), "{story}");
+    assert!(story.to_string().contains("its image was not fetched: healer was ended meanwhile"), "{story}");
+    story.says("ann", pull("shop/web")).after(0.1);
+    assert_eq!(story.updates.len(), 2, "{story}");
+}
+
+#[test]
+fn an_order_whose_batch_was_not_taken_comes_again_and_is_done_once() {
+    for written in [true, false] {
+        let mut story = Story::new();
+        story.runs_as("shop/web", |d| (d.image, d.image_id) = ("shop:1".to_owned(), "sha256:1".to_owned())).begins();
+        story.after(120.0);
+        (story.appends_fail, story.fail_though_written) = (1, written);
+        story.says("ann", pull("shop/web")).after(5.0);
+        assert_eq!(story.updates.len(), 1, "written: {written}\n{story}");
+        fetched(&mut story, newer());
+        story.after(60.0);
+        assert_eq!((remade(&story), story.is_running("shop/web")), (1, true), "written: {written}\n{story}");
+    }
+}
