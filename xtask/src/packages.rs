@@ -26,6 +26,8 @@ const NEEDS: &[Need] = &[
     Need { program: "nsenter", for_engine: true, packages: &["util-linux"] },
     // A mail server, and somebody else's reader of what it delivered.
     Need { program: "exim4", for_engine: false, packages: &["exim4-daemon-light"] },
+    // Images are pulled from it.
+    Need { program: "docker-registry", for_engine: false, packages: &["docker-registry"] },
     // Its own reader of the unit that `healer install` writes; it need not run.
     Need { program: "systemd-analyze", for_engine: false, packages: &["systemd"] },
     Need { program: "openssl", for_engine: false, packages: &["openssl"] },

@@ -164,7 +164,7 @@ impl Engine {
         let event = Event::BroughtUp { id: id.clone(), host: host.clone(), deployment: deployment.clone(), failed };
         self.emit(event);
         if self.live.replies.remove(id).is_some() {
-            self.live.replied.push(Reply { id: id.clone(), taken: true, lines: vec![told.clone()] });
+            self.live.replied.push(Reply::new(id.clone(), true, vec![told.clone()]));
             self.reply(id, true, vec![told]);
         }
         let is_of = |resource: &&ResourceId| resource.host() == host && resource.deployment() == deployment;

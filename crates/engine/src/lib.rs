@@ -373,7 +373,7 @@ impl Engine {
         let told = waiting.map(|(id, PendingReply { mut lines, .. })| {
             let text = "another healer has taken the lead, and goes on with what is left".to_owned();
             lines.push(ReplyLine { resource: None, text, failed: true });
-            Effect::Answer(Reply { id, taken: true, lines })
+            Effect::Answer(Reply::new(id, true, lines))
         });
         told.collect()
     }
@@ -386,7 +386,7 @@ impl Engine {
             if let Input::Commanded(command) = input {
                 let text = "nothing was done: another healer has taken the lead".to_owned();
                 let lines = vec![ReplyLine { resource: None, text, failed: true }];
-                self.effects.push(Effect::Answer(Reply { id: command.id.clone(), taken: false, lines }));
+                self.effects.push(Effect::Answer(Reply::new(command.id.clone(), false, lines)));
             }
         }
         self.decision()

@@ -27,6 +27,10 @@ impl Engine {
     pub(crate) fn commanded(&mut self, command: &Command) {
         let Command { id, who, ask } = command;
         if self.state.commands.contains(id) {
+            if self.live.replies.contains_key(id) {
+                // It is under way, and whoever asked again waits on.
+                return;
+            }
             return self.reply(id, true, vec![line(None, "this was taken already")]);
         }
         match ask {
@@ -71,7 +75,7 @@ impl Engine {
     }
 
     pub(crate) fn reply(&mut self, id: &CommandId, taken: bool, lines: Vec<ReplyLine>) {
-        self.effects.push(Effect::Answer(Reply { id: id.clone(), taken, lines }));
+        self.effects.push(Effect::Answer(Reply::new(id.clone(), taken, lines)));
     }
 
     /// The resources that a person's words mean, among all that is seen or was spoken of.
@@ -531,7 +535,7 @@ impl Engine {
         if pending.outstanding.is_empty()
             && let Some(done) = self.live.replies.remove(command)
         {
-            self.live.replied.push(Reply { id: command.clone(), taken: true, lines: done.lines.clone() });
+            self.live.replied.push(Reply::new(command.clone(), true, done.lines.clone()));
             self.reply(command, true, done.lines);
         }
     }

@@ -261,7 +261,7 @@ impl Desk {
     /// healer would not understand is refused here.
     fn ask_of_daemon(&self, daemon: &Daemon, asks: Vec<Result<Ask, Unclear>>) -> Result<Exit, Trouble> {
         let reply = |ask: &Result<Ask, Unclear>| match ask {
-            Ok(ask) => daemon.ask(ask),
+            Ok(ask) => self.ask_to_the_end(daemon, ask),
             Err(unclear) => Ok(not_understood(unclear)),
         };
         let replies = asks.iter().map(reply).collect::<Result<Vec<Reply>, Trouble>>()?;
@@ -273,6 +273,16 @@ impl Desk {
             (true, true) => Exit::Failed,
             (true, false) => Exit::Fine,
         })
+    }
+
+    /// An image is fetched for minutes: who stands at a terminal waits for that, and may leave.
+    fn ask_to_the_end(&self, daemon: &Daemon, ask: &Ask) -> Result<Reply, Trouble> {
+        let reply = daemon.ask(ask)?;
+        if !reply.under_way || !matches!(ask, Ask::Pull(_) | Ask::Rebuild(_)) {
+            return Ok(reply);
+        }
+        self.complain("its image is still being fetched; Ctrl-C leaves that to healer");
+        daemon.wait_for(ask, reply)
     }
 
     fn open(&self) -> Result<House, Trouble> {
@@ -359,7 +369,7 @@ fn named(known: &[ResourceId], words: &str) -> Result<String, Unclear> {
 
 fn not_understood(unclear: &Unclear) -> Reply {
     let line = ReplyLine { resource: None, text: unclear.to_string(), failed: true };
-    Reply { id: CommandId(String::new()), taken: false, lines: vec![line] }
+    Reply::new(CommandId(String::new()), false, vec![line])
 }
 
 /// What kept the daemon from its work, outermost first. That the journal cannot be opened says of itself what is in the

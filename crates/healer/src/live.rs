@@ -108,6 +108,14 @@ impl Daemon {
         Ok(self.runtime.block_on(self.client.command(ask, None))?)
     }
 
+    /// Waits on for the end of what that reply says is under way.
+    pub(crate) fn wait_for(&self, ask: &Ask, mut reply: Reply) -> Result<Reply, Trouble> {
+        while reply.taken && reply.under_way {
+            reply = self.runtime.block_on(self.client.command(ask, Some(&reply.id)))?;
+        }
+        Ok(reply)
+    }
+
     fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Trouble> {
         Ok(self.runtime.block_on(self.client.get(path))?)
     }

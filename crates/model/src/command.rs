@@ -75,6 +75,17 @@ pub struct Reply {
     pub taken: bool,
     /// Per resource, or once for the whole.
     pub lines: Vec<ReplyLine>,
+    /// Whether it is not over yet: who gives the same command again, with its id, waits on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub under_way: bool,
+}
+
+impl Reply {
+    /// The answer to what is over.
+    #[must_use]
+    pub fn new(id: CommandId, taken: bool, lines: Vec<ReplyLine>) -> Reply {
+        Reply { id, taken, lines, under_way: false }
+    }
 }
 
 /// One line of a reply.

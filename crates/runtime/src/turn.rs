@@ -297,7 +297,7 @@ impl<J: Journal, P: Perform> Loop<J, P> {
             if let Input::Commanded(command) = input {
                 let text = format!("nothing was done: {because}");
                 let lines = vec![ReplyLine { resource: None, text, failed: true }];
-                self.performers.perform(Effect::Answer(Reply { id: command.id, taken: false, lines }));
+                self.performers.perform(Effect::Answer(Reply::new(command.id, false, lines)));
             }
         }
     }

@@ -133,7 +133,7 @@ impl Mind {
                     let taken = handle.glance(move |engine, _| engine.state().commands.contains(&known)).await?;
                     let text = if taken { UNDER_WAY } else { NOT_TAKEN_YET };
                     let line = ReplyLine { resource: None, text: text.to_owned(), failed: !taken };
-                    Ok(Reply { id, taken, lines: vec![line] })
+                    Ok(Reply { under_way: true, ..Reply::new(id, taken, vec![line]) })
                 }
             },
             #[cfg(test)]

@@ -2,7 +2,7 @@
 //! does not stay well goes back unasked.
 
 use model::action::{Action, Retag};
-use model::command::Ask;
+use model::command::{Ask, Command};
 use model::incident::Outcome;
 use model::input::Input;
 use model::intent::Wanted;
@@ -162,6 +162,23 @@ fn one_image_is_fetched_once_at_a_time() {
     story.says("bob", Ask::Rebuild("shop/web".to_owned())).after(1.0);
     assert_eq!(story.updates.len(), 1, "{story}");
     assert!(story.to_string().contains("refused: ann is having its image fetched already"), "{story}");
+}
+
+#[test]
+fn who_asks_again_with_the_same_command_waits_on() {
+    let mut story = updating();
+    let command = Command { id: story.updates[0].command.clone(), who: "ann".to_owned(), ask: pull("shop/web") };
+    let answers = |story: &Story, text: &str| story.to_string().matches(&format!("→ answer: {text}")).count();
+    story.feed(Input::Commanded(command.clone())).after(30.0);
+    assert_eq!(answers(&story, ""), 0, "{story}");
+    fetched(&mut story, Fetched::Same);
+    story.after(1.0).feed(Input::Commanded(command)).after(1.0);
+    assert_eq!(
+        (answers(&story, "there is no newer image"), answers(&story, "this was taken already")),
+        (1, 1),
+        "{story}"
+    );
+    assert_eq!(story.updates.len(), 1, "{story}");
 }
 
 #[test]

@@ -425,11 +425,8 @@ fn a_reply_has_a_line_for_each_resource() {
         text: text.to_owned(),
         failed: false,
     };
-    let taken = Reply {
-        id: CommandId("1".into()),
-        taken: true,
-        lines: vec![line("web", "stopped"), line("db", "queued: another remediation has hold of it")],
-    };
+    let lines = vec![line("web", "stopped"), line("db", "queued: another remediation has hold of it")];
+    let taken = Reply::new(CommandId("1".into()), true, lines);
     assert_eq!(reply(&taken, &page(80)), "shop/web: stopped\nshop/db: queued: another remediation has hold of it\n");
     let bare = Reply { taken: false, lines: Vec::new(), ..taken };
     assert_eq!(reply(&bare, &page(80)), "refused\n");

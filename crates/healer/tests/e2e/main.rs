@@ -31,3 +31,4 @@ mod rig;
 mod surfaces;
 mod systemd;
 mod table;
+mod updates;

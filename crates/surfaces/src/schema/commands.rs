@@ -90,6 +90,8 @@ pub struct Reply {
     pub taken: bool,
     /// Per resource, or once for the whole.
     pub lines: Vec<ReplyLine>,
+    /// That it is not over yet: who gives the same command again, with its id, waits on.
+    pub under_way: Option<bool>,
     /// Where it was not taken: the lines as one.
     pub error: Option<String>,
 }

@@ -320,7 +320,7 @@ impl Fixed {
         self.answer(&id, &who, &ask);
         let line = |resource, text: &str| ReplyLine { resource, text: text.to_owned(), failed: !self.takes };
         let lines = vec![line(Some(resource("web")), "refused: absent"), line(None, "nothing done")];
-        Reply { id, taken: self.takes, lines }
+        Reply::new(id, self.takes, lines)
     }
 
     pub(crate) fn lines(entries: &[Entry]) -> Vec<Line> {
