@@ -1,5 +1,5 @@
-//! What healer does to an engine's containers: look, read a log, start, stop, have Compose make anew. Nothing else, and never a restart in one
-//! call: that would undo a stop by somebody else in between (facts/intent.md, 0.4).
+//! What healer does to an engine's containers: look, read a log, start, stop, unpause, have Compose make anew. Nothing else, and
+//! never a restart in one call: that would undo a stop by somebody else in between (facts/intent.md, 0.4).
 
 use model::ResourceId;
 use model::action::{Action, Answer, Change, Limits, Permit, Retag, With};
@@ -64,6 +64,7 @@ impl Hands {
             // Without a time of ours the engine gives the container its own.
             Action::Stop => "stop",
             Action::Recreate => return self.make_anew(permit, deadline, still).await,
+            Action::Change(Change::Unpause) => "unpause",
             Action::Change(Change::SetMemory) => return self.set_memory(permit, deadline, still).await,
             Action::Change(Change::CreateNetwork) => return self.create_network(permit, deadline, still).await,
             Action::Change(Change::RemoveNetwork) => return self.remove_network(permit, deadline, still).await,

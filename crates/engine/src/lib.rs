@@ -15,6 +15,7 @@ mod acts;
 pub mod budget;
 mod correlate;
 mod deadlines;
+mod decisions;
 mod detect;
 pub mod diagnose;
 mod examine;

@@ -3,11 +3,10 @@
 
 use std::time::Duration;
 
-use model::action::{Action, Answer, Behalf, Pair, Permit, PermitId, Step};
+use model::action::{Action, Answer, Behalf, Change, Pair, Permit, PermitId, Step};
 use model::command::{Ask, Command, CommandId, Reply, ReplyLine};
 use model::event::{Event, Refresh};
-use model::fact::SourceTime;
-use model::incident::{Escalation, IncidentId, Phase};
+use model::fact::{Run, SourceTime};
 use model::input::Effect;
 use model::intent::{Author, Wanted};
 use model::update::Source;
@@ -15,10 +14,9 @@ use model::verdict::{Hold, Refusal, Verdict};
 use model::view::Stand;
 use model::{ResourceId, Tick};
 
-use crate::incident::Incident;
-use crate::life::{self, Turn};
+use crate::life::Turn;
 use crate::view::{self, Unclear};
-use crate::{Engine, PendingReply, folders, intent, plan, tell};
+use crate::{Engine, PendingReply, folders, intent, plan};
 
 /// So long after a person's word an order that may never have been heard is given again.
 const ASKED_AGAIN_WITHIN: Duration = Duration::from_secs(600);
@@ -36,7 +34,7 @@ impl Engine {
         match ask {
             Ask::Start(words) => self.act_on(id, who, ask, words, Wanted::Running),
             Ask::Stop(words) => self.act_on(id, who, ask, words, Wanted::Stopped),
-            Ask::Restart(words) => self.act_on(id, who, ask, words, Wanted::Running),
+            Ask::Restart(words) | Ask::RestartAll(words) => self.act_on(id, who, ask, words, Wanted::Running),
             Ask::Pull(words) => self.update(id, who, ask, words, Source::Pull),
             Ask::Rebuild(words) => self.update(id, who, ask, words, Source::Build),
             Ask::Adopt(words) => self.adopt(id, who, ask, words),
@@ -116,8 +114,13 @@ impl Engine {
         }
         let mut lines = Vec::new();
         let mut allowed = Vec::new();
-        let by_name = matches!(meant.as_slice(), [only] if only.as_str() == words || only.short() == words);
+        let named = match meant.as_slice() {
+            [only] if only.as_str() == words || only.short() == words => Some(only.clone()),
+            _ => None,
+        };
+        let meant = if matches!(ask, Ask::RestartAll(_)) { self.with_what_needs_it(meant) } else { meant };
         for resource in meant {
+            let by_name = named.as_ref() == Some(&resource);
             let untouchable = self.refused_to_persons(&resource);
             if untouchable.is_none()
                 && !by_name
@@ -181,7 +184,7 @@ impl Engine {
     /// Why a resource that was not named by itself, but with its deployment, is left as it is: a restart does not start
     /// what was stopped on purpose, and a job that is done is run again by its name alone.
     pub(crate) fn left_as_it_is(&self, ask: &Ask, resource: &ResourceId) -> Option<String> {
-        if !matches!(ask, Ask::Start(_) | Ask::Restart(_) | Ask::Pull(_) | Ask::Rebuild(_)) {
+        if !matches!(ask, Ask::Start(_) | Ask::Restart(_) | Ask::RestartAll(_) | Ask::Pull(_) | Ask::Rebuild(_)) {
             return None;
         }
         let intent = self.state.intents.get(resource);
@@ -200,6 +203,22 @@ impl Engine {
         Some(format!("left as it is: stopped on purpose by {by}: name it to start it"))
     }
 
+    /// These, and all that needs one of them, however indirectly.
+    fn with_what_needs_it(&self, mut meant: Vec<ResourceId>) -> Vec<ResourceId> {
+        let mut looked_at = 0;
+        while let Some(resource) = meant.get(looked_at).cloned() {
+            let more = self.world.dependents(&resource).chain(self.world.network_children(&resource));
+            let more: Vec<ResourceId> = more.filter(|other| !meant.contains(other)).cloned().collect();
+            meant.extend(more);
+            looked_at += 1;
+        }
+        meant
+    }
+
+    fn is_paused(&self, resource: &ResourceId) -> bool {
+        self.world.body(resource).is_some_and(|(_, body)| body.run == Run::Paused)
+    }
+
     /// During a freeze only a stop passes.
     fn frozen_for(&self, wanted: Wanted) -> Option<Verdict> {
         self.frozen().filter(|_| wanted == Wanted::Running)
@@ -209,15 +228,18 @@ impl Engine {
         let definition = self.world.body(resource).and_then(|(_, body)| body.definition.clone());
         let definition = definition.as_deref();
         let steps = match (ask, self.is_up(resource)) {
-            (Ask::Start(_), false) | (Ask::Restart(_), false) => {
+            (Ask::Start(_) | Ask::Restart(_) | Ask::RestartAll(_), false) => {
                 vec![plan::step(Action::Start, resource, definition, Pair::None)]
             }
-            (Ask::Restart(_), true) => plan::restart_steps(resource, definition),
+            (Ask::Restart(_) | Ask::RestartAll(_), true) => plan::restart_steps(resource, definition),
             (Ask::Stop(_), false) if self.faults.owner_stop_forgotten => {
                 return self.reply_line(id, line(Some(resource), "it is down already"));
             }
             // What is down as far as is known may have been started a moment ago, or is about to be.
             (Ask::Stop(_), _) => vec![plan::step(Action::Stop, resource, definition, Pair::None)],
+            (Ask::Start(_), true) if self.is_paused(resource) => {
+                vec![plan::step(Action::Change(Change::Unpause), resource, definition, Pair::None)]
+            }
             (Ask::Start(_), true) => {
                 return self.reply_line(id, line(Some(resource), "it runs already; it shall run"));
             }
@@ -281,34 +303,6 @@ impl Engine {
             None if pair_is_open || self.is_up(resource) => Wanted::Running,
             None => Wanted::Stopped,
         }
-    }
-
-    fn decide_on(&mut self, id: &CommandId, who: &str, ask: &Ask, of: &IncidentId, turn: Turn, because: &str) {
-        let Some(incident) = self.state.incidents.get(&of.number).filter(|incident| incident.id == *of) else {
-            let text = format!("there is no incident {of}: `healer incidents --all` lists those on record");
-            return self.reply(id, false, vec![failed(None, &text)]);
-        };
-        let resource = incident.resource.clone();
-        let held = matches!(incident.phase, Phase::Held { .. });
-        if let Some(text) = undecidable(incident, turn) {
-            return self.reply(id, false, vec![failed(Some(&resource), &text)]);
-        }
-        self.take(id, who, ask);
-        let text = if turn == Turn::Acknowledged {
-            self.emit(Event::Acknowledged { id: of.clone(), by: who.to_owned() });
-            "taken: no further level is told; it is watched on"
-        } else {
-            let approved = turn == Turn::Approved;
-            let (of, by, because) = (of.clone(), who.to_owned(), because.to_owned());
-            self.emit(Event::ApprovalAnswered { id: of, by, approved, because });
-            match (approved, held) {
-                (true, false) => "approved",
-                (true, true) => "approved; it is held for another reason at present",
-                (false, _) => "rejected: this plan is not proposed again for this incident",
-            }
-        };
-        self.touched.insert(resource.clone());
-        self.reply(id, true, vec![line(Some(&resource), text)]);
     }
 
     pub(crate) fn note_person_acted(&mut self, resource: &ResourceId, by: &str) {
@@ -388,6 +382,7 @@ impl Engine {
         }
         let name = self.name_of(&resource);
         let text = match (act.permit.step.action, reached, &act.answer) {
+            (Action::Change(Change::Unpause), true, _) => "it goes on".to_owned(),
             (Action::Change(change), _, _) => {
                 format!("{}: {}", Action::Change(change), if reached { "done" } else { "not done" })
             }
@@ -546,37 +541,6 @@ impl Engine {
     }
 }
 
-/// Why an incident does not take this word of a person's; `None` if it does. Only a question can be answered, and only
-/// what is not over can be taken.
-fn undecidable(incident: &Incident, turn: Turn) -> Option<String> {
-    let id = &incident.id;
-    if incident.phase.is_over() {
-        return Some(format!("too late: incident {id} is over: {}", tell::standing(incident)));
-    }
-    let asks = match &incident.phase {
-        Phase::AwaitingApproval { .. } => true,
-        // What was asked may be answered while it is held for another reason: the answer counts when that is over.
-        Phase::Held { .. } => incident.asked_about.is_some(),
-        // The question has expired, and can still be answered with yes.
-        Phase::Escalated { reason: Escalation::ApprovalExpired, .. } => turn == Turn::Approved,
-        Phase::Diagnosing { .. }
-        | Phase::Planning { .. }
-        | Phase::Acting { .. }
-        | Phase::Verifying { .. }
-        | Phase::RollingBack { .. }
-        | Phase::Escalated { .. }
-        | Phase::Resolved { .. } => false,
-    };
-    let answers = matches!(turn, Turn::Approved | Turn::Rejected);
-    if !answers || asks {
-        return life::next(&incident.phase, turn).err().map(|illegal| illegal.to_string());
-    }
-    Some(format!(
-        "incident {id} has no plan that waits for your word: {}. `healer why {id}` tells more",
-        tell::standing(incident)
-    ))
-}
-
 pub(crate) fn line(resource: Option<&ResourceId>, text: &str) -> ReplyLine {
     ReplyLine { resource: resource.cloned(), text: text.to_owned(), failed: false }
 }
@@ -589,7 +553,7 @@ fn verb(ask: &Ask) -> &'static str {
     match ask {
         Ask::Start(_) => "start",
         Ask::Stop(_) => "stop",
-        Ask::Restart(_) => "restart",
+        Ask::Restart(_) | Ask::RestartAll(_) => "restart",
         Ask::Pull(_) => "pull",
         Ask::Rebuild(_) => "rebuild",
         Ask::Adopt(_) => "adopt",

@@ -78,6 +78,12 @@ pub const CATALOGUE: &[Spec] = &[
                  addresses that it had in the one of that name that is no more. What it was attached to before is gone, so \
                  that there is nothing to take back.",
     },
+    Spec {
+        action: Action::Change(Change::Unpause),
+        risk: Risk::Moderate,
+        manual: "unpause: lets a container go on that somebody has paused. It is done at a person's word alone (`healer start` of \
+                 what is paused): who paused it had a reason, such as a backup, and knows when that is over.",
+    },
 ];
 
 /// The step that does `action` to a resource.
@@ -216,7 +222,8 @@ mod tests {
 
     #[test]
     fn every_action_has_its_page() {
-        let changes = [Change::SetMemory, Change::CreateNetwork, Change::RemoveNetwork, Change::JoinNetwork];
+        let changes =
+            [Change::SetMemory, Change::CreateNetwork, Change::RemoveNetwork, Change::JoinNetwork, Change::Unpause];
         let plain = [Action::Start, Action::Stop, Action::Recreate];
         for action in plain.into_iter().chain(changes.map(Action::Change)) {
             assert!(CATALOGUE.iter().any(|spec| spec.action == action && spec.manual.len() > 40));

@@ -208,8 +208,13 @@ impl Engine {
             (Change::RemoveNetwork, With::Network(network)) => lost_of(&network.name)
                 .map_or(matches!(answer, Some(Answer::Done | Answer::AlreadySo)), |lost| !lost.made_anew),
             (Change::JoinNetwork, With::NetworkName(name)) => lost_of(name).is_none(),
+            (Change::Unpause, With::Nothing) => body.run == Run::Running,
             (
-                Change::SetMemory | Change::CreateNetwork | Change::RemoveNetwork | Change::JoinNetwork,
+                Change::SetMemory
+                | Change::CreateNetwork
+                | Change::RemoveNetwork
+                | Change::JoinNetwork
+                | Change::Unpause,
                 With::Nothing | With::Image(_) | With::Memory(_) | With::Network(_) | With::NetworkName(_),
             ) => false,
         }
@@ -578,6 +583,7 @@ fn changed_in_words(change: Change) -> &'static str {
         Change::CreateNetwork => "the network is there",
         Change::RemoveNetwork => "the network is removed",
         Change::JoinNetwork => "it is attached to the network",
+        Change::Unpause => "it runs",
     }
 }
 

@@ -212,7 +212,13 @@ pub(crate) enum Brief {
     /// Stop a deployment or a service: it stays stopped until somebody starts it
     Stop(Names),
     /// Stop it and start it
-    Restart(Names),
+    Restart {
+        #[command(flatten)]
+        names: Names,
+        /// And all that needs it, in the order in which they need each other
+        #[arg(long)]
+        dependents: bool,
+    },
     /// Pull its image, make it anew of a newer one, and go back if it does not stay well
     Pull(Names),
     /// The same with an image that is built as its Compose file says

@@ -41,6 +41,8 @@ pub enum Change {
     RemoveNetwork,
     /// It is attached to the present network of a name, in the place of one that is no more.
     JoinNetwork,
+    /// What somebody has paused goes on.
+    Unpause,
 }
 
 /// An entry of the catalogue: what is known of an action before it is ever performed.
@@ -274,6 +276,10 @@ impl Permit {
                 Behalf::Person(_) => None,
                 Behalf::Incident(_) => withheld("it is paused"),
             },
+            (Action::Change(Change::Unpause), Run::Created | Run::Exited | Run::Restarting) => {
+                withheld("it does not run")
+            }
+            (Action::Change(Change::Unpause), Run::Running) => Some(Answer::AlreadySo),
             (Action::Change(_), Run::Created | Run::Exited | Run::Running | Run::Restarting | Run::Paused) => None,
             (Action::Start | Action::Stop | Action::Recreate | Action::Change(_), Run::Removing) => {
                 withheld("it is being removed")
@@ -308,6 +314,7 @@ impl fmt::Display for Action {
             Action::Change(Change::CreateNetwork) => "create network",
             Action::Change(Change::RemoveNetwork) => "remove network",
             Action::Change(Change::JoinNetwork) => "join network",
+            Action::Change(Change::Unpause) => "unpause",
         })
     }
 }

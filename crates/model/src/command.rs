@@ -31,6 +31,8 @@ pub enum Ask {
     Stop(String),
     /// Stop and start it.
     Restart(String),
+    /// Stop and start it, and all that needs it: the last ones first, and in the order in which they need each other.
+    RestartAll(String),
     /// Fetch its image from the registry, and make it anew of that if it is a newer one.
     Pull(String),
     /// The same with an image that is built.

@@ -447,7 +447,7 @@ impl World<'_> {
             Ask::Freeze { .. } => return self.check.frozen = true,
             Ask::Thaw => return self.check.frozen = false,
             Ask::Stop(words) => (words, Word::StoppedByCommand),
-            Ask::Start(words) | Ask::Restart(words) => (words, Word::Running),
+            Ask::Start(words) | Ask::Restart(words) | Ask::RestartAll(words) => (words, Word::Running),
             Ask::Adopt(words) => {
                 let Some(svc) = self.services.iter().position(|s| s.resource.answers_to(words)) else { return };
                 let up = self.docker.body(svc).is_some_and(|key| self.docker.containers[key].is_up());

@@ -171,6 +171,8 @@ impl World<'_> {
             Change::SetMemory | Change::CreateNetwork => "create network",
             Change::RemoveNetwork => "remove network",
             Change::JoinNetwork => "join network",
+            // Nobody in these worlds has healer unpause anything.
+            Change::Unpause => return,
         };
         self.counts.hit("act", name);
         if self.stormy && self.rng.percent(10) {

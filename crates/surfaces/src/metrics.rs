@@ -313,7 +313,7 @@ fn of_ask(ask: &Ask) -> &'static str {
     match ask {
         Ask::Start(_) => "start",
         Ask::Stop(_) => "stop",
-        Ask::Restart(_) => "restart",
+        Ask::Restart(_) | Ask::RestartAll(_) => "restart",
         Ask::Pull(_) => "pull",
         Ask::Rebuild(_) => "rebuild",
         Ask::Adopt(_) => "adopt",

@@ -415,6 +415,7 @@ fn ask_in_words(ask: &Ask) -> String {
         Ask::Start(words) => format!("start {words}"),
         Ask::Stop(words) => format!("stop {words}"),
         Ask::Restart(words) => format!("restart {words}"),
+        Ask::RestartAll(words) => format!("restart {words} and what needs it"),
         Ask::Pull(words) => format!("pull {words}"),
         Ask::Rebuild(words) => format!("rebuild {words}"),
         Ask::Adopt(words) => format!("adopt {words}"),

@@ -1,6 +1,6 @@
 //! What people ask of healer: stop, start, restart, freeze, approve, reject.
 
-use model::action::Action;
+use model::action::{Action, Change};
 use model::command::Ask;
 use model::fact::{Belongs, Condition, Health};
 use model::incident::Outcome;
@@ -453,4 +453,37 @@ fn a_restart_that_healer_left_half_done_is_finished_once_the_engine_is_there_aga
     assert!(story.is_running("shop/web"), "{story}");
     assert_eq!(story.count("command_dequeued"), 0, "it is their order that is carried out:\n{story}");
     assert_eq!(story.wanted("shop/web"), Some(Wanted::Running), "{story}");
+}
+
+#[test]
+fn what_is_paused_goes_on_at_a_persons_word_alone() {
+    let mut story = shop();
+    story.paused("shop/web").after_minutes(20.0);
+    assert_eq!(story.ordered(Action::Change(Change::Unpause), "shop/web").len(), 0, "{story}");
+    story.says("ann", Ask::Start("shop/web".to_owned())).after(5.0);
+    assert_eq!(story.ordered(Action::Change(Change::Unpause), "shop/web").len(), 1, "{story}");
+    assert!(story.is_running("shop/web") && story.to_string().contains("→ answer: it goes on"), "{story}");
+    story.says("ann", Ask::Start("shop/web".to_owned())).after(5.0);
+    assert!(story.to_string().contains("it runs already; it shall run"), "{story}");
+}
+
+#[test]
+fn a_restart_with_what_needs_it_stops_the_last_first_and_starts_it_first() {
+    let mut story = Story::new();
+    story.runs("shop/db");
+    for (name, needed) in [("shop/api", "db"), ("shop/web", "api"), ("shop/cron", "db")] {
+        story.runs_as(name, |d| {
+            d.depends_on = vec![needs(needed, Condition::Started)];
+        });
+    }
+    story.runs("shop/other").begins().docker_stop("shop/cron").after(20.0);
+    story.says("ann", Ask::RestartAll("shop/db".to_owned())).after(60.0);
+    let at = |story: &Story, action, name| story.ordered(action, name).first().copied();
+    let stops = ["shop/web", "shop/api", "shop/db"].map(|name| at(&story, Action::Stop, name).unwrap());
+    let starts = ["shop/db", "shop/api", "shop/web"].map(|name| at(&story, Action::Start, name).unwrap());
+    assert!(stops.is_sorted() && starts.is_sorted() && stops[2] < starts[0], "{story}");
+    assert_eq!(at(&story, Action::Stop, "shop/other"), None, "{story}");
+    assert_eq!((at(&story, Action::Start, "shop/cron"), story.is_running("shop/cron")), (None, false), "{story}");
+    assert!(story.to_string().contains("left as it is: stopped on purpose by somebody at the engine"), "{story}");
+    assert!(["shop/db", "shop/api", "shop/web"].iter().all(|name| story.is_running(name)), "{story}");
 }

@@ -109,6 +109,7 @@ fn text(ask: &Ask) -> Option<(&'static str, &str)> {
         Ask::Start(words)
         | Ask::Stop(words)
         | Ask::Restart(words)
+        | Ask::RestartAll(words)
         | Ask::Pull(words)
         | Ask::Rebuild(words)
         | Ask::Adopt(words) => Some(("the name", words)),

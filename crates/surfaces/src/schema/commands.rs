@@ -21,6 +21,8 @@ pub enum Ask {
     Stop(String),
     /// Stop and start it.
     Restart(String),
+    /// Stop and start it, and all that needs it.
+    RestartAll(String),
     /// Fetch its image from the registry, and make it anew of that if it is a newer one.
     Pull(String),
     /// The same with an image that is built.

@@ -456,6 +456,7 @@ impl Container {
             (Action::Change(Change::JoinNetwork), With::NetworkName(name)) => {
                 self.lost_networks.retain(|lost| lost.name != *name);
             }
+            (Action::Change(Change::Unpause), With::Nothing) => self.run = Run::Running,
             other => panic!("no such change: {other:?}"),
         }
     }
