@@ -2,11 +2,12 @@
 
 use std::process::Output;
 
+use model::fact::Run;
 use model::intent::{Author, Wanted};
 use model::view::Standing;
 use serde_json::json;
 
-use crate::rig::{Rig, SOON, Service};
+use crate::rig::{Rig, SOON, Service, wait_for};
 
 /// All that a command said.
 fn said(out: &Output) -> String {
@@ -148,4 +149,24 @@ fn a_stop_that_takes_long_is_told_to_be_under_way_and_succeeds() {
     assert!(out.status.success() && said.contains("still under way"), "{out:?}");
     rig.tell("web", "end");
     rig.wait_for_standing("web", Standing::Stopped);
+}
+
+#[test]
+fn what_is_paused_goes_on_and_what_needs_a_service_is_restarted_with_it() {
+    let services = [Service::web("db"), Service::web("web").with("depends_on: [db]"), Service::web("other")];
+    let Some(mut rig) = Rig::new("needed", &services) else { return };
+    rig.start_healer(&["db", "web", "other"]);
+    rig.engine.docker(&["pause", &rig.container("other").id]);
+    rig.wait_for_resource("other", |resource| resource.run == Some(Run::Paused));
+    let out = rig.healer.run(&["start", &rig.short("other")]);
+    assert!(out.status.success() && said(&out).contains("it goes on"), "{out:?}");
+    let other = rig.container("other");
+    assert_eq!(other.status, "running");
+
+    let out = rig.healer.run(&["restart", "--dependents", &rig.short("db")]);
+    assert!(out.status.success(), "{out:?}");
+    let (db, web) = (rig.container("db"), rig.container("web"));
+    assert!(db.started_at < web.started_at, "what is needed comes first: {} {}", db.started_at, web.started_at);
+    let starts = || [&db, &web, &other].map(|container| rig.starts(container));
+    wait_for("what was started is heard of", SOON, || (starts() == [2, 2, 1]).then_some(()));
 }
