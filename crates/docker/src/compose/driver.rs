@@ -324,6 +324,32 @@ mod tests {
         assert_eq!(Project::of(&labels(&piped)), None, "it was piped in");
     }
 
+    #[tokio::test]
+    async fn a_build_that_never_ends_is_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let begun = folder.path().join("begun");
+        let endless = folder.path().join("docker-compose");
+        let script = format!("#!/bin/sh\necho $$ > {0}.new; mv {0}.new {0}\nexec sleep 1000\n", begun.display());
+        std::fs::write(&endless, script).unwrap();
+        std::fs::set_permissions(&endless, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let program = Program { path: endless, version: "2.26.1".to_owned() };
+        let project =
+            Project { name: "p".to_owned(), folder: folder.path().to_owned(), files: Vec::new(), env_files: Vec::new() };
+        let compose = Compose { docker_host: "unix:///nonexistent".into(), mounts: None };
+        let said = compose.run(&program, &project, &["build", "web"], Duration::from_secs(2)).await;
+        assert!(said.is_err_and(|why| why.starts_with("Compose was ended, having taken longer than")));
+        let pid = std::fs::read_to_string(begun).unwrap();
+        let process = Path::new("/proc").join(pid.trim());
+        // What is dropped is killed, and reaped a moment later.
+        for _ in 0..500 {
+            if !process.exists() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("process {pid} lives on");
+    }
+
     #[test]
     fn both_flavours_tell_which_files_of_the_host_are_seen() {
         let v1 = "services:\n  db:\n    image: x\n    volumes:\n    - /srv/data/db:/var/lib/db:rw\n    - v:/v:rw\n  web: {}\nversion: '2.4'\n";
