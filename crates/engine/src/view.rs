@@ -6,9 +6,10 @@ use std::time::Duration;
 use model::alert::Alert;
 use model::event::{Entry, Event};
 use model::fact::{Health, Run};
-use model::incident::{IncidentId, Mend, Phase, RollbackCause};
+use model::incident::{Escalation, IncidentId, Mend, Phase, RollbackCause};
 use model::intent::{Author, Intent, Wanted};
 use model::resource::NO_DEPLOYMENT;
+use model::suggestion::Suggestion;
 use model::time::Spoken;
 use model::view::{Deployment, Incident as IncidentView, Next, Resource, Source, Standing, Status, Why};
 use model::{Now, ResourceId, Wall};
@@ -302,7 +303,26 @@ fn incident_view(incident: &Incident, now: Now) -> IncidentView {
         cause: incident.diagnosis.as_ref().map(|diagnosis| diagnosis.title.clone()).unwrap_or_default(),
         why: stands::how(incident, now),
         attempts: u32::try_from(incident.attempts.len()).unwrap_or(u32::MAX),
+        suggestions: suggestions(incident),
     }
+}
+
+/// What a person may do about what waits for one. What was rejected, or did not help, is not suggested again.
+fn suggestions(incident: &Incident) -> Vec<Suggestion> {
+    let waits = match &incident.phase {
+        Phase::AwaitingApproval { .. } => true,
+        Phase::Escalated { reason, .. } => matches!(reason, Escalation::ApprovalExpired),
+        Phase::Diagnosing { .. }
+        | Phase::Planning { .. }
+        | Phase::Held { .. }
+        | Phase::Acting { .. }
+        | Phase::Verifying { .. }
+        | Phase::RollingBack { .. }
+        | Phase::Resolved { .. } => false,
+    };
+    let plan = incident.plan.as_ref().filter(|_| waits);
+    let suggested = plan.zip(incident.diagnosis.as_ref());
+    suggested.and_then(|(plan, diagnosis)| Suggestion::of(plan, &incident.resource, diagnosis)).into_iter().collect()
 }
 
 /// What a question's words mean: the incident or the resources whose entries [`why`] needs.

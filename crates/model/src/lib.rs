@@ -22,6 +22,7 @@ pub mod resource;
 pub mod settings;
 pub mod sibling;
 pub mod size;
+pub mod suggestion;
 pub mod time;
 pub mod update;
 pub mod verdict;

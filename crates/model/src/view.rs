@@ -17,6 +17,7 @@ use crate::intent::Intent;
 use crate::recovery::{Outcome, RecoveryId, Restarted};
 use crate::resource::ResourceId;
 use crate::settings::Mode;
+use crate::suggestion::Suggestion;
 use crate::time::{Now, Wall};
 
 pub use rules::{Explained, Explanation, Rule, RuleLine, Says, outlook};
@@ -213,6 +214,9 @@ pub struct Incident {
     pub why: String,
     /// Attempts made.
     pub attempts: u32,
+    /// What a person may do about it, while it waits for one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suggestions: Vec<Suggestion>,
 }
 
 /// An alert that fires.

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use utoipa::ToSchema;
 
-pub use commands::{Ask, Asked, Binding, CommandRequest, Reply, ReplyLine};
+pub use commands::{Ask, Asked, Binding, CommandRequest, Reply, ReplyLine, ServiceAction, ServiceRequest, Suggestion};
 pub use policies::{Does, Explained, Explanation, Field, Limit, Mismatch, PassedOver, PolicyRow, Rule, RuleLine, Says};
 
 /// What went wrong.
@@ -352,6 +352,8 @@ pub struct Incident {
     pub why: String,
     /// Attempts made.
     pub attempts: u32,
+    /// What a person may do about it, while it waits for one; left out where there is nothing.
+    pub suggestions: Option<Vec<Suggestion>>,
 }
 
 /// An alert that stands.

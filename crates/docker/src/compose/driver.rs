@@ -333,8 +333,12 @@ mod tests {
         std::fs::write(&endless, script).unwrap();
         std::fs::set_permissions(&endless, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         let program = Program { path: endless, version: "2.26.1".to_owned() };
-        let project =
-            Project { name: "p".to_owned(), folder: folder.path().to_owned(), files: Vec::new(), env_files: Vec::new() };
+        let project = Project {
+            name: "p".to_owned(),
+            folder: folder.path().to_owned(),
+            files: Vec::new(),
+            env_files: Vec::new(),
+        };
         let compose = Compose { docker_host: "unix:///nonexistent".into(), mounts: None };
         let said = compose.run(&program, &project, &["build", "web"], Duration::from_secs(2)).await;
         assert!(said.is_err_and(|why| why.starts_with("Compose was ended, having taken longer than")));

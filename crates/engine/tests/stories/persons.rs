@@ -359,6 +359,27 @@ fn a_rejection_keeps_its_reason_and_the_plan_is_not_proposed_again() {
 }
 
 #[test]
+fn what_waits_for_a_person_suggests_the_service_action_that_says_the_same() {
+    let suggested = |story: &Story| {
+        let incident = engine::view::incidents(story.engine(), story.now()).remove(0);
+        serde_json::to_value(incident.suggestions).unwrap()
+    };
+    let mut story = asks();
+    let expect = serde_json::json!([{
+        "kind": "service_action", "service": "web", "action": "start", "title": "Start web",
+        "reason": "it crashed by an error of its own (exit 3)",
+    }]);
+    assert_eq!(suggested(&story), expect, "{story}");
+    story.rejects(1, "not now").after(5.0);
+    assert_eq!(suggested(&story), serde_json::json!([]), "what was rejected is not suggested again:\n{story}");
+    let mut story = Story::new();
+    story.settings.mode = Mode::Suggest;
+    story.runs("shop/web").has_check("shop/web").begins();
+    story.after(5.0).turns("shop/web", Health::Unhealthy).after(10.0);
+    assert_eq!(suggested(&story)[0]["action"], "restart", "{story}");
+}
+
+#[test]
 fn a_question_that_nobody_answers_expires_and_a_late_yes_to_the_same_plan_still_counts() {
     let mut story = asks();
     story.after_minutes(31.0);

@@ -461,7 +461,7 @@ impl Story {
         self.after(minutes * 60.0)
     }
 
-    fn now(&self) -> Now {
+    pub(crate) fn now(&self) -> Now {
         let Now { wall, tick } = BEGIN.after(std::time::Duration::from_millis(self.now_ms));
         Now { wall: Wall(wall.0 + self.wall_shift_ms), tick }
     }

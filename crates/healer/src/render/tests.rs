@@ -324,6 +324,7 @@ fn an_incident(number: u64, standing: Standing, phase: &str, ended: Option<Wall>
             "restarted, holds until 14:03:58".into()
         },
         attempts: 1,
+        suggestions: Vec::new(),
     }
 }
 

@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use model::command::{Ask, CommandId, Reply};
+use model::suggestion::ServiceRequest;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Problem;
@@ -27,7 +28,8 @@ const TEXT_BYTES_MAX: usize = 1_024;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Request {
-    ask: Ask,
+    ask: Option<Ask>,
+    service_action: Option<ServiceRequest>,
     #[serde(default)]
     id: Option<String>,
 }
@@ -84,7 +86,14 @@ fn read(bytes: &[u8]) -> Result<(CommandId, Ask), Problem> {
             shown(&error.to_string())
         ))
     })?;
-    if let Some((what, text)) = text(&request.ask) {
+    let ask = match (request.ask, request.service_action) {
+        (Some(ask), None) => ask,
+        (None, Some(service)) => service.ask(),
+        (None, None) | (Some(_), Some(_)) => {
+            return Err(Problem::bad("no command: it has either `ask` or `service_action`"));
+        }
+    };
+    if let Some((what, text)) = text(&ask) {
         if text.len() > TEXT_BYTES_MAX {
             return Err(Problem::bad(format!("{what} has at most {TEXT_BYTES_MAX} bytes: shorten it")));
         }
@@ -100,7 +109,7 @@ fn read(bytes: &[u8]) -> Result<(CommandId, Ask), Problem> {
             return Err(Problem::bad(error));
         }
     };
-    Ok((CommandId(id), request.ask))
+    Ok((CommandId(id), ask))
 }
 
 /// The text of a command that somebody wrote.

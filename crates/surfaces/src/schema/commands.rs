@@ -6,9 +6,53 @@ use utoipa::ToSchema;
 #[derive(Debug, ToSchema)]
 pub struct CommandRequest {
     /// What is asked.
-    pub ask: Ask,
+    pub ask: Option<Ask>,
+    /// Or the same of a service, as a suggestion puts it.
+    pub service_action: Option<ServiceRequest>,
     /// The same id twice acts once; made up if left out.
     pub id: Option<String>,
+}
+
+/// Something that healer does at a person's word, and the evidence speaks for: `service_action` of the command says it.
+#[derive(Debug, ToSchema)]
+pub struct Suggestion {
+    /// `service_action`.
+    pub kind: String,
+    /// The service, as its deployment calls it.
+    pub service: String,
+    /// What to do.
+    pub action: ServiceAction,
+    /// What a button says.
+    pub title: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What is done to a service of a deployment.
+#[derive(Debug, ToSchema)]
+pub struct ServiceRequest {
+    /// The deployment.
+    pub deployment: String,
+    /// The service.
+    pub service: String,
+    /// What to do.
+    pub action: ServiceAction,
+}
+
+/// What can be done to a service.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum ServiceAction {
+    /// Start it.
+    Start,
+    /// Stop it.
+    Stop,
+    /// Stop and start it.
+    Restart,
+    /// Build its image anew, and make it of that.
+    Rebuild,
+    /// Fetch its image anew, and make it of that.
+    Pull,
 }
 
 /// What can be asked. Names are a deployment, a service (`shop/web`), or a resource.

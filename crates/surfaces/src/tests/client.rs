@@ -50,11 +50,40 @@ async fn a_command_that_is_not_taken_is_a_reply_and_an_error() {
 }
 
 #[tokio::test]
+async fn a_service_action_is_the_command_that_says_the_same() {
+    let served = Served::start(Fixed::new()).await;
+    let shop_web = "shop/web".to_owned();
+    let table = [
+        ("start", Ask::Start(shop_web.clone())),
+        ("stop", Ask::Stop(shop_web.clone())),
+        ("restart", Ask::Restart(shop_web.clone())),
+        ("rebuild", Ask::Rebuild(shop_web.clone())),
+        ("pull", Ask::Pull(shop_web)),
+    ];
+    for (action, expect) in table {
+        let service = json!({"deployment": "shop", "service": "web", "action": action});
+        let answer = served.post("/api/v1/commands", &json!({"service_action": service}).to_string()).await;
+        assert_eq!(answer.status, 200, "{action}: {answer:?}");
+        assert_eq!(served.fixed.commands.lock().unwrap().last().unwrap().2, expect);
+    }
+    let whole = r#"{"service_action": {"deployment": "shop", "action": "restart"}}"#;
+    assert_eq!(served.post("/api/v1/commands", whole).await.status, 400, "no service is named");
+}
+
+#[tokio::test]
 async fn a_malformed_command_is_refused_and_never_reaches_the_loop() {
     let served = Served::start(Fixed::new()).await;
-    for body in
-        ["", "{", "[]", "{}", r#"{"ask": "halt"}"#, r#"{"ask": "thaw", "x": 1}"#, "\u{0}", r#"{"ask": {"stop": 7}}"#]
-    {
+    for body in [
+        "",
+        "{",
+        "[]",
+        "{}",
+        r#"{"ask": "halt"}"#,
+        r#"{"ask": "thaw", "x": 1}"#,
+        "\u{0}",
+        r#"{"ask": {"stop": 7}}"#,
+        r#"{"id": "1"}"#,
+    ] {
         let answer = served.post("/api/v1/commands", body).await;
         assert!(answer.status == 400 && answer.error().starts_with("no command: "), "{body}: {answer:?}");
     }

@@ -43,6 +43,9 @@ async fn every_route_of_the_document_is_served_in_the_shape_that_it_tells() {
     check(&document, &schema(&post["responses"]["200"]), &reply).unwrap();
     for ask in [
         r#"{"start": "x"}"#,
+        r#"{"restart_all": "x"}"#,
+        r#"{"pull": "x"}"#,
+        r#"{"rebuild": "x"}"#,
         r#"{"freeze": {"because": "x"}}"#,
         r#""thaw""#,
         r#"{"approve": "web-1/41"}"#,
@@ -54,6 +57,8 @@ async fn every_route_of_the_document_is_served_in_the_shape_that_it_tells() {
         check(&document, &schema(&post["requestBody"]), &serde_json::from_str(&body).unwrap()).unwrap();
         assert_eq!(served.post("/api/v1/commands", &body).await.status, 200, "{body}");
     }
+    let body = r#"{"service_action": {"deployment": "shop", "service": "web", "action": "pull"}}"#;
+    check(&document, &schema(&post["requestBody"]), &serde_json::from_str(body).unwrap()).unwrap();
 }
 
 #[tokio::test]

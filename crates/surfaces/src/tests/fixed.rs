@@ -127,6 +127,7 @@ fn incident(number: u64, standing: Standing, phase: &str, ended: Option<Wall>) -
         cause: "crash".to_owned(),
         why: "exit 1".to_owned(),
         attempts: 1,
+        suggestions: Vec::new(),
     }
 }
 
