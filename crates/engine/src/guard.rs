@@ -42,6 +42,9 @@ pub(crate) enum Purpose {
     GoOn,
     /// The step that closes an opened pair: leader, ours, seen, intent, incarnation. Nothing is left down by us.
     Close,
+    /// The start of what a stop of ours took down later than it was judged: the same, and what may have come in between: whether
+    /// it was stopped with others, whether it is its turn after a restart, whoever else acts on it.
+    BringBack,
     /// A stop that gives way to the owner's: leader, ours, seen, incarnation.
     Undo,
     /// What takes back what did not help: the same, and whether it is busy, and the intent, if it starts something.
@@ -85,6 +88,12 @@ impl Engine {
                 .ours_and_seen(&step.resource)
                 .or_else(|| self.intent_of_start(step))
                 .or_else(|| self.missing_mount(step)),
+            Purpose::BringBack => self
+                .ours_and_seen(&step.resource)
+                .or_else(|| self.intent_and_others(step))
+                .or_else(|| self.recovering(&step.resource))
+                .or_else(|| self.missing_mount(step))
+                .or_else(|| self.busy(Some(&incident.id), step)),
             Purpose::Undo => self.ours_and_seen(&step.resource),
             Purpose::TakeBack => self
                 .ours_and_seen(&step.resource)
@@ -97,7 +106,8 @@ impl Engine {
             (None, None) => Verdict::Refuse(Refusal::Absent),
             (None, Some((incarnation, _))) => {
                 let behalf = Behalf::Incident(incident.id.clone());
-                let unhindered = matches!(purpose, Purpose::Close | Purpose::Undo | Purpose::TakeBack);
+                let unhindered =
+                    matches!(purpose, Purpose::Close | Purpose::BringBack | Purpose::Undo | Purpose::TakeBack);
                 Verdict::Allow(Box::new(self.permit(behalf, step, incarnation, unhindered)))
             }
         }

@@ -128,14 +128,10 @@ impl Engine {
         }
     }
 
-    /// The guard's word on the first step of a plan. The start of what healer itself took down is asked no more than any other
-    /// that closes a pair, and waits for whoever else acts on it.
+    /// The guard's word on the first step of a plan. The start of what healer itself took down is no attempt at anything.
     fn first_verdict(&self, incident: &Incident, plan: &Plan, step: &Step) -> Verdict {
-        if !is_down_by_us(incident) {
-            return self.guard(incident, plan, step, Purpose::Mend);
-        }
-        let busy = self.busy(Some(&incident.id), step);
-        busy.unwrap_or_else(|| self.guard(incident, plan, step, Purpose::Close))
+        let purpose = if is_down_by_us(incident) { Purpose::BringBack } else { Purpose::Mend };
+        self.guard(incident, plan, step, purpose)
     }
 
     /// Takes back what a plan did that did not help, the last step first.

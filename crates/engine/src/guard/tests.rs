@@ -358,6 +358,28 @@ fn closing_a_pair_and_undoing_ask_only_what_must_not_be_passed_over() {
 }
 
 #[test]
+fn what_our_late_stop_took_down_is_brought_back_unless_something_came_in_between() {
+    let asked = [
+        "not_leader",
+        "store_full",
+        "healers_own",
+        "excluded",
+        "removed_at_end",
+        "one_off",
+        "not_seen",
+        "stopped_on_purpose",
+        "two_incarnations",
+        "busy",
+    ];
+    for (rule, hinders) in RULES {
+        let mut given = Given::nothing_in_the_way();
+        hinders(&mut given);
+        let expect = if asked.contains(rule) { *rule } else { "allow" };
+        assert_eq!(said(&given.asked_to(Action::Start, Purpose::BringBack)), expect, "{rule}");
+    }
+}
+
+#[test]
 fn a_plan_is_gone_on_with_unless_something_came_in_between() {
     // That it may be tried, how often, and by whose leave, was asked with the first step.
     let asked_once = [

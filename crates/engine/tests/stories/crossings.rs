@@ -266,6 +266,26 @@ fn a_stop_of_ours_that_works_once_a_person_was_told_is_followed_by_its_start() {
 }
 
 #[test]
+fn what_a_late_stop_of_ours_took_down_may_be_meant_by_who_stops_the_others() {
+    for others_are_stopped in [false, true] {
+        let mut story = Story::new();
+        (story.reads_flag, story.kept_complete) = (true, Some(true));
+        story.runs("shop/web").has_check("shop/web").ignores_term("shop/web").runs("shop/db").begins();
+        story.hands_work = false;
+        story.after(5.0).turns("shop/web", Health::Unhealthy).after(20.0);
+        assert_eq!((story.stops("shop/web"), story.is_running("shop/web")), (1, true), "{story}");
+        story.docker_stop("shop/web").after(8.0).stream_breaks().after(4.0);
+        if others_are_stopped {
+            story.docker_stop("shop/db");
+        }
+        story.hands_work = true;
+        story.after(1.0).connects().after(300.0);
+        assert_eq!(story.is_running("shop/web"), !others_are_stopped, "{story}");
+        assert!(!others_are_stopped || story.phase("shop/web") == "held", "{story}");
+    }
+}
+
+#[test]
 fn an_end_before_a_stop_of_ours_that_never_began_is_nobodys_wish() {
     let mut story = Story::new();
     story.runs("shop/web").has_check("shop/web").begins();
