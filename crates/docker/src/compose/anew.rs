@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::SERVICE;
 use super::driver::{ANSWER_WITHIN, Compose, Program, Project, accepted};
-use crate::definition::{CONFIG_HASH, Labels, NAME_BYTES_MAX};
+use crate::definition::{Labels, NAME_BYTES_MAX};
 
 /// Which Compose made a container.
 const VERSION: &str = "com.docker.compose.version";
@@ -22,11 +22,11 @@ pub(crate) struct Unchanged {
 }
 
 impl Compose {
-    /// Asks whether the container of these labels, in a network mode, can be made anew as it is.
+    /// Asks whether the container of these labels, in a network mode, can be made anew as what has this hash.
     ///
     /// # Errors
     /// Why not, in words.
-    pub(crate) async fn unchanged(&self, labels: &Labels, network_mode: &str) -> Result<Unchanged, String> {
+    pub(crate) async fn unchanged(&self, labels: &Labels, hash: &str, network_mode: &str) -> Result<Unchanged, String> {
         let project = Project::of(labels).ok_or("its labels do not tell from which files Compose made it")?;
         if let Some(gone) = project.files.iter().find(|file| !file.is_file()) {
             return Err(format!("its Compose file {} is not to be found from here", gone.display()));
@@ -46,7 +46,7 @@ impl Compose {
         })?;
         self.check(&program, &project).await?;
         let found = Unchanged { compose: self.clone(), program, project, service: service.to_owned() };
-        if !found.would_be(of(CONFIG_HASH), network_mode).await? {
+        if !found.would_be(hash, network_mode).await? {
             return Err(format!(
                 "Compose would make something else of it: its files in {}, a variable of them, or Compose itself ({} then, \
                  {} now) were changed since; if that is meant, `docker compose up -d --no-deps --force-recreate {}` there",
