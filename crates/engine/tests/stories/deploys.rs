@@ -88,6 +88,9 @@ fn an_image_that_changed_behind_its_name_is_put_back_once_a_person_says_so() {
     assert_eq!(story.ordered(Action::Recreate, "shop/web").len(), 0, "{story}");
     let asked = story.messages()[0].story.join("\n");
     assert!(asked.contains("recreate shop/web, of image 1, which shop/web:1 meant before (dangerous)"), "{asked}");
+    let page = engine::view::question(story.engine(), &story.incident_id(1), story.status().now).unwrap();
+    let again = "shop/web:1 means image 2 again, as it does now, and shop/web is made anew of that";
+    assert!(page.undo.ends_with(again), "{}", page.undo);
     story.approves(1).after_minutes(5.0);
     assert_eq!(story.ordered(Action::Recreate, "shop/web").len(), 1, "{story}");
     assert_eq!(story.outcome("shop/web"), Some(Outcome::Healed), "{story}");
