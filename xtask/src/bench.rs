@@ -14,6 +14,7 @@ const BENCHES: &[Bench] = &[
     Bench { package: "engine", name: "rate", needs_engine: false },
     Bench { package: "store", name: "journal", needs_engine: false },
     Bench { package: "healer", name: "crash_to_running", needs_engine: true },
+    Bench { package: "healer", name: "diagnosis", needs_engine: true },
     Bench { package: "healer", name: "footprint", needs_engine: true },
     Bench { package: "healer", name: "recovery", needs_engine: true },
 ];

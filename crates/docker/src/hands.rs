@@ -146,24 +146,41 @@ impl Hands {
         }
     }
 
-    /// Gives an image's name to the one that it meant before, if that was all that was changed.
+    /// Gives an image's name to the one that it meant before, if that was all that was changed. A name that somebody gives
+    /// to a third image meanwhile is theirs: the engine cannot be told to compare and set, so it is looked at around each.
     async fn give_name_back(&self, retag: &Retag, unchanged: &Unchanged, network: &str) -> Result<(), String> {
-        let name = &retag.name;
-        self.host.tag(&retag.to, name).await.map_err(|e| format!("{name} could not be given back: {e}"))?;
-        let why = match unchanged.would_be(&retag.config_hash, network).await {
-            Ok(true) => return Ok(()),
-            Ok(false) => "its configuration was changed as well: that is for who changed it".to_owned(),
-            Err(why) => why,
+        let Retag { name, to, from, .. } = retag;
+        if !self.means(name, &[to, from]).await? {
+            return Err(format!("{name} means another image by now, or none"));
+        }
+        self.host.tag(to, name).await.map_err(|e| format!("{name} could not be given back: {e}"))?;
+        let would_be = unchanged.would_be(&retag.config_hash, network).await;
+        let why = match (self.means(name, &[to]).await, would_be) {
+            (Ok(true), Ok(true)) => return Ok(()),
+            (Ok(false), _) => return Err(format!("{name} means another image by now, or none")),
+            (Ok(true), Ok(false)) => "its configuration was changed as well: that is for who changed it".to_owned(),
+            (Err(why), _) | (Ok(true), Err(why)) => why,
         };
         Err(why + &self.take_name_back(retag).await)
     }
 
     /// Nothing was made: the image's name means again what it meant. What cannot be done about that is told.
-    async fn take_name_back(&self, Retag { name, from, .. }: &Retag) -> String {
-        match self.host.tag(from, name).await {
-            Ok(()) => String::new(),
-            Err(e) => format!("; {name} still means the image of before the deploy: `docker tag {from} {name}` ({e})"),
-        }
+    async fn take_name_back(&self, Retag { name, from, to, .. }: &Retag) -> String {
+        let taken = match self.means(name, &[to]).await {
+            Ok(true) => self.host.tag(from, name).await.map_err(|e| e.to_string()),
+            // Somebody else's by now.
+            Ok(false) => Ok(()),
+            Err(why) => Err(why),
+        };
+        let left = |why| format!("; {name} means {to} by now: `docker tag {from} {name}` takes that back ({why})");
+        taken.map_or_else(left, |()| String::new())
+    }
+
+    /// Whether an image's name means one of these.
+    async fn means(&self, name: &str, images: &[&String]) -> Result<bool, String> {
+        let present =
+            self.host.image_id(name).await.map_err(|e| format!("what {name} means could not be asked: {e}"))?;
+        Ok(present.is_some_and(|present| images.contains(&&present)))
     }
 
     async fn unchanged(&self, id: &Incarnation, retag: Option<&Retag>) -> Result<(Unchanged, String), Answer> {
@@ -173,25 +190,24 @@ impl Hands {
         let network = inspect.host_config.network_mode.unwrap_or_default();
         // An image that moved since is another one, whatever the file says.
         let present = self.host.image_id(&image).await.map_err(unasked)?;
-        // An update has given it to the newer one, and a process that ended in the middle to the older one.
-        let given = retag.filter(|retag| retag.name == image && present.as_ref() == Some(&retag.to));
-        let made_of = labels.get(CONFIG_HASH).map_or("", String::as_str);
-        let hash = given.map_or(made_of, |retag| &retag.config_hash);
-        let unchanged =
-            Compose::new(self.host.endpoint()).unchanged(&labels, &network, hash).await.map_err(Answer::Failed)?;
-        let given_back = given.is_some();
-        if present.is_none() || (present != inspect.image && !given_back) {
+        // An update has given the name to the newer image, and a process that ended in the middle to the older one.
+        let given_back = retag.filter(|retag| retag.name == image && present.as_ref() == Some(&retag.to));
+        if present.is_none() || (present != inspect.image && given_back.is_none()) {
             return Err(Answer::Failed("its image's name means another image by now, or none".to_owned()));
         }
         if let Some(Retag { name, to, from, .. }) = retag {
-            if image != *name || (present.as_ref() != Some(from) && !given_back) {
+            if image != *name || (present.as_ref() != Some(from) && given_back.is_none()) {
                 return Err(Answer::Failed(format!("it is not made of what {name} meant when this was planned")));
             }
             if self.host.image_id(to).await.map_err(unasked)?.is_none() {
-                return Err(Answer::Failed(format!("the image that {name} meant before the deploy is gone")));
+                return Err(Answer::Failed(format!("the image that {name} shall mean is gone")));
             }
         }
-        Ok((unchanged, network))
+        // Compose v1 has the image in its hash: with the name given back it is that of before the deploy.
+        let hash = given_back.map_or(labels.get(CONFIG_HASH), |retag| Some(&retag.config_hash));
+        let hash = hash.map_or("", String::as_str);
+        let unchanged = Compose::new(self.host.endpoint()).unchanged(&labels, hash, &network).await;
+        Ok((unchanged.map_err(Answer::Failed)?, network))
     }
 
     /// Has Compose make and start what a folder describes, if there are still no containers of it.

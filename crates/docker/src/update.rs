@@ -22,7 +22,7 @@ impl Hands {
         let made_of = labels.get(CONFIG_HASH).map_or("", String::as_str);
         let compose = Compose::new(self.host().endpoint());
         // What else would come of its being made anew is its owner's to bring about.
-        let service = compose.unchanged(&labels, &network, made_of).await?;
+        let service = compose.unchanged(&labels, made_of, &network).await?;
         still()?;
         service.fetch(order.source).await?;
         let to = self.host().image_id(&name).await.map_err(unasked)?;

@@ -161,7 +161,7 @@ impl Engine {
         let asks = |happening: &&Happening| matches!(happening.what, What::Signalled { terminating: true, .. });
         let asked = body.happenings.iter().find(asks).map(|ask| ask.at);
         let own = self.state.own.get(incarnation);
-        own.zip(body.exit.as_ref()).is_some_and(|(own, exit)| own.stops_at(asked.unwrap_or(exit.at)) > 0)
+        own.zip(body.exit.as_ref()).is_some_and(|(own, exit)| own.explains_end(exit.at, asked))
     }
 
     /// Whether a stop of ours worked after a person had been told of the service: what healer took down it brings up.

@@ -225,7 +225,7 @@ impl Engine {
             Action::Start => is_up(shown),
             // What the engine is about to start again is not stopped.
             Action::Stop => !is_up(shown) && !matches!(shown.found, Found::Is(Run::Restarting) | Found::Unseen),
-            Action::Recreate => is_up(shown) && self.is_made_anew(&act.permit),
+            Action::Recreate => has_run(act, shown) && self.is_made_anew(&act.permit),
             Action::Change(change) => shown.source_at.is_some() && self.is_changed(change, act),
         };
         let incident = act.permit.behalf.incident().cloned();
@@ -567,6 +567,12 @@ impl Engine {
 
 fn is_up(shown: &Shown) -> bool {
     matches!(shown.found, Found::Is(Run::Running | Run::Paused))
+}
+
+/// Whether what was made anew has been started: whether it stays up is for the verification to say, and if it does not, all
+/// that was done for it is to be taken back.
+fn has_run(act: &Act, shown: &Shown) -> bool {
+    is_up(shown) || (shown.found == Found::Is(Run::Exited) && !matches!(act.answer, Some(Answer::Failed(_))))
 }
 
 /// Whether it is known what came of the order.

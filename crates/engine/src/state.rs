@@ -352,7 +352,7 @@ impl State {
             Event::BodyMade { permit, resource, incarnation } => {
                 let by = self.acts.get(permit).map(|act| done_by(&act.permit));
                 let own = self.own.entry(incarnation.clone()).or_default();
-                own.ordered(Action::Start, resource, now.tick, by);
+                own.ordered(Action::Start, resource, now.tick, by, None);
                 own.made = true;
                 if let Some(act) = self.acts.get_mut(permit) {
                     act.made = Some(incarnation.clone());
@@ -531,8 +531,9 @@ impl State {
         self.last_permit = self.last_permit.max(permit.id.0);
         self.forget_replaced_bodies(permit, now.tick);
         let resource = &permit.step.resource;
+        let ended = self.ends.get(resource).filter(|(of, _)| *of == permit.incarnation).map(|(_, at)| *at);
         let own = self.own.entry(permit.incarnation.clone()).or_default();
-        own.ordered(permit.step.action, resource, now.tick, Some(done_by(permit)));
+        own.ordered(permit.step.action, resource, now.tick, Some(done_by(permit)), ended);
         let first_of_a_recovery = self.recoveries.note_start(permit);
         if let Behalf::Incident(_) = permit.behalf {
             let outside = permit.unhindered || first_of_a_recovery;

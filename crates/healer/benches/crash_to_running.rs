@@ -20,16 +20,18 @@ mod hook;
 #[expect(dead_code, reason = "the tests from outside use more of it")]
 #[path = "../tests/e2e/rig.rs"]
 mod rig;
+#[path = "shared/seen.rs"]
+mod seen;
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rig::Rig;
-use serde_json::Value;
+use seen::{Seen, Spread, events, listen};
 
 /// healer may take this much longer than the loop.
 const RATIO_MAX: f64 = 1.15;
@@ -44,7 +46,7 @@ fn main() -> ExitCode {
     let Some(mut rig) = Rig::bare("bench", SETTINGS) else { return ExitCode::SUCCESS };
     std::fs::create_dir_all(rig.project_folder("bench").join("t")).expect("the folder is ours");
     let socket = rig.engine.url.trim_start_matches("unix://").to_owned();
-    let seen = listen(&socket);
+    let seen = listen(&socket, &["die", "start"]);
     simplest_loop(socket);
     let mut times = [Vec::new(), Vec::new()];
     for round in 0..rounds {
@@ -94,6 +96,7 @@ fn turn(rig: &Rig, seen: &Receiver<Seen>, round: u32, for_healer: bool) -> Durat
         rig.wait_for_container(&service, |container| container.status == "running");
     }
     rig.tell(&service, "crash");
+    // The start of a container is no one's turn; whoever waits for `die` passes over it.
     let next = |action: &str| loop {
         let one = seen.recv_timeout(rig::SOON).unwrap_or_else(|_| panic!("{service} has no {action}"));
         if one.id == id && one.action == action {
@@ -107,31 +110,6 @@ fn turn(rig: &Rig, seen: &Receiver<Seen>, round: u32, for_healer: bool) -> Durat
     }
     rig.engine.docker(&["rm", "--force", &id]);
     Duration::from_nanos(started - died)
-}
-
-struct Seen {
-    id: String,
-    action: String,
-    at_ns: u64,
-}
-
-/// Hands on what happens to containers, by the engine's clock.
-fn listen(socket: &str) -> Receiver<Seen> {
-    let (sender, receiver): (Sender<Seen>, Receiver<Seen>) = channel();
-    let events = events(socket, "{\"type\":[\"container\"],\"event\":[\"die\",\"start\"]}");
-    thread::spawn(move || {
-        for line in events.lines().map_while(Result::ok) {
-            let Ok(event) = serde_json::from_str::<Value>(&line) else { continue };
-            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-            let at_ns = event["timeNano"].as_u64().unwrap_or_default();
-            let one = Seen { id: text(&event["Actor"]["ID"]), action: text(&event["Action"]), at_ns };
-            // The start of a container is no one's turn; whoever waits for `die` passes over it.
-            if sender.send(one).is_err() {
-                break;
-            }
-        }
-    });
-    receiver
 }
 
 /// The simplest loop: it does not parse, it looks for the id.
@@ -149,34 +127,4 @@ fn simplest_loop(socket: String) {
             BufReader::new(stream).read_line(&mut answer).expect("the engine answers");
         }
     });
-}
-
-/// The open event stream, behind the answer's head. HTTP/1.0, so that it comes in no chunks.
-fn events(socket: &str, filter: &str) -> BufReader<UnixStream> {
-    let filter: String = filter.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    let mut stream = UnixStream::connect(socket).expect("the engine is there");
-    let request = format!("GET /events?filters={filter} HTTP/1.0\r\nHost: engine\r\n\r\n");
-    stream.write_all(request.as_bytes()).expect("the engine listens");
-    let mut reader = BufReader::new(stream);
-    let mut line = String::new();
-    while reader.read_line(&mut line).is_ok_and(|read_bytes| read_bytes > 2) {
-        line.clear();
-    }
-    reader
-}
-
-#[derive(Clone, Copy)]
-struct Spread {
-    median: f64,
-    p90: f64,
-    max: f64,
-}
-
-impl Spread {
-    fn of(mut times: Vec<f64>) -> Spread {
-        times.sort_by(f64::total_cmp);
-        let last = times.len() - 1;
-        let median = f64::midpoint(times[last / 2], times[times.len() / 2]);
-        Spread { median, p90: times[last * 9 / 10], max: times[last] }
-    }
 }

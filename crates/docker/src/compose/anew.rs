@@ -28,12 +28,11 @@ pub(crate) struct Unchanged {
 }
 
 impl Compose {
-    /// Asks whether the container of these labels, in a network mode, can be made anew as it is: Compose's hash of it is
-    /// this.
+    /// Asks whether the container of these labels, in a network mode, can be made anew as what has this hash.
     ///
     /// # Errors
     /// Why not, in words.
-    pub(crate) async fn unchanged(&self, labels: &Labels, network_mode: &str, hash: &str) -> Result<Unchanged, String> {
+    pub(crate) async fn unchanged(&self, labels: &Labels, hash: &str, network_mode: &str) -> Result<Unchanged, String> {
         let project = Project::of(labels).ok_or("its labels do not tell from which files Compose made it")?;
         if let Some(gone) = project.files.iter().find(|file| !file.is_file()) {
             return Err(format!("its Compose file {} is not to be found from here", gone.display()));

@@ -8,6 +8,7 @@ use model::{ResourceId, Tick};
 use serde::{Deserialize, Serialize};
 
 use super::Act;
+use crate::absorb::DIE_LATE_MAX;
 
 /// A start that a look did not show may still be carried out within this time, in nanoseconds.
 const START_LATE_NS: i64 = 5_000_000_000;
@@ -53,6 +54,9 @@ pub struct Own {
     pub stops_open: u32,
     /// The last stop is over as of this moment: what comes later is somebody else's.
     pub stops_closed: Option<SourceTime>,
+    /// Its end that was known when the first of them was ordered: that one they do not explain.
+    #[serde(default)]
+    pub ended_before: Option<SourceTime>,
     /// They were over before this process began: what came beside them nobody knows any more.
     #[serde(default)]
     pub stops_are_past: bool,
@@ -77,8 +81,15 @@ impl Own {
         self.stops_are_past = !pair_is_open;
     }
 
-    /// Of one that is made anew: the body that is there is stopped by that.
-    pub(super) fn ordered(&mut self, action: Action, of: &ResourceId, at: Tick, done_by: Option<SourceTime>) {
+    /// Of one that is made anew: the body that is there is stopped by that. `ended`: the body's end that is known by then.
+    pub(super) fn ordered(
+        &mut self,
+        action: Action,
+        of: &ResourceId,
+        at: Tick,
+        done_by: Option<SourceTime>,
+        ended: Option<SourceTime>,
+    ) {
         self.of = Some(of.clone());
         // It neither starts nor stops anything.
         if let Action::Change(_) = action {
@@ -101,6 +112,9 @@ impl Own {
             Action::Stop | Action::Recreate => {
                 self.stop_ordered_at = at;
                 self.stops_are_past = false;
+                if self.stops == 0 {
+                    self.ended_before = ended;
+                }
                 if self.stops_closed.is_some() {
                     // Those before are over, and explain nothing of what this one does.
                     (self.stops_before, self.stops_before_closed) = (self.stops, self.stops_closed);
@@ -122,6 +136,13 @@ impl Own {
             (_, Some(closed)) if at > closed => 0,
             (_, Some(_) | None) => self.stops,
         }
+    }
+
+    /// Whether a stop of ours explains this end of it, and the signal that asked for that.
+    #[must_use]
+    pub(crate) fn explains_end(&self, at: SourceTime, asked: Option<SourceTime>) -> bool {
+        let is_older = |before: SourceTime| at <= before && before.since(at) < DIE_LATE_MAX;
+        !self.ended_before.is_some_and(is_older) && self.stops_at(asked.unwrap_or(at)) > 0
     }
 
     /// Whether a stop of ours that is not settled yet may explain an end at this moment, of which nothing else tells. The

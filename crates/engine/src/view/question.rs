@@ -150,9 +150,9 @@ fn down_meanwhile(engine: &Engine, resource: &ResourceId, steps: &[Step]) -> Str
 /// How the whole is taken back.
 fn undo(engine: &Engine, resource: &ResourceId, plan: &Plan) -> String {
     let name = engine.name_of(resource);
-    let undone: Vec<String> = plan.steps.iter().rev().filter_map(Step::undo).map(|step| step.to_string()).collect();
+    let undone: Vec<String> = plan.steps.iter().rev().filter_map(Step::undo).map(|step| taking_back(&step)).collect();
     if !undone.is_empty() {
-        return format!("healer does it if it does not help: {}", undone.join(", then "));
+        return format!("if it does not help, healer takes it back by itself: {}", undone.join(", then "));
     }
     let does = |action| plan.steps.iter().any(|step| step.action == action);
     match (does(Action::Recreate), does(Action::Stop)) {
@@ -161,5 +161,16 @@ fn undo(engine: &Engine, resource: &ResourceId, plan: &Plan) -> String {
         }
         (false, true) => "there is nothing to take back: it runs before and after".to_owned(),
         (false, false) => format!("by a stop: `healer stop {name}`"),
+    }
+}
+
+/// A step that takes another back. Whoever is asked stands before both: what will have been is what is at this moment.
+fn taking_back(step: &Step) -> String {
+    match &step.with {
+        With::Image(Retag { name: image, to, .. }) => {
+            let name = step.resource.short();
+            format!("{image} means image {} again, as it does now, and {name} is made anew of that", short_id(to))
+        }
+        With::Nothing | With::Memory(_) | With::Network(_) | With::NetworkName(_) => step.to_string(),
     }
 }

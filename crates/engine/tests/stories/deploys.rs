@@ -1,7 +1,7 @@
 //! What falls ill soon after a deploy is put down to it, whoever saw the deploy, and what was well before is named, and
 //! put back where a person says so.
 
-use model::action::Action;
+use model::action::{Action, With};
 use model::complaint::Complaint;
 use model::event::Event;
 use model::incident::Outcome;
@@ -88,10 +88,54 @@ fn an_image_that_changed_behind_its_name_is_put_back_once_a_person_says_so() {
     assert_eq!(story.ordered(Action::Recreate, "shop/web").len(), 0, "{story}");
     let asked = story.messages()[0].story.join("\n");
     assert!(asked.contains("recreate shop/web, of image 1, which shop/web:1 meant before (dangerous)"), "{asked}");
+    let page = engine::view::question(story.engine(), &story.incident_id(1), story.status().now).unwrap();
+    let again = "shop/web:1 means image 2 again, as it does now, and shop/web is made anew of that";
+    assert!(page.undo.ends_with(again), "{}", page.undo);
     story.approves(1).after_minutes(5.0);
     assert_eq!(story.ordered(Action::Recreate, "shop/web").len(), 1, "{story}");
     assert_eq!(story.outcome("shop/web"), Some(Outcome::Healed), "{story}");
     insta::assert_snapshot!(story);
+}
+
+#[test]
+fn an_image_of_before_that_does_not_stay_up_either_is_taken_back() {
+    // It dies before anybody looks at it, or soon after; and so does what is put in its place again.
+    for dies_after_ms in [1, 1_500] {
+        let mut story = broken_behind_its_name();
+        story.will_end("shop/web", dies_after_ms, 4, 9).approves(1).after_minutes(10.0);
+        assert_eq!(story.ordered(Action::Recreate, "shop/web").len(), 2, "{story}");
+        let named = story.events().filter_map(|event| {
+            let Event::ActionStarted { permit, .. } = event else { return None };
+            let With::Image(image) = &permit.step.with else { return None };
+            Some(image.to.clone())
+        });
+        assert_eq!(named.collect::<Vec<_>>(), ["sha256:1", "sha256:2"], "{story}");
+        assert_eq!(story.phase("shop/web"), "escalated", "{story}");
+    }
+}
+
+#[test]
+fn what_was_down_before_it_was_to_be_made_anew_is_not_down_by_healers_hand() {
+    let cut_short = |story: &mut Story| {
+        story.hands_work = false;
+        story.approves(1).after(1.0).is_killed();
+        story.hands_work = true;
+        story.after(2.0).process_starts().connects().after_minutes(2.0);
+        assert_eq!(story.phase("shop/web"), "awaiting_approval", "it is asked about anew:\n{story}");
+        story.approves(1).after_minutes(5.0);
+        assert_eq!(story.outcome("shop/web"), Some(Outcome::Healed), "{story}");
+    };
+    let failed = |story: &mut Story| {
+        story.cannot_start("shop/web", "the image that shop/web:1 shall mean is gone");
+        story.approves(1).after_minutes(5.0);
+        assert_eq!(story.phase("shop/web"), "escalated", "{story}");
+    };
+    for befalls in [cut_short, failed] {
+        let mut story = broken_behind_its_name();
+        befalls(&mut story);
+        assert_eq!(cause(&story), "broken_by_deploy", "{story}");
+        assert_eq!(story.starts("shop/web"), 0, "the broken one is not started:\n{story}");
+    }
 }
 
 #[test]

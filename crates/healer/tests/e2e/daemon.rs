@@ -33,7 +33,7 @@ pub(crate) struct Answer {
 }
 
 impl Healer {
-    /// Writes the configuration: `settings` below the keys that every test needs.
+    /// Writes the configuration: `settings` below the keys that every test needs; `$PORT` in it is the one it listens on.
     pub(crate) fn install(folder: &Path, socket: &str, hook: &str, settings: &str) -> Healer {
         Healer::install_with_relist(folder, socket, hook, settings, "5s")
     }
@@ -46,6 +46,7 @@ impl Healer {
         fs::write(&secret, crate::hook::SECRET).expect("the folder is ours");
         let state = folder.join("state");
         let settings = if settings.contains("budgets:") { settings.to_owned() } else { format!("{settings}{BUDGETS}") };
+        let settings = settings.replace("$PORT", &port.to_string());
         let mode = if settings.contains("mode:") { "" } else { "mode: auto\n" };
         let text = format!(
             "listen: 127.0.0.1:{port}\nstate_dir: {state}\n{mode}host: {{name: web-1}}\n\

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
+use crate::browser::attribute;
 use crate::rig::skip;
 
 /// Who may own what a mail server delivers where root runs the tests: Exim delivers nothing as root.
@@ -64,13 +65,22 @@ impl Mail {
         format!("  mail: {{type: email, server: \"{server}\", from: healer@example.org, to: [ops@example.org]}}\n")
     }
 
+    /// All mails that were delivered.
+    pub(crate) fn letters(&self) -> Vec<Letter> {
+        self.texts().iter().map(|mail| Letter::read(mail)).collect()
+    }
+
+    fn texts(&self) -> Vec<String> {
+        let Ok(found) = fs::read_dir(self.folder.path().join("mail/ops/new")) else { return Vec::new() };
+        let text = |path: PathBuf| fs::read_to_string(path).expect("a mail can be read");
+        found.flatten().map(|entry| text(entry.path())).collect()
+    }
+
     /// The subjects of all mails that were delivered, and how many of those came again: healer sends again what it was
     /// killed over before it could note that the server had taken it, and then it bears the same `Message-ID`.
     pub(crate) fn subjects(&self) -> (Vec<String>, usize) {
-        let Ok(found) = fs::read_dir(self.folder.path().join("mail/ops/new")) else { return (Vec::new(), 0) };
-        let text = |path: PathBuf| fs::read_to_string(path).expect("a mail can be read");
         let (mut mails, mut again) = (BTreeMap::<String, String>::new(), 0);
-        for mail in found.flatten().map(|entry| text(entry.path())) {
+        for mail in self.texts() {
             let subject = header(&mail, "Subject");
             if let Some(before) = mails.insert(header(&mail, "Message-ID"), subject.clone()) {
                 assert_eq!(before, subject, "one id, one mail");
@@ -89,6 +99,46 @@ impl Drop for Mail {
             let _ = accepting.join();
         }
     }
+}
+
+/// A mail, read as a reader of mails does.
+#[derive(Debug)]
+pub(crate) struct Letter {
+    pub(crate) subject: String,
+    pub(crate) plain: String,
+    pub(crate) html: String,
+}
+
+impl Letter {
+    fn read(mail: &str) -> Letter {
+        let part = |kind| part(mail, kind);
+        Letter { subject: header(mail, "Subject"), plain: part("text/plain"), html: part("text/html") }
+    }
+}
+
+/// The part of this kind, decoded.
+fn part(mail: &str, kind: &str) -> String {
+    let kinds = header(mail, "Content-Type");
+    let between = attribute(&kinds, "boundary").map(|boundary| format!("\n--{boundary}"));
+    let between = between.unwrap_or_else(|| panic!("no parts in {mail}"));
+    let mut parts = mail.split(&between).skip(1).filter_map(|part| part.split_once("\n\n"));
+    let found = parts.find(|(head, _)| header(head, "Content-Type").starts_with(kind));
+    let (head, body) = found.unwrap_or_else(|| panic!("no {kind} in {mail}"));
+    assert_eq!(header(head, "Content-Transfer-Encoding"), "quoted-printable", "{mail}");
+    unquoted(body)
+}
+
+/// Quoted-printable, as in RFC 2045, 6.7.
+fn unquoted(text: &str) -> String {
+    let joined = text.replace("=\n", "");
+    let mut pieces = joined.split('=');
+    let mut bytes = pieces.next().unwrap_or_default().as_bytes().to_vec();
+    for piece in pieces {
+        let (code, rest) = piece.split_at(2);
+        bytes.push(u8::from_str_radix(code, 16).expect("two hexadecimal digits follow"));
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    String::from_utf8(bytes).expect("healer writes UTF-8")
 }
 
 /// What a header says, folded over several lines or not.

@@ -7,6 +7,7 @@
 #![expect(clippy::print_stderr, reason = "a skip, and the log of a failed test, are told to whoever runs the tests")]
 
 mod alone;
+mod browser;
 mod comes_back;
 mod commands;
 mod configuration;
@@ -20,6 +21,7 @@ mod heals;
 mod hook;
 mod kills;
 mod limits;
+mod links;
 mod mail;
 mod mounts;
 mod networks;

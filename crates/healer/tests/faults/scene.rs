@@ -35,6 +35,15 @@ impl<'a> Scene<'a> {
 
     /// Brings it up, lets the fault happen, and waits until healer has come to an end with it.
     pub(crate) fn play(&self) {
+        self.befall(Scene::wait_until_seen);
+        self.wait_for_its_end();
+        println!("{:<24} played", self.fault.name);
+        // What is played shall take no part in what comes.
+        self.clear();
+    }
+
+    /// Brings it up, waits until all of it `runs`, and lets the fault happen.
+    pub(crate) fn befall(&self, runs: impl Fn(&Self)) {
         let folder = self.folder();
         fs::create_dir_all(folder.join("d")).expect("the folder is ours");
         for (name, text) in self.fault.files {
@@ -47,14 +56,15 @@ impl<'a> Scene<'a> {
             }
             Make::Then(befalls) => {
                 self.compose(&["up", "-d"]);
-                self.wait_until_seen();
+                runs(self);
                 befalls(self);
             }
             Make::Instead(befalls) => befalls(self),
         }
-        self.wait_for_its_end();
-        println!("{:<24} played", self.fault.name);
-        // What is played shall take no part in what comes.
+    }
+
+    /// Takes it all away.
+    pub(crate) fn clear(&self) {
         self.compose(&["down", "--timeout", "0"]);
     }
 

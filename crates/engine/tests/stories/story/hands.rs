@@ -47,6 +47,7 @@ impl Story {
                 let name = self.by_id(&id).unwrap().resource.short().to_owned();
                 let joins = self.by_id(&id).unwrap().definition.network_parent.clone();
                 let joins = joins.map(|parent| self.container(parent.short()).id.clone());
+                let ends = self.by_id(&id).unwrap().ends;
                 let act = self.engine.as_ref().and_then(|engine| engine.state().acts.get(&permit));
                 let with = act.map(|act| act.permit.step.with.clone());
                 self.recreated(&name, |definition| {
@@ -57,6 +58,8 @@ impl Story {
                 });
                 // The eyes look at what they see for the first time.
                 let (resource, incarnation) = (named(&name), self.container(&name).id.clone());
+                self.container(&name).ends = ends;
+                self.will_end_as_told(&incarnation);
                 self.file(1, Due::Look { resource, incarnation, ticket: None });
                 self.answers(Some(permit), Answer::Done);
             }
@@ -195,17 +198,23 @@ impl Story {
         if container.health != Health::Unchecked {
             container.health = Health::Starting;
         }
-        let (life, ends) = (container.life, container.ends);
+        let life = container.life;
         let limit = container.definition.memory_limit_bytes;
         if let Some((after_ms, _)) = container.outgrows.filter(|(_, enough)| limit < *enough) {
             self.file(after_ms, Due::OutOfMemory { id: id.clone(), life });
         }
+        self.will_end_as_told(id);
+        self.event(id, What::Started);
+    }
+
+    /// What was just started ends, if it is one that does.
+    fn will_end_as_told(&mut self, id: &Incarnation) {
         let container = self.by_id(id).unwrap();
-        if let Some((after_ms, code, times)) = ends.filter(|(_, _, times)| *times > 0) {
+        let life = container.life;
+        if let Some((after_ms, code, times)) = container.ends.filter(|(_, _, times)| *times > 0) {
             container.ends = Some((after_ms, code, times - 1));
             self.file(after_ms, Due::Ends { id: id.clone(), life, code });
         }
-        self.event(id, What::Started);
     }
 
     pub(super) fn ends_with(&mut self, id: &Incarnation, code: i32, oom: bool) {
