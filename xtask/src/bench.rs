@@ -33,11 +33,10 @@ pub(crate) fn run() -> Result<()> {
         shell::say(&format!("bench: {} does not exist", bench.file().display()));
     }
     let engine = benches.iter().any(|bench| bench.needs_engine).then(Engine::start_for_this_run).transpose()?;
-    let environment = engine.as_ref().map(Engine::environment).transpose()?.unwrap_or_default();
     let mut tables = Vec::new();
     let mut failed = Vec::new();
     for bench in benches {
-        let (well, table) = bench.measure(&environment)?;
+        let (well, table) = bench.measure(engine.as_ref())?;
         if !well {
             failed.push(bench.name);
         }
@@ -53,14 +52,15 @@ pub(crate) fn run() -> Result<()> {
 /// The one benchmark that is part of the tests: memory and idle processor time have limits, and do not depend on how busy
 /// the machine is. Returns whether they hold, and the closing table.
 pub(crate) fn footprint(engine: &Engine) -> Result<(bool, Vec<String>)> {
-    Bench { package: "healer", name: "footprint", needs_engine: true }.measure(&engine.environment()?)
+    Bench { package: "healer", name: "footprint", needs_engine: true }.measure(Some(engine))
 }
 
 impl Bench {
     /// Whether all its limits hold, and its closing table.
-    fn measure(&self, environment: &[(&str, String)]) -> Result<(bool, Vec<String>)> {
+    fn measure(&self, engine: Option<&Engine>) -> Result<(bool, Vec<String>)> {
         let mut cargo = shell::cargo();
-        cargo.args(["bench", "--package", self.package, "--bench", self.name]).envs(environment.iter().cloned());
+        cargo.args(["bench", "--package", self.package, "--bench", self.name]);
+        cargo.envs(engine.into_iter().flat_map(Engine::environment));
         let (well, lines) = shell::aloud_and_heard(&mut cargo)?;
         Ok((well, closing_table(&lines).to_vec()))
     }

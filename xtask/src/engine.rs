@@ -52,7 +52,7 @@ pub(crate) fn start_for_a_developer() -> Result<()> {
     let mut engine = Engine::start(DEVELOPER)?;
     engine.kept = true;
     shell::say("The engine runs until `cargo xtask engine stop`. For tests and for `docker`:");
-    for (name, value) in engine.environment()? {
+    for (name, value) in engine.environment() {
         shell::say(&format!("export {name}={value}"));
     }
     shell::say(&format!("export DOCKER_HOST={}", engine.host()));
@@ -107,9 +107,8 @@ impl Engine {
     }
 
     /// What the tests are told of it.
-    pub(crate) fn environment(&self) -> Result<Vec<(&'static str, String)>> {
-        let holder = pid_in(&self.folder.join("holder")).context("the network namespace has a holder")?;
-        Ok(vec![("HEALER_TEST_DOCKER_HOST", self.host()), ("HEALER_TEST_NETNS_PID", holder.to_string())])
+    pub(crate) fn environment(&self) -> [(&'static str, String); 1] {
+        [("HEALER_TEST_DOCKER_HOST", self.host())]
     }
 
     fn socket(&self) -> PathBuf {

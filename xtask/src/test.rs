@@ -72,6 +72,11 @@ fn everything(report: &mut Report) -> Result<()> {
         report.failures.push("`cargo run` does not run healer".to_owned());
     }
     let engine = if missing.is_empty() { Engine::start_for_this_run() } else { Err(anyhow::anyhow!("see above")) };
+    // The tests from outside wait most of the time: two of them at once take half as long.
+    let second = engine.as_ref().ok().map(|_| Engine::start_for_this_run()).transpose();
+    if let Err(error) = &second {
+        shell::say(&format!("engine: no second one, so that the tests take longer: {error:#}"));
+    }
     match &engine {
         Ok(_) => {}
         Err(_) if shell::interrupted() => bail!("interrupted"),
@@ -85,8 +90,9 @@ fn everything(report: &mut Report) -> Result<()> {
     for args in
         [rest, &["--release", "--package", "sim", "--features", "faults", "--color", "never", "--", "--nocapture"]]
     {
-        tests(report, engine.as_ref().ok(), args)?;
+        tests(report, engine.as_ref().ok(), second.as_ref().ok().and_then(Option::as_ref), args)?;
     }
+    drop(second);
     if let Ok(engine) = &engine {
         shell::say("footprint …");
         let (holds, table) = bench::footprint(engine)?;
@@ -115,15 +121,16 @@ fn check(report: &mut Report, name: &str, component: &str, command: &mut Command
     Ok(())
 }
 
-fn tests(report: &mut Report, engine: Option<&Engine>, args: &[&str]) -> Result<()> {
+fn tests(report: &mut Report, engine: Option<&Engine>, second: Option<&Engine>, args: &[&str]) -> Result<()> {
     let skips = scratch_file();
     fs::write(&skips, "")?;
     // One stream for both, so that a result stands below the name of its program.
     let mut cargo = Command::new("sh");
     cargo.args(["-c", "exec \"$@\" 2>&1", "sh"]).arg(shell::cargo().get_program());
     cargo.args(["test", "--no-fail-fast"]).args(locked()).args(args).env(SKIPS, &skips);
-    for (name, value) in engine.map(Engine::environment).transpose()?.unwrap_or_default() {
-        cargo.env(name, value);
+    cargo.envs(engine.into_iter().flat_map(Engine::environment));
+    if let Some(second) = second {
+        cargo.env("HEALER_TEST_SECOND_DOCKER_HOST", second.host());
     }
     let heard = shell::aloud_and_heard(&mut cargo);
     let announced = fs::read_to_string(&skips).unwrap_or_default();

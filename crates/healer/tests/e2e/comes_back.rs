@@ -220,7 +220,7 @@ fn a_host_comes_back_after_a_graceful_stop_and_after_a_failure_and_while_healer_
     // In order, with healer beside it.
     fs::remove_dir(&data).expect("it was made");
     host.power.stop();
-    let squatter = Squatter::on(PORT);
+    let squatter = Squatter::on(&host.rig.engine, PORT);
     host.power.start();
     host.is_back(0, says);
 
@@ -240,7 +240,7 @@ fn a_host_comes_back_after_a_graceful_stop_and_after_a_failure_and_while_healer_
     host.rig.healer.kill();
     host.kills += 1;
     host.power.fail();
-    let squatter = Squatter::on(PORT);
+    let squatter = Squatter::on(&host.rig.engine, PORT);
     host.power.start();
     // healer is killed three times on the way.
     for within_ms in [1_500, 4_000, 6_000] {

@@ -27,11 +27,6 @@ pub(crate) struct Container {
 }
 
 impl Engine {
-    /// `None` where the tests were given no engine.
-    pub(crate) fn given(folder: &Path) -> Option<Engine> {
-        Some(Engine::at(std::env::var("HEALER_TEST_DOCKER_HOST").ok()?, folder))
-    }
-
     pub(crate) fn at(url: String, folder: &Path) -> Engine {
         Engine { url, client: folder.join("client") }
     }
@@ -40,6 +35,12 @@ impl Engine {
     pub(crate) fn home(&self) -> PathBuf {
         let socket = Path::new(self.url.trim_start_matches("unix://"));
         socket.parent().expect("a socket lies in a folder").to_owned()
+    }
+
+    /// The process that holds the network namespace of an engine that `cargo xtask` brought.
+    pub(crate) fn namespace_holder(&self) -> String {
+        let holder = fs::read_to_string(self.home().join("holder")).expect("the engine has a namespace of its own");
+        holder.trim().to_owned()
     }
 
     /// A command that speaks to this engine, whatever the environment says.

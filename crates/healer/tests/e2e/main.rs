@@ -2,7 +2,8 @@
 //! its exit codes, its API, the messages that it sends, and what the engine says of the containers.
 //!
 //! `cargo xtask test` brings the engine. Without one (`HEALER_TEST_DOCKER_HOST`) each test says that it was skipped.
-//! The engine is taken to be the tests' own: each test begins by removing every container on it, so they run one by one.
+//! The engines are taken to be the tests' own: each test begins by removing every container on one, which serves one test at a
+//! time.
 
 #![expect(clippy::print_stderr, reason = "a skip, and the log of a failed test, are told to whoever runs the tests")]
 

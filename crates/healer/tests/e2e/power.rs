@@ -27,8 +27,7 @@ pub(crate) struct Power {
 impl Power {
     /// The engine is running.
     pub(crate) fn of(engine: &Engine) -> Power {
-        let holder = std::env::var("HEALER_TEST_NETNS_PID").expect("whoever gives an engine gives this too");
-        let net = ["nsenter", "--target", &holder, "--net"].map(str::to_owned).into();
+        let net = ["nsenter", "--target", &engine.namespace_holder(), "--net"].map(str::to_owned).into();
         let (engine, folder) = (engine.clone(), engine.home());
         let mut power = Power { engine, folder, net, line: Vec::new(), is_the_tests: true };
         let line = fs::read(format!("/proc/{}/cmdline", power.pid())).expect("the engine runs");
@@ -163,10 +162,9 @@ fn signal(name: &str, pids: &[u32]) {
 pub(crate) struct Squatter(std::process::Child);
 
 impl Squatter {
-    pub(crate) fn on(port: u16) -> Squatter {
-        let holder = std::env::var("HEALER_TEST_NETNS_PID").expect("whoever gives an engine gives this too");
+    pub(crate) fn on(engine: &Engine, port: u16) -> Squatter {
         let mut command = as_root("nsenter");
-        command.args(["--target", &holder, "--net", "busybox", "nc", "-l", "-p", &port.to_string()]);
+        command.args(["--target", &engine.namespace_holder(), "--net", "busybox", "nc", "-l", "-p", &port.to_string()]);
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         Squatter(child.expect("nsenter can be run"))
     }

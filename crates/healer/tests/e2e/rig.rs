@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Output;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, LazyLock, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,8 +20,39 @@ const POLL: Duration = Duration::from_millis(50);
 /// How long what needs no waiting may take on a machine that is busy with other things.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
-/// One engine is shared, so one test runs at a time.
-static ALONE: Mutex<()> = Mutex::new(());
+/// The addresses of the engines that no test has at present: each serves one test at a time.
+static FREE: LazyLock<(Mutex<Vec<String>>, Condvar)> = LazyLock::new(|| {
+    let given = ["HEALER_TEST_DOCKER_HOST", "HEALER_TEST_SECOND_DOCKER_HOST"].map(std::env::var);
+    (Mutex::new(given.into_iter().flatten().collect()), Condvar::new())
+});
+
+/// An engine that is this test's alone, until it is dropped.
+struct Place {
+    url: String,
+}
+
+impl Place {
+    /// Waits for one; `None` where the tests were given none.
+    fn take() -> Option<Place> {
+        static GIVEN: LazyLock<bool> = LazyLock::new(|| std::env::var("HEALER_TEST_DOCKER_HOST").is_ok());
+        if !*GIVEN {
+            return None;
+        }
+        let (free, freed) = &*FREE;
+        // A test that failed says so by itself; the next one starts from nothing anyway.
+        let free = free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = freed.wait_while(free, |free| free.is_empty()).unwrap_or_else(PoisonError::into_inner);
+        free.pop().map(|url| Place { url })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let (free, freed) = &*FREE;
+        free.lock().unwrap_or_else(PoisonError::into_inner).push(std::mem::take(&mut self.url));
+        freed.notify_one();
+    }
+}
 
 /// A service that runs until it is told to fail, and a healthy one once started again. What it is told, it finds as
 /// files in `/t`, which is the folder `t` beside the Compose file.
@@ -39,7 +70,7 @@ pub(crate) struct Rig {
     pub(crate) events: Recorder,
     pub(crate) project: String,
     folder: tempfile::TempDir,
-    _alone: MutexGuard<'static, ()>,
+    _place: Place,
 }
 
 impl Rig {
@@ -59,18 +90,17 @@ impl Rig {
 
     /// A rig without a project as yet.
     pub(crate) fn bare(project: &str, settings: &str) -> Option<Rig> {
-        // A test that failed says so by itself; the next one starts from nothing anyway.
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let folder = tempfile::Builder::new().prefix("hlr").tempdir_in("/tmp").expect("there is a temporary folder");
-        let Some(engine) = Engine::given(folder.path()) else {
+        let Some(place) = Place::take() else {
             skip("docker-engine");
             return None;
         };
+        let folder = tempfile::Builder::new().prefix("hlr").tempdir_in("/tmp").expect("there is a temporary folder");
+        let engine = Engine::at(place.url.clone(), folder.path());
         engine.clear();
         let events = Recorder::start(&engine, folder.path());
         let hook = Hook::start();
         let healer = Healer::install(folder.path(), &engine.url, &hook.url(), settings);
-        Some(Rig { healer, hook, engine, events, project: project.to_owned(), folder, _alone: alone })
+        Some(Rig { healer, hook, engine, events, project: project.to_owned(), folder, _place: place })
     }
 
     /// Starts healer and waits until it has seen each of these services, as it stands.

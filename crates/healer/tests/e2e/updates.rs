@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::docker::Engine;
 use crate::heals::told;
 use crate::rig::{Rig, SOON, skip, wait_for};
 
@@ -18,13 +19,12 @@ const SERVES: &str = "trap \"exit 0\" TERM; while sleep 0.1; do :; done";
 struct Registry(Child);
 
 impl Registry {
-    fn start(folder: &Path) -> Option<Registry> {
+    fn start(engine: &Engine, folder: &Path) -> Option<Registry> {
         let there = Command::new("docker-registry").arg("--version").stdout(Stdio::null()).status().is_ok();
         if !there {
             skip("docker-registry");
             return None;
         }
-        let holder = std::env::var("HEALER_TEST_NETNS_PID").expect("whoever gives an engine gives this too");
         let configuration = folder.join("registry.yml");
         let root = folder.join("registry");
         let text = format!(
@@ -33,7 +33,7 @@ impl Registry {
         );
         fs::write(&configuration, text).expect("the folder is ours");
         let mut command = Command::new("nsenter");
-        command.args(["--target", &holder, "--net", "docker-registry", "serve"]).arg(&configuration);
+        command.args(["--target", &engine.namespace_holder(), "--net", "docker-registry", "serve"]).arg(&configuration);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         Some(Registry(command.spawn().expect("nsenter is there")))
     }
@@ -83,7 +83,7 @@ fn says(rig: &Rig, verb: &str, service: &str) -> (bool, String) {
 #[test]
 fn an_update_stays_where_it_is_well_and_goes_back_where_it_is_not() {
     let Some(mut rig) = Rig::bare("updated", "budgets: {stability: 2s}\n") else { return };
-    let Some(registry) = Registry::start(rig.path()) else { return };
+    let Some(registry) = Registry::start(&rig.engine, rig.path()) else { return };
     let first = builds(&rig, SERVES);
     wait_for("the registry takes it", SOON, || {
         rig.engine.command("docker").args(["push", "--quiet", IMAGE]).output().ok()?.status.success().then_some(())
