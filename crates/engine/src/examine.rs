@@ -15,8 +15,9 @@ use crate::diagnose::{diagnose, exit_code, last_death, look_at_end};
 use crate::incident::Incident;
 use crate::world::Body;
 
-/// After this the rules answer with what they have.
-const DIAGNOSING_MAX: Duration = Duration::from_secs(3);
+/// After this the rules answer with what they have. The engine answers nothing of a container that has just ended until the
+/// names that it asked for last are looked up, or that is given up, after four seconds (libnetwork's `extIOTimeout`).
+const DIAGNOSING_MAX: Duration = Duration::from_secs(5);
 /// A service that somebody's foreground session held is watched for this long: the session may be ending all.
 const QUIET_AFTER_ATTACHED: Duration = Duration::from_secs(2);
 /// One incident keeps so many pieces of evidence: what is found later says the same in other words.
@@ -153,6 +154,7 @@ impl Engine {
                 .and_then(|number| self.state.incidents.get(&number))
                 .and_then(|incident| self.state.makes.deploy_before(resource, incident.since.tick)),
             sibling: self.sibling_in(resource, log),
+            port_kept_by: self.port_kept_from(resource, body.look.as_ref(), log),
         })
     }
 
