@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use model::ResourceId;
+use model::alert::Name;
 use model::event::Event;
 use model::fact::{Happening, Health, Incarnation, RestartPolicy, Run, What};
 use model::incident::{Case, Confidence, DeadNetwork, Evidence, Phase};
@@ -92,7 +93,7 @@ impl Engine {
         if !body.is_up() && !body.end_seen && body.watched_since.is_some() && body.watched_since == present {
             return false;
         }
-        if self.awaits_its_words(incident, body) {
+        if self.awaits_its_words(incident, body) || self.awaits_its_next_end(&incident.resource, body) {
             return false;
         }
         // An end whose events are still on their way is not judged by a look alone.
@@ -111,6 +112,13 @@ impl Engine {
         }
         let case = self.case_of(&incident.resource, Some(incident.id.number));
         case.is_some_and(|case| diagnose(&case, Vec::new()).confidence >= Confidence::Likely)
+    }
+
+    /// Whether it runs at this moment, and the engine starts it again and again: why is told by an end, and the next one
+    /// comes soon.
+    fn awaits_its_next_end(&self, resource: &ResourceId, body: &Body) -> bool {
+        let loops = self.state.firing(resource).any(|(name, _)| name == Name::CrashLooping);
+        loops && body.run == Run::Running && body.health != Health::Unhealthy
     }
 
     /// Whether it is ill by an error of its own, and its log was not read yet: what cannot do its work from its start on
