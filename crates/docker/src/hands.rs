@@ -287,8 +287,9 @@ impl Hands {
         }
     }
 
-    /// What a container's log says since its last start, reduced to the lines that matter: of the last 2,000 lines, at
-    /// most 4 MiB, within 5 s.
+    /// What a container's log says since its last start, reduced to the lines that matter: of the last 2,000 lines, and
+    /// where these tell nothing of what ended soon also of the first, at most 32 MiB, within 5 s. What the engine and the
+    /// kernel know of what it complains about is added.
     ///
     /// # Errors
     /// In words, when the log cannot be read.

@@ -8,19 +8,21 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use evidence::escape;
 use hyper::Method;
 use model::ResourceId;
-use model::complaint::StartError;
 use model::fact::{Fact, Generation, Incarnation, Look, Observation, SourceTime};
 use model::recovery::EngineStart;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::absent;
 use crate::activation::{self, Unit};
 use crate::claim::{self, Claim};
+use crate::command;
 use crate::compose::{Files, Said};
 use crate::definition::{self, Around, Labels};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::happening::ACTIONS;
+use crate::holder;
 use crate::http::{self, Reply, encoded};
 use crate::mounts::Mounts;
 use crate::networks;
@@ -40,9 +42,10 @@ pub(crate) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// How long an engine that is starting may keep its first caller waiting; it is waited for rather than polled, so that its
 /// answer marks the very end of the outage.
 const FIRST_ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// How long it may take to find out more about a start that failed.
+const FOUND_OUT_WITHIN: Duration = Duration::from_secs(2);
 /// An engine's clock and ours may drift apart by so much before it is no drift.
 const CLOCKS_DIFFER_BY: Duration = Duration::from_secs(5);
-const NAME_BYTES_MAX: usize = 60;
 const INSPECT_BYTES_MAX: usize = 8 * 1024 * 1024;
 const LIST_BYTES_MAX: usize = 64 * 1024 * 1024;
 const RING_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -396,12 +399,16 @@ impl Host {
         let files = self.files_say(&inspect);
         let looked = self.looked(&inspect, files);
         let mut look = crate::look::look(&inspect, looked.definition, manually_stopped, at);
-        if let Some(StartError::PortTaken { port, by }) = look.exit.as_mut().and_then(|exit| exit.start_error.as_mut())
-        {
-            *by = self.holder(*port).await;
-        }
+        let _ = tokio::time::timeout(FOUND_OUT_WITHIN, self.find_out(&inspect, &mut look)).await;
         look.lost_networks = self.lost_networks(&inspect, look.run).await;
         Ok(Seen { resource: looked.resource, incarnation: id.clone(), look, moved_from: looked.moved_from })
+    }
+
+    /// Adds what can be found out about why a start failed. What takes long is not known: a file system may not answer.
+    async fn find_out(&self, inspect: &Inspect, look: &mut Look) {
+        holder::tell_of_start(self, look).await;
+        absent::tell_of_start(self, look).await;
+        command::tell_of_start(self, inspect, look).await;
     }
 
     /// What the registry knows of a container by now.
@@ -419,20 +426,6 @@ impl Host {
             owner: self.owner(),
         };
         registry.looked(&self.0.name, inspect, definition::definition(inspect, around))
-    }
-
-    /// Who holds a port of the engine's host at present, if that can be told.
-    async fn holder(&self, port: u16) -> Option<String> {
-        let prefix = &self.agreed().await.ok()?.prefix;
-        let filters = format!("{{\"publish\":[\"{port}\"],\"status\":[\"running\"]}}");
-        let path = format!("{prefix}/containers/json?filters={}", encoded(&filters));
-        let published: Vec<serde_json::Value> = self.ask(&path, LIST_BYTES_MAX, ANSWER_WITHIN).await.ok()?;
-        let container = published.iter().filter_map(Summary::read).find_map(|summary| summary.names.into_iter().next());
-        if let Some(name) = container {
-            return Some(format!("the container {}", escape(name.trim_start_matches('/'), NAME_BYTES_MAX)));
-        }
-        let engine = start::process(self.endpoint()).await.filter(|_| self.is_here())?;
-        tokio::task::spawn_blocking(move || crate::holder::process(engine, port)).await.ok()?
     }
 
     /// Now, and later than the newest event that was read: unless that came before the clock was set back.
@@ -554,10 +547,23 @@ impl Host {
         reply.accepted().await.map(|_| ())
     }
 
-    /// The last `tail` lines of a container's log since a time.
-    pub(crate) async fn log(&self, id: &Incarnation, since: SourceTime, tail: usize) -> Result<Reply, Error> {
+    /// The beginning of the archive of one of a container's files.
+    pub(crate) async fn archive_head(&self, id: &str, path: &str, bytes_max: usize) -> Result<Vec<u8>, Error> {
+        let prefix = &self.agreed().await?.prefix;
+        let asked = format!("{prefix}/containers/{}/archive?path={}", hex_part(id)?, encoded(path));
+        let read = async {
+            let mut reply =
+                http::request(&self.0.endpoint, Method::GET, &asked, ANSWER_WITHIN).await?.accepted().await?;
+            reply.text(bytes_max).await
+        };
+        in_time(ANSWER_WITHIN, &asked, read).await
+    }
+
+    /// The last `tail` lines of a container's log since a time, or all of them.
+    pub(crate) async fn log(&self, id: &Incarnation, since: SourceTime, tail: Option<usize>) -> Result<Reply, Error> {
         let prefix = &self.agreed().await?.prefix;
         let (id, since) = (path_part(id)?, wire::stamp(since));
+        let tail = tail.map_or("all".to_owned(), |tail| tail.to_string());
         let path = format!("{prefix}/containers/{id}/logs?stdout=true&stderr=true&since={since}&tail={tail}");
         http::request(&self.0.endpoint, Method::GET, &path, ANSWER_WITHIN).await?.accepted_of(id).await
     }

@@ -249,7 +249,7 @@ impl Reply {
         })
     }
 
-    async fn text(&mut self, bytes_max: usize) -> Result<Vec<u8>, Error> {
+    pub(crate) async fn text(&mut self, bytes_max: usize) -> Result<Vec<u8>, Error> {
         let mut text = Vec::new();
         while let Some(piece) = self.piece().await? {
             let room = bytes_max - text.len();

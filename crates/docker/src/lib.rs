@@ -13,8 +13,10 @@
 //! The quirks of the engine stay in here: outside there are only typed facts. Whatever a container's owner can write
 //! (names, labels, logs, error messages) is hostile: it is bounded and escaped before it leaves.
 
+mod absent;
 mod activation;
 mod claim;
+mod command;
 mod compose;
 mod definition;
 mod endpoint;

@@ -8,10 +8,16 @@ use model::complaint::StartError;
 pub(crate) fn start_error(said: &str) -> Option<StartError> {
     let has = |words: &str| said.contains(words);
     if has("port is already allocated") || has("address already in use") {
-        return port(said).map(|port| StartError::PortTaken { port, by: None });
+        return port(said).map(|port| StartError::PortTaken { port, by: None, held_by: None });
     }
     if has("of a non running container") || has("No such container") || has("/ns/net") {
         return Some(StartError::NetworkParentDown);
+    }
+    if has("id already in use")
+        || has("container with given ID already exists")
+        || said.starts_with("task ") && has("already exists")
+    {
+        return Some(StartError::LeftOver);
     }
     if let Some(network) = missing_network(said) {
         return Some(StartError::NetworkMissing { network });
@@ -20,7 +26,7 @@ pub(crate) fn start_error(said: &str) -> Option<StartError> {
         return Some(StartError::MountMismatch { path: mounted(said) });
     }
     if let Some(path) = after(said, "bind source path does not exist: ") {
-        return Some(StartError::MountSourceMissing { path: Some(path) });
+        return Some(StartError::MountSourceMissing { path: Some(path), for_good: false });
     }
     if let Some(path) = quoted_after(said, "adding custom device ") {
         return Some(StartError::DeviceMissing { path });
@@ -45,7 +51,7 @@ pub(crate) fn start_error(said: &str) -> Option<StartError> {
     let mounting =
         ["error while mounting volume", "error mounting", "error while creating mount source path", "failed to mount"];
     if mounting.iter().any(|words| has(words)) {
-        return Some(StartError::MountSourceMissing { path: mounted(said) });
+        return Some(StartError::MountSourceMissing { path: mounted(said), for_good: false });
     }
     None
 }
@@ -103,7 +109,7 @@ mod tests {
     #[test]
     fn the_engines_words_are_understood() {
         let some = |text: &str| Some(text.to_owned());
-        let port = |port| StartError::PortTaken { port, by: None };
+        let port = |port| StartError::PortTaken { port, by: None, held_by: None };
         let user = |user: &str| StartError::UserUnknown { user: user.to_owned() };
         let network = |network: &str| StartError::NetworkMissing { network: network.to_owned() };
         let runc = "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: ";
@@ -155,8 +161,11 @@ mod tests {
             ("No such container: d33bbb55aeb8".to_owned(), StartError::NetworkParentDown),
             (
                 "invalid mount config for type \"bind\": bind source path does not exist: /srv/data".to_owned(),
-                StartError::MountSourceMissing { path: some("/srv/data") },
+                StartError::MountSourceMissing { path: some("/srv/data"), for_good: false },
             ),
+            ("id already in use".to_owned(), StartError::LeftOver),
+            (format!("{runc}container with given ID already exists: unknown"), StartError::LeftOver),
+            ("task 6f0c9a: already exists: unknown".to_owned(), StartError::LeftOver),
             (format!("{runc}exec /app: exec format error"), StartError::WrongArchitecture),
             ("mkdir /var/lib/docker/overlay2/x: no space left on device".to_owned(), StartError::NoSpace),
         ];

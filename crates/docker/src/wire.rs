@@ -69,6 +69,8 @@ pub(crate) struct Inspect {
     pub(crate) name: String,
     pub(crate) created: Option<String>,
     pub(crate) image: Option<String>,
+    /// The command, without what it is given.
+    pub(crate) path: Option<String>,
     pub(crate) restart_count: Option<i64>,
     pub(crate) state: State,
     pub(crate) config: Config,
@@ -169,6 +171,7 @@ pub(crate) struct Mount {
     pub(crate) kind: Option<String>,
     pub(crate) name: Option<String>,
     pub(crate) source: Option<String>,
+    pub(crate) destination: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -181,6 +184,7 @@ pub(crate) struct State {
     #[serde(rename = "OOMKilled")]
     pub(crate) oom_killed: Option<bool>,
     pub(crate) dead: Option<bool>,
+    pub(crate) pid: Option<i32>,
     pub(crate) exit_code: Option<i64>,
     pub(crate) error: Option<String>,
     pub(crate) started_at: Option<String>,
@@ -209,6 +213,7 @@ pub(crate) struct Config {
     pub(crate) labels: Option<BTreeMap<String, String>>,
     pub(crate) stop_signal: Option<String>,
     pub(crate) stop_timeout: Option<i64>,
+    pub(crate) working_dir: Option<String>,
     pub(crate) tty: Option<bool>,
 }
 
@@ -220,6 +225,7 @@ pub(crate) struct HostConfig {
     pub(crate) auto_remove: Option<bool>,
     pub(crate) memory: Option<i64>,
     pub(crate) memory_swap: Option<i64>,
+    pub(crate) tmpfs: Option<BTreeMap<String, String>>,
 }
 
 /// The body of `POST /containers/ID/update`. Both at once: the engine refuses a limit that exceeds the other one.

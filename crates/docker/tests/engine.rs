@@ -6,10 +6,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test waits for one thing and passes over all others")]
 
+#[path = "lab/guest.rs"]
+mod guest;
+
 use std::collections::BTreeSet;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -24,79 +25,10 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use guest::{Guest, attempt, docker, engine};
+
 const PATIENCE: Duration = Duration::from_secs(30);
 const RELIST: Duration = Duration::from_secs(3_600);
-
-/// The test engine's URL; says so if there is none.
-fn engine() -> Option<String> {
-    let url = std::env::var("HEALER_TEST_DOCKER_HOST").ok().filter(|url| !url.is_empty());
-    if url.is_none() {
-        // Not by `println!`, which the test runner would swallow.
-        let _ = writeln!(std::io::stderr(), "skipped: no test engine (HEALER_TEST_DOCKER_HOST is not set)");
-    }
-    url
-}
-
-/// A container name that no other test uses; the container is removed at the end.
-struct Guest {
-    url: String,
-    name: String,
-}
-
-impl Guest {
-    fn new(url: &str, what: &str) -> Guest {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let n = COUNT.fetch_add(1, Ordering::Relaxed);
-        Guest { url: url.to_owned(), name: format!("ht-{what}-{}-{n}", std::process::id()) }
-    }
-
-    /// `docker run -d` with these options, then this shell script; gives the container.
-    fn run(&self, options: &[&str], script: &str) -> Incarnation {
-        self.make("run", &["-d"], options, &["/bin/sh", "-c", script])
-    }
-
-    fn make(&self, verb: &str, more: &[&str], options: &[&str], command: &[&str]) -> Incarnation {
-        let fixed = ["--network", "none", "--name", &self.name];
-        let id = docker(&self.url, &[&[verb], more, &fixed, options, &["healer-test:1"], command].concat());
-        Incarnation(id.trim().into())
-    }
-
-    fn docker(&self, verb: &[&str]) -> String {
-        docker(&self.url, &[verb, &[&self.name]].concat())
-    }
-
-    fn wait_until_it_says(&self, word: &str) {
-        let deadline = std::time::Instant::now() + Duration::from_secs(30);
-        while !self.docker(&["logs"]).contains(word) {
-            assert!(std::time::Instant::now() < deadline, "{} never said {word}", self.name);
-            std::thread::sleep(Duration::from_millis(50)); // waits for a condition
-        }
-    }
-
-    fn resource(&self) -> ResourceId {
-        ResourceId::lone_container("lab", &self.name)
-    }
-}
-
-impl Drop for Guest {
-    fn drop(&mut self) {
-        for name in [self.name.clone(), format!("{}-renamed", self.name)] {
-            let _ = attempt(&self.url, &["rm", "-f", &name]);
-        }
-    }
-}
-
-fn attempt(url: &str, arguments: &[&str]) -> (bool, String) {
-    let output = Command::new("docker").args(arguments).env("DOCKER_HOST", url).stdin(Stdio::null()).output().unwrap();
-    let text = if output.status.success() { output.stdout } else { output.stderr };
-    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
-}
-
-fn docker(url: &str, arguments: &[&str]) -> String {
-    let (well, said) = attempt(url, arguments);
-    assert!(well, "docker {arguments:?}: {said}");
-    said
-}
 
 /// Running eyes, and all that they said.
 struct Watch {
@@ -565,69 +497,6 @@ async fn hands_tell_a_failure_in_the_engines_words_and_a_late_answer_as_unknown(
     hurried.step.timeout_ms = 1_000;
     let answer = hands.perform(&hurried, || Ok(())).await;
     assert!(matches!(answer, Answer::Unknown(_)), "{answer:?}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_log_is_reduced_to_what_matters_and_made_harmless() {
-    let Some(url) = engine() else { return };
-    let hands = Hands::new(Host::new("lab", Endpoint::parse(&url).unwrap()));
-    let script = |long_line: u32| {
-        format!(
-            r#"
-        i=0; while [ $i -lt 300 ]; do echo "request $i ok"; i=$((i+1)); done
-        printf 'error: \033[31mred\033[0m \377\376 password=hunter2 \033]0;title\007\n' >&2
-        printf '\001\002\003 bell\n'
-        busybox head -c {long_line} /dev/zero | busybox tr '\0' 'x'; echo
-        echo "the last word""#
-        )
-    };
-    for (tty, long_line) in [(false, 6_000_000), (true, 6_000_000), (false, 40_000_000)] {
-        let guest = Guest::new(&url, "log");
-        let id = guest.run(if tty { &["-t"] } else { &[] }, &script(long_line));
-        guest.docker(&["wait"]);
-        let excerpt = hands.read_log(&id).await.unwrap();
-        let texts: Vec<&str> = excerpt.lines.iter().map(|line| line.text.as_str()).collect();
-        // The engine counts a long line as many of 16 KiB: what came before 40 MB is not among the last 2,000.
-        let tells = texts.iter().any(|text| text.starts_with("error: red"));
-        assert_eq!(tells, long_line == 6_000_000, "{texts:?}");
-        assert!(texts.iter().all(|text| text.len() <= 300 && !text.contains("hunter2")), "{texts:?}");
-        assert!(texts.iter().all(|text| !text.chars().any(char::is_control)), "{texts:?}");
-        assert_eq!(texts.last(), Some(&"the last word"), "tty: {tty}");
-    }
-    let guest = Guest::new(&url, "log");
-    let id = guest.run(&[], r"printf 'error: \033[31mred\033[0m \377\376 password=hunter2\n' >&2; echo bye");
-    guest.docker(&["wait"]);
-    let excerpt = hands.read_log(&id).await.unwrap();
-    let mut lines: Vec<_> = excerpt.lines.iter().map(|line| (line.text.as_str(), line.telling)).collect();
-    // The engine reads the two streams apart: which of two lines came first it does not know.
-    lines.sort_unstable();
-    // Its default log driver has put a mark in the place of what is not UTF-8.
-    assert_eq!(lines, [("bye", false), ("error: red \u{fffd}\u{fffd} password=********", true)]);
-    assert_eq!((excerpt.read_lines, excerpt.cut), (2, false));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_log_is_read_from_the_last_start_on() {
-    let Some(url) = engine() else { return };
-    let guest = Guest::new(&url, "log");
-    let script = "if [ -e /again ]; then echo error: now; else echo error: then; echo > /again; fi; sleep 0.5";
-    let id = guest.run(&[], script);
-    guest.docker(&["wait"]);
-    guest.docker(&["start"]);
-    guest.docker(&["wait"]);
-    let hands = Hands::new(Host::new("lab", Endpoint::parse(&url).unwrap()));
-    let excerpt = hands.read_log(&id).await.unwrap();
-    assert_eq!(excerpt.lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), ["error: now"]);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_log_that_the_engine_cannot_read_is_an_error_in_words() {
-    let Some(url) = engine() else { return };
-    let guest = Guest::new(&url, "nolog");
-    let id = guest.run(&["--log-driver", "none"], "echo x");
-    let hands = Hands::new(Host::new("lab", Endpoint::parse(&url).unwrap()));
-    let why = hands.read_log(&id).await.unwrap_err();
-    assert!(why.contains("log"), "{why}");
 }
 
 fn permit(action: Action, resource: &ResourceId, incarnation: &Incarnation) -> Permit {

@@ -11,6 +11,7 @@ mod clean_exit;
 mod crash;
 mod dead_network;
 pub(crate) mod dependency_down;
+mod ends_at_its_start;
 mod engine_stopped;
 pub(crate) mod interrupted_restart;
 mod killed_by_host;
@@ -79,6 +80,7 @@ pub const CATALOGUE: &[Cause] = &[
     start::mount_missing::CAUSE,
     start::mount_mismatch::CAUSE,
     start::network_parent_down::CAUSE,
+    start::left_over::CAUSE,
     start::command_missing::CAUSE,
     start::not_executable::CAUSE,
     start::user_unknown::CAUSE,
@@ -90,9 +92,11 @@ pub const CATALOGUE: &[Cause] = &[
     interrupted_restart::CAUSE,
     restarted::CAUSE,
     clean_exit::CAUSE,
+    ends_at_its_start::CAUSE,
     killed_by_host::CAUSE,
     said::variable_missing::CAUSE,
     said::config_invalid::CAUSE,
+    said::clock_wrong::CAUSE,
     said::not_let_in::CAUSE,
     said::data_of_another_version::CAUSE,
     said::migration_failed::CAUSE,
@@ -181,6 +185,13 @@ fn surest(case: &Case, among: impl Fn(&Cause) -> bool) -> Option<(&'static Cause
         }
     }
     best
+}
+
+/// A finding about a taken port, in the light of who has it: what another service keeps no start gets.
+fn while_kept(case: &Case, finding: Finding) -> Finding {
+    let Some(other) = &case.port_kept_by else { return finding };
+    let because = format!("{}; {} has it, and shall run, too", finding.because, other.short());
+    Finding { because, mend: Mend::Person, ..finding }
 }
 
 /// The exit code of the case, if the main process ended.
@@ -305,6 +316,7 @@ pub(crate) mod cases {
             network: None,
             deploy: None,
             sibling: None,
+            port_kept_by: None,
         }
     }
 }

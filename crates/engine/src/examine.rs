@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use model::ResourceId;
+use model::alert::Name;
 use model::event::Event;
 use model::fact::{Happening, Health, Incarnation, RestartPolicy, Run, What};
 use model::incident::{Case, Confidence, DeadNetwork, Evidence, Phase};
@@ -15,8 +16,9 @@ use crate::diagnose::{diagnose, exit_code, last_death, look_at_end};
 use crate::incident::Incident;
 use crate::world::Body;
 
-/// After this the rules answer with what they have.
-const DIAGNOSING_MAX: Duration = Duration::from_secs(3);
+/// After this the rules answer with what they have. The engine answers nothing of a container that has just ended until the
+/// names that it asked for last are looked up, or that is given up, after four seconds (libnetwork's `extIOTimeout`).
+const DIAGNOSING_MAX: Duration = Duration::from_secs(5);
 /// A service that somebody's foreground session held is watched for this long: the session may be ending all.
 const QUIET_AFTER_ATTACHED: Duration = Duration::from_secs(2);
 /// One incident keeps so many pieces of evidence: what is found later says the same in other words.
@@ -91,7 +93,7 @@ impl Engine {
         if !body.is_up() && !body.end_seen && body.watched_since.is_some() && body.watched_since == present {
             return false;
         }
-        if self.awaits_its_words(incident, body) {
+        if self.awaits_its_words(incident, body) || self.awaits_its_next_end(&incident.resource, body) {
             return false;
         }
         // An end whose events are still on their way is not judged by a look alone.
@@ -110,6 +112,13 @@ impl Engine {
         }
         let case = self.case_of(&incident.resource, Some(incident.id.number));
         case.is_some_and(|case| diagnose(&case, Vec::new()).confidence >= Confidence::Likely)
+    }
+
+    /// Whether it runs at this moment, and the engine starts it again and again: why is told by an end, and the next one
+    /// comes soon.
+    fn awaits_its_next_end(&self, resource: &ResourceId, body: &Body) -> bool {
+        let loops = self.state.firing(resource).any(|(name, _)| name == Name::CrashLooping);
+        loops && body.run == Run::Running && body.health != Health::Unhealthy
     }
 
     /// Whether it is ill by an error of its own, and its log was not read yet: what cannot do its work from its start on
@@ -153,6 +162,7 @@ impl Engine {
                 .and_then(|number| self.state.incidents.get(&number))
                 .and_then(|incident| self.state.makes.deploy_before(resource, incident.since.tick)),
             sibling: self.sibling_in(resource, log),
+            port_kept_by: self.port_kept_from(resource, body.look.as_ref(), log),
         })
     }
 

@@ -28,6 +28,7 @@ pub mod life;
 pub mod others;
 mod person;
 pub mod plan;
+mod ports;
 mod propose;
 pub mod recovery;
 mod settle;

@@ -192,12 +192,16 @@ impl Engine {
         [refused, parent, held, first].into_iter().flatten()
     }
 
-    /// Whoever was refused by what was touched may go on, or has to wait.
+    /// Whoever was refused by what was touched, or whose port that keeps, may go on or has to wait.
     pub(crate) fn touch_those_that_were_refused(&self, touched: &mut BTreeSet<ResourceId>) {
         let is_touched = |sibling: &ResourceId| {
             touched.contains(sibling) || self.world.replicas(sibling).any(|replica| touched.contains(replica))
         };
-        let refused = |incident: &&Incident| refusing_sibling(incident).is_some_and(is_touched);
+        let keeper = |incident: &Incident| Some(incident.case.as_ref()?.port_kept_by.as_ref()?.clone());
+        let refused = |incident: &&Incident| {
+            refusing_sibling(incident).is_some_and(is_touched)
+                || keeper(incident).is_some_and(|it| touched.contains(&it))
+        };
         let refused: Vec<_> = self.state.open_incidents().filter(refused).map(|it| it.resource.clone()).collect();
         touched.extend(refused);
     }

@@ -220,7 +220,7 @@ impl Engine {
             (Turn::ProcessStarted, &|| self.live.left_open.contains(&number)),
             (Turn::Due, &|| concerned && (self.pair_may_close(incident) || self.is_verified_at_once(incident))),
             (Turn::Due, &|| concerned && self.is_ready_to_diagnose(incident)),
-            (Turn::Unhindered, &|| concerned && (self.hold_is_over(incident) || self.is_served_again(incident))),
+            (Turn::Unhindered, &|| concerned && (self.hold_is_over(incident) || self.is_unhindered(incident))),
             (Turn::MoreSeen, &|| self.live.more_seen.contains(&number) || self.question_is_stale(incident)),
         ];
         for (turn, happens) in levels {
@@ -232,6 +232,11 @@ impl Engine {
             }
         }
         Ok(None)
+    }
+
+    /// Whether what a person was told of stood in its way, and does no longer.
+    fn is_unhindered(&self, incident: &Incident) -> bool {
+        self.is_served_again(incident) || self.has_its_port_again(incident)
     }
 
     fn is_stopped_by_owner(&self, incident: &Incident) -> bool {

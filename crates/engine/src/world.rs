@@ -183,10 +183,13 @@ impl World {
         self.bodies.get(resource).into_iter().flat_map(BTreeMap::keys)
     }
 
-    /// Whether more than one body claims to be the resource, and none of them runs.
+    /// Whether more than one body claims to be the resource, none of them runs, and nobody can tell which one is meant. What
+    /// had run before it was set aside is not meant any more once a newer one has its name.
     #[must_use]
     pub fn is_ambiguous(&self, resource: &ResourceId) -> bool {
-        self.bodies.get(resource).is_some_and(|bodies| bodies.len() > 1 && !bodies.values().any(Body::is_up))
+        let Some((standing, body)) = self.body(resource) else { return false };
+        let mut others = self.bodies.get(resource).into_iter().flatten().filter(|(other, _)| *other != standing);
+        !body.is_up() && others.any(|(_, other)| !body.has_replaced(other))
     }
 
     /// Whether the resource was seen through its source's present connection.

@@ -40,6 +40,7 @@ pub(crate) fn complaint(line: &str) -> Option<Complaint> {
     // The more particular one first: a refused connection may also be called an invalid configuration.
     said.of_itself()
         .or_else(|| said.certificate())
+        .or_else(|| said.clock())
         .or_else(|| said.of_data())
         .or_else(|| said.of_a_start())
         .or_else(|| said.of_the_network())
@@ -135,6 +136,26 @@ impl Said<'_> {
             return None;
         };
         Some(Complaint::Certificate(flaw))
+    }
+
+    /// What is signed with a time is refused when the clocks differ, and mostly as if the signature were wrong.
+    fn clock(&self) -> Option<Complaint> {
+        let differ = [
+            "requesttimetooskewed",
+            "clock skew too great",
+            "clock skew detected",
+            "krb_ap_err_skew",
+            "signature expired",
+            "signature not yet current",
+            "token used before issued",
+            "token is not yet valid",
+            "token is not valid yet",
+            "immaturesignatureerror",
+            "clock difference against peer",
+            "timestamp for this request is outside",
+            "timestamp for this request was",
+        ];
+        self.has(&differ).then_some(Complaint::ClockWrong)
     }
 
     fn of_data(&self) -> Option<Complaint> {
@@ -245,7 +266,7 @@ impl Said<'_> {
             let is_address = in_english || self.has(libc::ADDRESS_IN_USE);
             if is_address {
                 let port = self.address_near(at).map(|(_, port)| port).or_else(|| self.port_told());
-                return Some(Complaint::AddressInUse { port });
+                return Some(Complaint::AddressInUse { port: port.or_else(|| self.port_in_tuple()), held_by: None });
             }
         }
         let names = [
@@ -367,7 +388,7 @@ impl Said<'_> {
         }
         let missing = ["no such file or directory", "enoent", "filenotfounderror", "filenotfoundexception"];
         let at = self.at(&missing).or_else(|| self.at(libc::NO_SUCH_FILE))?;
-        Some(Complaint::FileMissing { path: self.path_near(at) })
+        Some(Complaint::FileMissing { path: self.path_near(at), for_good: false })
     }
 
     /// The variable that the line says is not set; `Some(None)` where it names none.
@@ -481,6 +502,13 @@ impl Said<'_> {
         let digits = self.line[at + "port".len()..].trim_start_matches([' ', ':', '=']);
         let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
         digits[..end].parse().ok().filter(|port| *port != 0)
+    }
+
+    /// Python writes an address as `('0.0.0.0', 8000)`, and one of IPv6 as `('::', 8000, 0, 0)`.
+    fn port_in_tuple(&self) -> Option<u16> {
+        let (_, tuple) = self.line.split_once("('")?;
+        let (_, rest) = tuple.split_once("', ")?;
+        rest.split([',', ')']).next()?.parse().ok().filter(|port| *port != 0)
     }
 
     /// A host's name beside the words that say that it is not known.

@@ -102,6 +102,12 @@ impl Reducer {
         self.take(&line[..line.len().min(READ_BYTES_MAX)]);
     }
 
+    /// How many lines were taken so far, the last one among them only if it has ended.
+    #[must_use]
+    pub fn read_lines(&self) -> u64 {
+        self.read_lines
+    }
+
     /// More is there than was read.
     pub fn cut(&mut self) {
         self.cut = true;

@@ -6,6 +6,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fact::Incarnation;
+
 /// What a line of a program's log complains about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -63,6 +65,9 @@ pub enum Complaint {
     FileMissing {
         /// Which path, if it names one.
         path: Option<String>,
+        /// The engine finds nothing there either, and only a person, or the image's next version, will put it there.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        for_good: bool,
     },
     /// A library or a module of its own is not there: its image is not whole.
     ModuleMissing {
@@ -73,13 +78,23 @@ pub enum Complaint {
     AddressInUse {
         /// The port, if it names one.
         port: Option<u16>,
+        /// The other container that listens there, in a network that both share, as the kernel tells.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held_by: Option<Incarnation>,
     },
     /// Its own heap, or what it may have, is used up, as it says.
     NoMemory,
     /// A certificate is not accepted.
     Certificate(CertificateFlaw),
+    /// Its clock and that of whom it talks to differ too much.
+    ClockWrong,
     /// It was made for another kind of processor.
     WrongArchitecture,
+    /// Its command is a script that does not say in its first line what reads it, so that the kernel executes nothing.
+    NotExecutable {
+        /// Which.
+        command: String,
+    },
     /// A command that its own script calls is not there.
     CommandMissing {
         /// Which.
@@ -116,11 +131,17 @@ pub enum StartError {
         port: u16,
         /// Who holds it, if that was found out.
         by: Option<String>,
+        /// The container that holds it, if it is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held_by: Option<Incarnation>,
     },
     /// What it mounts is not there.
     MountSourceMissing {
         /// Which path of the host, if the engine names it.
         path: Option<String>,
+        /// Nothing but a person will put it there: it is missed among other things, and not where a mount may come.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        for_good: bool,
     },
     /// A file is mounted over a directory, or a directory over a file.
     MountMismatch {
@@ -134,6 +155,8 @@ pub enum StartError {
     },
     /// What it shares a network with is no more, or does not run.
     NetworkParentDown,
+    /// The engine has lost track of its last process, and takes it for one that is still there.
+    LeftOver,
     /// Its command is not there.
     CommandNotFound {
         /// Which.
@@ -171,12 +194,12 @@ impl Complaint {
             | Complaint::NameUnknown { host: what }
             | Complaint::PermissionDenied { path: what }
             | Complaint::ReadOnly { path: what }
-            | Complaint::FileMissing { path: what }
+            | Complaint::FileMissing { path: what, .. }
             | Complaint::IsDirectory { path: what }
             | Complaint::ModuleMissing { name: what }
             | Complaint::CommandMissing { command: what }
             | Complaint::UserUnknown { user: what } => what.is_some(),
-            Complaint::AddressInUse { port } => port.is_some(),
+            Complaint::AddressInUse { port, .. } => port.is_some(),
             Complaint::NotLetIn
             | Complaint::MigrationFailed
             | Complaint::DataOfAnotherVersion
@@ -185,6 +208,8 @@ impl Complaint {
             | Complaint::TooManyProcesses
             | Complaint::NoMemory
             | Complaint::Certificate(_)
+            | Complaint::ClockWrong
+            | Complaint::NotExecutable { .. }
             | Complaint::WrongArchitecture => true,
         }
     }
@@ -218,12 +243,12 @@ impl fmt::Display for Complaint {
             Complaint::TooManyProcesses => f.write_str("has as many processes or threads as it may"),
             Complaint::IsDirectory { path: Some(path) } => write!(f, "finds a directory where it wants a file: {path}"),
             Complaint::IsDirectory { path: None } => f.write_str("finds a directory where it wants a file"),
-            Complaint::FileMissing { path: Some(path) } => write!(f, "misses {path}"),
-            Complaint::FileMissing { path: None } => f.write_str("misses a file"),
+            Complaint::FileMissing { path: Some(path), .. } => write!(f, "misses {path}"),
+            Complaint::FileMissing { path: None, .. } => f.write_str("misses a file"),
             Complaint::ModuleMissing { name: Some(name) } => write!(f, "misses a part of itself: {name}"),
             Complaint::ModuleMissing { name: None } => f.write_str("misses a part of itself"),
-            Complaint::AddressInUse { port: Some(port) } => write!(f, "cannot listen on port {port}: it is taken"),
-            Complaint::AddressInUse { port: None } => f.write_str("cannot listen: the address is taken"),
+            Complaint::AddressInUse { port: Some(port), .. } => write!(f, "cannot listen on port {port}: it is taken"),
+            Complaint::AddressInUse { port: None, .. } => f.write_str("cannot listen: the address is taken"),
             Complaint::NoMemory => f.write_str("says that it has no memory left"),
             Complaint::Certificate(CertificateFlaw::Expired) => f.write_str("meets a certificate whose time is over"),
             Complaint::Certificate(CertificateFlaw::NotYetValid) => {
@@ -233,7 +258,13 @@ impl fmt::Display for Complaint {
             Complaint::Certificate(CertificateFlaw::Untrusted) => {
                 f.write_str("meets a certificate that it does not trust")
             }
+            Complaint::ClockWrong => {
+                f.write_str("is turned away: its clock and that of the other side differ too much")
+            }
             Complaint::WrongArchitecture => f.write_str("was made for another kind of processor"),
+            Complaint::NotExecutable { command } => {
+                write!(f, "cannot be executed: {command} is a script whose first line does not say what reads it")
+            }
             Complaint::CommandMissing { command: Some(command) } => write!(f, "does not find the command {command}"),
             Complaint::CommandMissing { command: None } => f.write_str("does not find a command"),
             Complaint::UserUnknown { user: Some(user) } => write!(f, "knows no user {user}"),
@@ -246,10 +277,12 @@ impl fmt::Display for StartError {
     /// What is the matter, as the rest of a sentence that begins with "it cannot start:".
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StartError::PortTaken { port, by: Some(by) } => write!(f, "port {port} of the host is taken by {by}"),
-            StartError::PortTaken { port, by: None } => write!(f, "port {port} of the host is taken"),
-            StartError::MountSourceMissing { path: Some(path) } => write!(f, "{path}, which it mounts, is not there"),
-            StartError::MountSourceMissing { path: None } => f.write_str("what it mounts is not there"),
+            StartError::PortTaken { port, by: Some(by), .. } => write!(f, "port {port} of the host is taken by {by}"),
+            StartError::PortTaken { port, by: None, .. } => write!(f, "port {port} of the host is taken"),
+            StartError::MountSourceMissing { path: Some(path), .. } => {
+                write!(f, "{path}, which it mounts, is not there")
+            }
+            StartError::MountSourceMissing { path: None, .. } => f.write_str("what it mounts is not there"),
             StartError::MountMismatch { path: Some(path) } => {
                 write!(f, "{path} is a file where a directory is wanted, or the other way round")
             }
@@ -258,6 +291,7 @@ impl fmt::Display for StartError {
             }
             StartError::NetworkMissing { network } => write!(f, "the network {network} is no more"),
             StartError::NetworkParentDown => f.write_str("what it shares a network with does not run"),
+            StartError::LeftOver => f.write_str("the engine believes that its last process is still there"),
             StartError::CommandNotFound { command } => write!(f, "there is no {command} in its image"),
             StartError::NotExecutable { command } => write!(f, "{command} cannot be executed"),
             StartError::WrongArchitecture => f.write_str("it was made for another kind of processor"),

@@ -282,6 +282,9 @@ pub struct Case {
     /// The service of its own deployment that its log complains of, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sibling: Option<Sibling>,
+    /// The other service that holds the port which it wants, where that one shall run and will not let go of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port_kept_by: Option<ResourceId>,
 }
 
 /// Why a network namespace that one shares with another is dead while both run: it went with the process that had it.

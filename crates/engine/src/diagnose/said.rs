@@ -3,6 +3,7 @@
 
 pub(super) mod address_in_use;
 pub(super) mod certificate_refused;
+pub(super) mod clock_wrong;
 pub(super) mod config_invalid;
 pub(super) mod connection_refused;
 pub(super) mod data_of_another_version;
@@ -79,7 +80,7 @@ pub(crate) fn last_complaint(log: &Excerpt) -> Option<&Complaint> {
 }
 
 /// How long it ran before it ended, as far as that is known.
-fn lived(case: &Case) -> Option<Duration> {
+pub(super) fn lived(case: &Case) -> Option<Duration> {
     let by_look = look_at_end(case).and_then(|look| Some(look.exit.as_ref()?.at.since(look.started?)));
     by_look.or_else(|| {
         let started = case.happenings.iter().rev().find(|happening| happening.what == What::Started)?;
@@ -91,6 +92,7 @@ fn lived(case: &Case) -> Option<Duration> {
 mod tests {
     use std::collections::BTreeSet;
 
+    use model::ResourceId;
     use model::complaint::CertificateFlaw;
     use model::fact::{Exit, Look, Run, SourceTime};
     use model::incident::Line;
@@ -133,12 +135,14 @@ mod tests {
             Complaint::TooManyFiles,
             Complaint::TooManyProcesses,
             Complaint::IsDirectory { path: None },
-            Complaint::FileMissing { path: None },
+            Complaint::FileMissing { path: None, for_good: false },
             Complaint::ModuleMissing { name: None },
-            Complaint::AddressInUse { port: None },
+            Complaint::AddressInUse { port: None, held_by: None },
             Complaint::NoMemory,
             Complaint::Certificate(CertificateFlaw::Expired),
+            Complaint::ClockWrong,
             Complaint::WrongArchitecture,
+            Complaint::NotExecutable { command: String::new() },
             Complaint::CommandMissing { command: None },
             Complaint::UserUnknown { user: None },
         ];
@@ -159,6 +163,23 @@ mod tests {
             ("a heap that is used up", ended(139, 1, &[Complaint::NoMemory]), ("memory_used_up", Mend::Start)),
             ("it ended with 0", ended(0, 1, std::slice::from_ref(&missing)), ("clean_exit", Mend::Nothing)),
             ("it complains of nothing", ended(1, 1, &[]), ("crash", Mend::Start)),
+        ];
+        for (name, given, (cause, mend)) in table {
+            assert_eq!(said(&given), (cause.to_owned(), mend), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_start_is_in_vain_only_where_it_is_sure_that_nothing_comes_back() {
+        let file = |for_good| Complaint::FileMissing { path: Some("/etc/app/licence.key".to_owned()), for_good };
+        let port = Complaint::AddressInUse { port: Some(8000), held_by: None };
+        let kept = |given: Case| Case { port_kept_by: Some(ResourceId::docker("h", "shop", "app", 1)), ..given };
+        let table = [
+            ("a file may come", ended(1, 1, &[file(false)]), ("file_missing", Mend::Start)),
+            ("nobody puts it there", ended(1, 1, &[file(true)]), ("file_missing", Mend::Person)),
+            ("it ran without it", ended(1, 3_600, &[file(true)]), ("file_missing", Mend::Start)),
+            ("a port may be let go of", ended(1, 1, std::slice::from_ref(&port)), ("address_in_use", Mend::Start)),
+            ("another keeps it", kept(ended(1, 1, std::slice::from_ref(&port))), ("address_in_use", Mend::Person)),
         ];
         for (name, given, (cause, mend)) in table {
             assert_eq!(said(&given), (cause.to_owned(), mend), "{name}");

@@ -4,6 +4,7 @@
 pub(super) mod command_missing;
 pub(super) mod device_missing;
 pub(super) mod engines_disk_full;
+pub(super) mod left_over;
 pub(super) mod mount_mismatch;
 pub(super) mod mount_missing;
 pub(super) mod network_missing;
@@ -33,6 +34,7 @@ pub(super) fn failed_by(case: &Case, is: fn(&StartError) -> bool, mend: Mend) ->
 mod tests {
     use std::collections::BTreeSet;
 
+    use model::ResourceId;
     use model::fact::{Exit, Look, Run, What};
 
     use super::super::cases::{case, look};
@@ -49,11 +51,12 @@ mod tests {
     fn every_reason_has_a_cause_of_its_own() {
         let text = String::new;
         let all = [
-            StartError::PortTaken { port: 80, by: None },
-            StartError::MountSourceMissing { path: None },
+            StartError::PortTaken { port: 80, by: None, held_by: None },
+            StartError::MountSourceMissing { path: None, for_good: false },
             StartError::MountMismatch { path: None },
             StartError::NetworkMissing { network: text() },
             StartError::NetworkParentDown,
+            StartError::LeftOver,
             StartError::CommandNotFound { command: text() },
             StartError::NotExecutable { command: text() },
             StartError::WrongArchitecture,
@@ -66,6 +69,23 @@ mod tests {
         assert_eq!(causes.len(), all.len(), "{causes:?}");
         assert!(!causes.contains("cannot_start"), "{causes:?}");
         assert_eq!(cause(None), "cannot_start");
+    }
+
+    #[test]
+    fn a_start_is_in_vain_only_where_it_is_sure_that_nothing_comes_back() {
+        let given = |error| case(&[], Some(refused(Some(error))));
+        let mount = |for_good| given(StartError::MountSourceMissing { path: None, for_good });
+        let port = || given(StartError::PortTaken { port: 80, by: None, held_by: None });
+        let kept = Case { port_kept_by: Some(ResourceId::docker("h", "shop", "app", 1)), ..port() };
+        let table = [
+            ("a mount may come", mount(false), Mend::Start),
+            ("nobody puts it there", mount(true), Mend::Person),
+            ("a port may be let go of", port(), Mend::Start),
+            ("another keeps it", kept, Mend::Person),
+        ];
+        for (name, given, mend) in table {
+            assert_eq!(diagnose(&given, Vec::new()).mend, mend, "{name}");
+        }
     }
 
     #[test]

@@ -12,8 +12,8 @@ pub(super) const CAUSE: Cause = Cause {
     issue_type: "service_down",
     brought_by: BroughtBy::Image,
     manual: "Proved by: the engine's error for the last start, or the only line of its log: `exec format error`. Refuted by: \
-             a process that ran. Mended by: a person: the image is for another kind of processor, or its script has no \
-             first line that says what reads it.",
+             a process that ran, a file that is no program (which is `not_executable`). Mended by: a person: the image is \
+             for another kind of processor, or its script has no first line that says what reads it.",
     judge: |case| {
         let by_engine = failed_by(case, |error| *error == StartError::WrongArchitecture, Mend::Person);
         by_engine.or_else(|| says(case, |complaint| *complaint == Complaint::WrongArchitecture, Mend::Person))

@@ -123,6 +123,13 @@ impl Body {
         self.happenings.iter().any(|happening| happening.what == What::Created && happening.at > at)
     }
 
+    /// Whether it was made in the place of another one that had run and was set aside. Compose v2 gives the temporary name
+    /// to the new one instead, until that is to be started.
+    pub(super) fn has_replaced(&self, other: &Body) -> bool {
+        let is_newer = self.started.is_none() || self.started > other.started;
+        !self.aside && other.aside && other.started.is_some() && is_newer
+    }
+
     /// Whether it runs, and no check of it fails or is still to pass.
     pub(super) fn is_well(&self) -> bool {
         self.run == Run::Running && matches!(self.health, Health::Unchecked | Health::Healthy)

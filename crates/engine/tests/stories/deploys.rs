@@ -156,3 +156,27 @@ fn an_image_that_a_file_names_is_its_owners_to_put_back() {
     assert_eq!(cause(&story), "broken_by_deploy", "{story}");
     assert_eq!(story.phase("shop/web"), "escalated", "{story}");
 }
+
+/// Compose v1 leaves the old container, set aside, beside a new one that cannot be started.
+fn left_beside() -> Story {
+    let mut story = well();
+    story.docker_stop("shop/web").after(0.3).put_aside("shop/web").made("shop/web");
+    story.after(0.2).fails_to_start("shop/web", "Bind for 0.0.0.0:8080 failed: port is already allocated");
+    story
+}
+
+#[test]
+fn what_was_set_aside_is_not_meant_once_a_newer_one_has_its_name() {
+    let mut story = left_beside();
+    story.can_start("shop/web").after_minutes(5.0);
+    assert_eq!((story.starts("shop/web"), story.outcome("shop/web")), (1, Some(Outcome::Healed)), "{story}");
+    assert!(story.is_running("shop/web"), "{story}");
+}
+
+#[test]
+fn what_is_about_to_replace_another_is_not_chosen_before_it_has_the_name() {
+    let mut story = well();
+    // Compose v2 makes the new one under a temporary name, and was killed before it went on.
+    story.ends(&story.first_id_of("shop/web"), 3).made("shop/web").put_aside("shop/web").after_minutes(5.0);
+    assert_eq!((story.starts("shop/web"), story.held_for("shop/web")), (0, "two_incarnations"), "{story}");
+}

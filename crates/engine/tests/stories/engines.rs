@@ -63,7 +63,7 @@ fn an_engine_that_does_not_answer_keeps_no_other_waiting() {
     for name in ["docker:far/a/a", "docker:far/b/b", "docker:far/c/c"] {
         story.after(1.0).crashes(name, 3);
     }
-    story.after(5.0);
+    story.after(7.0);
     assert_eq!(story.orders.len(), 3, "{story}");
     (story.hands_work, story.looks_work) = (true, true);
     story.crashes(NEAR, 3).after(1.0);

@@ -3,6 +3,7 @@
 use model::action::Action;
 use model::command::Ask;
 use model::complaint::Complaint;
+use model::event::Event;
 use model::fact::{Health, RestartPolicy};
 use model::incident::Outcome;
 use model::message::Kind;
@@ -214,4 +215,24 @@ fn what_cannot_write_to_its_disk_is_not_restarted_while_it_runs() {
         story.turns("shop/web", Health::Unhealthy).after_minutes(5.0);
         assert_eq!((story.stops("shop/web"), story.phase("shop/web")), (0, "escalated"), "{story}");
     }
+}
+
+#[test]
+fn what_the_engine_starts_again_and_again_is_judged_by_an_end_and_not_while_it_runs() {
+    let mut story = Story::new();
+    story.runs_as("shop/web", |d| d.restart_policy = RestartPolicy::Always).begins().after(1.0);
+    for _ in 0..4 {
+        // Whoever looks sees it run.
+        story.is_restarting("shop/web", 0).policy_starts("shop/web").relists().after(0.3);
+    }
+    story.is_restarting("shop/web", 0).relists().after(3.0);
+    let causes: Vec<_> = story
+        .events()
+        .filter_map(|event| {
+            let Event::Diagnosed { diagnosis, .. } = event else { return None };
+            Some(diagnosis.cause.as_str())
+        })
+        .collect();
+    assert!(!causes.contains(&"cannot_tell") && causes.contains(&"ends_at_its_start"), "{causes:?}\n{story}");
+    assert_eq!((story.starts("shop/web"), story.phase("shop/web")), (0, "escalated"), "{story}");
 }

@@ -21,6 +21,7 @@ mod mounts;
 mod networks;
 mod persons;
 mod plans;
+mod ports;
 mod recovers;
 mod refolds;
 mod respects;

@@ -13,6 +13,14 @@ fn refused(host: &str, port: u16) -> C {
     C::ConnectionRefused { host: some(host), port: Some(port) }
 }
 
+fn no_file(path: &str) -> C {
+    C::FileMissing { path: some(path), for_good: false }
+}
+
+fn taken(port: u16) -> C {
+    C::AddressInUse { port: Some(port), held_by: None }
+}
+
 fn check(table: &[(&str, C)]) {
     let misheard = table.iter().map(|(line, expect)| (*line, complaint(line), expect));
     let misheard: Vec<_> = misheard.filter(|(_, heard, expect)| heard.as_ref() != Some(*expect)).collect();
@@ -136,14 +144,8 @@ fn what_files_and_disks_lack_is_told_with_the_path() {
         ("Error: EISDIR: illegal operation on a directory, read", C::IsDirectory { path: None }),
         ("cat: /etc/app.toml: Ist ein Verzeichnis", C::IsDirectory { path: some("/etc/app.toml") }),
         ("Caused by: java.nio.file.AccessDeniedException: /d/node.lock", denied(Some("/d/node.lock"))),
-        (
-            "FileNotFoundError: [Errno 2] No such file or directory: '/etc/app.yaml'",
-            C::FileMissing { path: some("/etc/app.yaml") },
-        ),
-        (
-            "cat: can't open '/run/secrets/token': No such file or directory",
-            C::FileMissing { path: some("/run/secrets/token") },
-        ),
+        ("FileNotFoundError: [Errno 2] No such file or directory: '/etc/app.yaml'", no_file("/etc/app.yaml")),
+        ("cat: can't open '/run/secrets/token': No such file or directory", no_file("/run/secrets/token")),
     ]);
 }
 
@@ -177,8 +179,8 @@ fn what_is_wrong_with_the_program_or_its_data_is_told() {
         ("FATAL:  password authentication failed for user \"app\"", C::NotLetIn),
         ("ERROR 1045 (28000): Access denied for user 'app'@'172.18.0.4' (using password: YES)", C::NotLetIn),
         ("NOAUTH Authentication required.", C::NotLetIn),
-        ("nginx: [emerg] bind() to 0.0.0.0:80 failed (98: Address already in use)", C::AddressInUse { port: Some(80) }),
-        ("Error: listen EADDRINUSE: address already in use :::3000", C::AddressInUse { port: Some(3000) }),
+        ("nginx: [emerg] bind() to 0.0.0.0:80 failed (98: Address already in use)", taken(80)),
+        ("Error: listen EADDRINUSE: address already in use :::3000", taken(3000)),
     ]);
 }
 
@@ -197,11 +199,11 @@ fn what_its_own_script_lacks_is_told() {
 #[test]
 fn the_c_library_is_understood_in_other_languages() {
     check(&[
-        ("cat: /run/x: Datei oder Verzeichnis nicht gefunden", C::FileMissing { path: some("/run/x") }),
+        ("cat: /run/x: Datei oder Verzeichnis nicht gefunden", no_file("/run/x")),
         ("mkdir: impossible de créer '/data' : Permission non accordée", C::PermissionDenied { path: some("/data") }),
         ("connect to db:5432: Conexión rehusada", refused("db", 5432)),
         ("запись /data/x: На устройстве не осталось свободного места", C::NoSpace),
-        ("打开 /etc/app.yaml 失败：没有那个文件或目录", C::FileMissing { path: some("/etc/app.yaml") }),
+        ("打开 /etc/app.yaml 失败：没有那个文件或目录", no_file("/etc/app.yaml")),
     ]);
 }
 
@@ -285,7 +287,29 @@ fn a_refused_password_is_heard_in_the_languages_of_the_server() {
 #[test]
 fn gunicorn_and_postgresql_have_words_of_their_own() {
     check(&[
-        ("[ERROR] Connection in use: ('0.0.0.0', 8000)", C::AddressInUse { port: None }),
+        ("[ERROR] Connection in use: ('0.0.0.0', 8000)", taken(8000)),
+        (
+            "[Errno 98] error while attempting to bind on address ('::', 8080, 0, 0): address already in use",
+            taken(8080),
+        ),
         ("FATAL:  invalid value for parameter \"shared_buffers\": \"12GiB\"", C::ConfigInvalid { path: None }),
     ]);
+}
+
+#[test]
+fn a_clock_that_is_wrong_is_no_wrong_password() {
+    let lines = [
+        "botocore.exceptions.ClientError: An error occurred (RequestTimeTooSkewed) when calling the PutObject operation: The \
+         difference between the request time and the current time is too large.",
+        "An error occurred (SignatureDoesNotMatch) when calling the GetCallerIdentity operation: Signature expired: \
+         20261130T080000Z is now earlier than 20261130T091500Z (20261130T093000Z - 15 min.)",
+        "kinit: Clock skew too great while getting initial credentials",
+        "error: Token used before issued",
+        "jwt.exceptions.ImmatureSignatureError: The token is not yet valid (iat)",
+        "rafthttp: the clock difference against peer 8211f1d0f64f3269 is too high [1m12s > 1s]",
+    ];
+    check(&lines.map(|line| (line, C::ClockWrong)));
+    for line in ["INFO allowed clock skew: 300 s", "token refreshed, valid for 1 h"] {
+        assert_eq!(complaint(line), None, "{line}");
+    }
 }

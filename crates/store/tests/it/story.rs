@@ -117,6 +117,7 @@ pub(crate) fn case() -> Case {
         network: None,
         deploy: None,
         sibling: None,
+        port_kept_by: None,
     }
 }
 

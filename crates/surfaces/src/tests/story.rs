@@ -42,6 +42,7 @@ fn diagnosed(number: u64, because: &str) -> Event {
         network: None,
         deploy: None,
         sibling: None,
+        port_kept_by: None,
     };
     Event::Diagnosed { id: id(number), diagnosis, case: Box::new(case) }
 }

@@ -3,7 +3,7 @@
 use model::complaint::Complaint;
 use model::incident::Mend;
 
-use super::super::{BroughtBy, Cause};
+use super::super::{BroughtBy, Cause, while_kept};
 use super::says;
 
 pub(crate) const CAUSE: Cause = Cause {
@@ -12,6 +12,10 @@ pub(crate) const CAUSE: Cause = Cause {
     brought_by: BroughtBy::Either,
     manual: "Proved by: its log says that its address is taken, and it ended by its own error. Refuted by: \
              a kill, a stop, an exit with 0, a graver line after it. Mended by: a start within budget, \
-             since what held it may have ended.",
-    judge: |case| says(case, |complaint| matches!(complaint, Complaint::AddressInUse { .. }), Mend::Start),
+             since what held it may have ended; by a person where the kernel tells that another service listens \
+             there, in a network that both share, which shall run, too, and is well.",
+    judge: |case| {
+        let taken = says(case, |complaint| matches!(complaint, Complaint::AddressInUse { .. }), Mend::Start);
+        taken.map(|finding| while_kept(case, finding))
+    },
 };

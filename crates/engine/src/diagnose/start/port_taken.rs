@@ -3,7 +3,7 @@
 use model::complaint::StartError;
 use model::incident::Mend;
 
-use super::super::{BroughtBy, Cause};
+use super::super::{BroughtBy, Cause, while_kept};
 use super::failed_by;
 
 pub(crate) const CAUSE: Cause = Cause {
@@ -12,6 +12,9 @@ pub(crate) const CAUSE: Cause = Cause {
     brought_by: BroughtBy::Configuration,
     manual: "Proved by: the engine's own error for the last start. Refuted by: a process that ran. Mended \
              by: a start within budget, since whoever holds the port may let it go; ending that one is for \
-             a person.",
-    judge: |case| failed_by(case, |error| matches!(error, StartError::PortTaken { .. }), Mend::Start),
+             a person, and so is all of it where another service holds it that shall run, too, and is well.",
+    judge: |case| {
+        let taken = failed_by(case, |error| matches!(error, StartError::PortTaken { .. }), Mend::Start);
+        taken.map(|finding| while_kept(case, finding))
+    },
 };
