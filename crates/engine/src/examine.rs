@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::ResourceId;
 use model::event::Event;
-use model::fact::{Happening, Health, Incarnation, RestartPolicy, Run, What};
+use model::fact::{Happening, Health, Incarnation, RestartPolicy, Run, SourceTime, What};
 use model::incident::{Case, Confidence, DeadNetwork, Evidence, Phase};
 use model::input::Effect;
 use model::intent::Wanted;
@@ -13,12 +13,15 @@ use crate::Engine;
 use crate::diagnose::said::{self, RAN_WELL};
 use crate::diagnose::{diagnose, exit_code, last_death, look_at_end};
 use crate::incident::Incident;
+use crate::state::Own;
 use crate::world::Body;
 
 /// After this the rules answer with what they have.
 const DIAGNOSING_MAX: Duration = Duration::from_secs(3);
 /// A service that somebody's foreground session held is watched for this long: the session may be ending all.
 const QUIET_AFTER_ATTACHED: Duration = Duration::from_secs(2);
+/// What ended so long before an order of ours had ended before it, whatever the two clocks say.
+const SURELY_BEFORE: Duration = Duration::from_secs(1);
 /// One incident keeps so many pieces of evidence: what is found later says the same in other words.
 const EVIDENCE_MAX: usize = 40;
 /// Telling lines of a log that become evidence.
@@ -161,7 +164,17 @@ impl Engine {
         let asks = |happening: &&Happening| matches!(happening.what, What::Signalled { terminating: true, .. });
         let asked = body.happenings.iter().find(asks).map(|ask| ask.at);
         let own = self.state.own.get(incarnation);
-        own.zip(body.exit.as_ref()).is_some_and(|(own, exit)| own.stops_at(asked.unwrap_or(exit.at)) > 0)
+        own.zip(body.exit.as_ref()).is_some_and(|(own, exit)| {
+            own.stops_at(asked.unwrap_or(exit.at)) > 0 && !self.was_down_already(own, exit.at)
+        })
+    }
+
+    /// Whether it had ended before the only stop of ours was ordered: what is down is made anew without one.
+    fn was_down_already(&self, own: &Own, ended: SourceTime) -> bool {
+        let ahead_ms = own.of.as_ref().and_then(|of| self.world.source(of.host())).map_or(0, |source| source.ahead_ms);
+        let ordered_ms = self.now.wall_at(own.stop_ordered_at).0.saturating_add(ahead_ms);
+        let only = own.stops == 1 && own.stops_before == 0;
+        only && SourceTime(ordered_ms.saturating_mul(1_000_000)).since(ended) > SURELY_BEFORE
     }
 
     /// Whether a stop of ours worked after a person had been told of the service: what healer took down it brings up.

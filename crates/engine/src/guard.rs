@@ -44,7 +44,7 @@ pub(crate) enum Purpose {
     Close,
     /// A stop that gives way to the owner's: leader, ours, seen, incarnation.
     Undo,
-    /// What takes back what did not help: the same, and whether it is busy, and the intent, if it starts something.
+    /// What takes back what did not help: the same, whether it is ill, whether it is busy, and the intent, if it starts something.
     TakeBack,
 }
 
@@ -88,6 +88,7 @@ impl Engine {
             Purpose::Undo => self.ours_and_seen(&step.resource),
             Purpose::TakeBack => self
                 .ours_and_seen(&step.resource)
+                .or_else(|| self.clearing(incident, step))
                 .or_else(|| step.ends_in_start().then(|| self.intent_of_start(step)).flatten())
                 .or_else(|| self.missing_mount(step))
                 .or_else(|| self.busy(Some(&incident.id), step)),
@@ -224,12 +225,17 @@ impl Engine {
     }
 
     fn symptom_and_intent(&self, incident: &Incident, step: &Step) -> Option<Verdict> {
+        self.clearing(incident, step).or_else(|| self.intent_and_others(step))
+    }
+
+    /// What is not ill is left alone.
+    fn clearing(&self, incident: &Incident, step: &Step) -> Option<Verdict> {
         if !(self.shows_illness(&step.resource) || self.was_never_started(&step.resource))
             || incident.well_since.is_some()
         {
             return Some(Verdict::Hold(Hold::Clearing, self.after(self.settings.budgets.stability())));
         }
-        self.intent_and_others(step)
+        None
     }
 
     fn intent_and_others(&self, step: &Step) -> Option<Verdict> {
@@ -434,9 +440,14 @@ impl Engine {
 
     /// Whether a person approved of this plan for the body that is there now.
     fn is_approved(&self, incident: &Incident, plan: &Plan) -> bool {
+        if self.faults.approval_never_spent {
+            let word = |question: &crate::incident::Question| question.word.as_ref().is_some_and(|word| word.approved);
+            return incident.question.as_ref().is_some_and(word);
+        }
         let present = self.binding(&incident.resource);
         incident.approved.as_ref().is_some_and(|approval| {
-            approval.key == plan.key() && approval.until > self.now.tick && approval.binds == present
+            let same_body = approval.binds == present || self.faults.approval_not_bound;
+            approval.key == plan.key() && approval.until > self.now.tick && same_body
         })
     }
 
@@ -546,7 +557,7 @@ impl Engine {
     }
 
     fn risk(&self, incident: &Incident, plan: &Plan) -> Option<Verdict> {
-        if self.is_approved(incident, plan) {
+        if self.is_approved(incident, plan) || self.faults.risk_not_asked {
             return None;
         }
         let definition = self.world.body(&incident.resource).and_then(|(_, body)| body.definition.as_deref());
