@@ -122,7 +122,7 @@ impl World<'_> {
     /// Books a first start. Returns whether it is outside of the budgets of its groups.
     pub(super) fn check_first_start(&mut self, permit: &Permit, now: u64) -> bool {
         let resource = &permit.step.resource;
-        let plain = permit.step.action == Action::Start && permit.step.pair == Pair::None;
+        let plain = permit.step.action == Action::Start && permit.step.pair == Pair::None && !permit.unhindered;
         let Some(open) = &mut self.check.recoveries.open else { return false };
         if now > open.began + LASTS_MAX_MS + 60_000 {
             self.broken("a recovery ends in time", format!("permit {} is given in it", permit.id.0));
