@@ -283,15 +283,11 @@ impl Engine {
                 self.refresh(&seen.resource, Refresh::StartedAtTheEngine);
             }
             Word::Wants(wanted, by, because) => {
-                // Another body of the resource runs, or was started since: how this one ended says nothing of what is wanted.
-                let standing = self.world.body(&seen.resource);
-                let another = standing.filter(|(incarnation, _)| **incarnation != seen.incarnation);
+                let this = self.world.body_of(&seen.resource, &seen.incarnation);
+                let another = self.another_body(seen);
                 // Unless healer has put that one in its place, and nobody else.
                 let ours = self.state.own.get(&seen.incarnation).is_some_and(|own| own.replaced);
-                let this = self.world.body_of(&seen.resource, &seen.incarnation);
-                let ended = this.and_then(|body| body.exit.as_ref()).map(|exit| exit.at);
-                let follows = |body: &Body| body.is_up() || (ended.is_some() && body.started > ended);
-                let another_runs = another.is_some_and(|(_, body)| follows(body)) && !ours;
+                let another_runs = another.is_some_and(|other| self.runs_on(seen, other)) && !ours;
                 // Nor is what was not known of another's end known by what this one's end shows.
                 let up = this.is_some_and(Body::is_up);
                 let of_its_end = by == Author::Evidence && !up;
@@ -328,6 +324,26 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// The body that stands for a resource, if that is another one than this is about.
+    fn another_body(&self, seen: &Observation) -> Option<(&Incarnation, &Body)> {
+        self.world.body(&seen.resource).filter(|(incarnation, _)| **incarnation != seen.incarnation)
+    }
+
+    /// Whether another body of a resource runs on, ran when this one was asked to end, or was started since: how this one
+    /// ended says nothing of what is wanted. Who stops that one too stops them all.
+    fn runs_on(&self, seen: &Observation, (incarnation, other): (&Incarnation, &Body)) -> bool {
+        if self.faults.other_body_ignored {
+            return false;
+        }
+        let this = self.world.body_of(&seen.resource, &seen.incarnation);
+        let ended = this.and_then(|body| body.exit.as_ref()).map(|exit| exit.at);
+        let asked = this.and_then(first_asked).or(self.stop_began(&seen.resource, &seen.incarnation)).or(ended);
+        let other_ended = other.exit.as_ref().map(|exit| exit.at);
+        let ran_then = asked.is_some() && other.started.is_some() && other.started < asked && other_ended > asked;
+        let is_stopped = self.is_told_to_end(incarnation, &seen.resource);
+        (other.is_up() || ran_then) && !is_stopped || (ended.is_some() && other.started > ended)
     }
 
     /// Somebody took the engine's policy away from what it restarts again and again: a person's brake, which holds healer
@@ -532,4 +548,10 @@ impl Engine {
     pub(crate) fn is_up(&self, resource: &ResourceId) -> bool {
         self.world.body(resource).is_some_and(|(_, body)| matches!(body.run, Run::Running | Run::Paused))
     }
+}
+
+/// When a body was first asked to end in its present life, as far as events told.
+fn first_asked(body: &Body) -> Option<SourceTime> {
+    let asks = |happening: &&Happening| matches!(happening.what, What::Signalled { terminating: true, .. });
+    body.happenings.iter().find(asks).map(|ask| ask.at)
 }

@@ -25,7 +25,7 @@ impl Engine {
         };
         let resource = incident.resource.clone();
         let held = matches!(incident.phase, Phase::Held { .. });
-        if let Some(text) = undecidable(incident, turn) {
+        if let Some(text) = undecidable(incident, turn, self.faults.answer_to_any_plan) {
             return self.reply(id, false, vec![failed(Some(&resource), &text)]);
         }
         self.take(id, who, ask);
@@ -49,7 +49,9 @@ impl Engine {
 
 /// Why an incident does not take this word of a person's; `None` if it does. Only a question can be answered, and only
 /// what is not over can be taken.
-fn undecidable(incident: &Incident, turn: Turn) -> Option<String> {
+///
+/// `to_any`: a planted fault.
+fn undecidable(incident: &Incident, turn: Turn, to_any: bool) -> Option<String> {
     let id = &incident.id;
     if incident.phase.is_over() {
         return Some(format!("too late: incident {id} is over: {}", tell::standing(incident)));
@@ -57,7 +59,7 @@ fn undecidable(incident: &Incident, turn: Turn) -> Option<String> {
     let asks = match &incident.phase {
         Phase::AwaitingApproval { .. } => true,
         // What was asked may be answered while it is held for another reason: the answer counts when that is over.
-        Phase::Held { .. } => incident.asked_about.is_some(),
+        Phase::Held { .. } => incident.is_asked_about() || to_any && incident.asked_about.is_some(),
         // The question has expired, and can still be answered with yes.
         Phase::Escalated { reason: Escalation::ApprovalExpired, .. } => turn == Turn::Approved,
         Phase::Diagnosing { .. }

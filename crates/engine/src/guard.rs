@@ -47,7 +47,7 @@ pub(crate) enum Purpose {
     BringBack,
     /// A stop that gives way to the owner's: leader, ours, seen, incarnation.
     Undo,
-    /// What takes back what did not help: the same, and whether it is busy, and the intent, if it starts something.
+    /// What takes back what did not help: the same, whether it is ill, whether it is busy, and the intent, if it starts something.
     TakeBack,
 }
 
@@ -97,6 +97,7 @@ impl Engine {
             Purpose::Undo => self.ours_and_seen(&step.resource),
             Purpose::TakeBack => self
                 .ours_and_seen(&step.resource)
+                .or_else(|| self.clearing(incident, step))
                 .or_else(|| step.ends_in_start().then(|| self.intent_of_start(step)).flatten())
                 .or_else(|| self.missing_mount(step))
                 .or_else(|| self.busy(Some(&incident.id), step)),
@@ -234,12 +235,17 @@ impl Engine {
     }
 
     fn symptom_and_intent(&self, incident: &Incident, step: &Step) -> Option<Verdict> {
+        self.clearing(incident, step).or_else(|| self.intent_and_others(step))
+    }
+
+    /// What is not ill is left alone.
+    fn clearing(&self, incident: &Incident, step: &Step) -> Option<Verdict> {
         if !(self.shows_illness(&step.resource) || self.was_never_started(&step.resource))
             || incident.well_since.is_some()
         {
             return Some(Verdict::Hold(Hold::Clearing, self.after(self.settings.budgets.stability())));
         }
-        self.intent_and_others(step)
+        None
     }
 
     fn intent_and_others(&self, step: &Step) -> Option<Verdict> {
@@ -445,13 +451,18 @@ impl Engine {
     /// Whether a person approved of this plan for the body that is there now, or had ordered it with the update that it takes
     /// back.
     fn is_approved(&self, incident: &Incident, plan: &Plan) -> bool {
+        if self.faults.approval_never_spent {
+            let word = |question: &crate::incident::Question| question.word.as_ref().is_some_and(|word| word.approved);
+            return incident.question.as_ref().is_some_and(word);
+        }
         let deploy = incident.case.as_ref().and_then(|case| case.deploy.as_ref());
         if plan.playbook == plan::ROLL_BACK && deploy.is_some_and(|deploy| deploy.by.is_some()) {
             return true;
         }
         let present = self.binding(&incident.resource);
         incident.approved.as_ref().is_some_and(|approval| {
-            approval.key == plan.key() && approval.until > self.now.tick && approval.binds == present
+            let same_body = approval.binds == present || self.faults.approval_not_bound;
+            approval.key == plan.key() && approval.until > self.now.tick && same_body
         })
     }
 
@@ -561,7 +572,7 @@ impl Engine {
     }
 
     fn risk(&self, incident: &Incident, plan: &Plan) -> Option<Verdict> {
-        if self.is_approved(incident, plan) {
+        if self.is_approved(incident, plan) || self.faults.risk_not_asked {
             return None;
         }
         let definition = self.world.body(&incident.resource).and_then(|(_, body)| body.definition.as_deref());

@@ -85,7 +85,7 @@ pub struct Done {
     /// What the verdict was told from.
     #[serde(default)]
     pub because: String,
-    /// The body that it was begun on.
+    /// The body that it was begun on, or the last one that it made in its place.
     #[serde(default)]
     pub body: Option<Incarnation>,
     /// So many of its steps have reached their end.
@@ -261,6 +261,13 @@ impl Incident {
         // What it has done already makes the same plan look different.
         let same = last.attempt.plan.playbook == next.playbook && last.body.as_ref() == Some(body);
         same.then(|| (last.attempt.plan.clone(), last.steps_done))
+    }
+
+    /// Whether the present plan is the one that a person was asked about last: a yes to one is none to another.
+    #[must_use]
+    pub(crate) fn is_asked_about(&self) -> bool {
+        let asked = self.question.as_ref().map(|question| &question.asked.plan);
+        asked.is_some() && asked == self.plan.as_ref().map(Plan::key).as_ref()
     }
 
     /// Whether an execution was interrupted that nothing was said of yet.
@@ -512,6 +519,10 @@ impl Incident {
         if step == 0
             && let Some(plan) = self.plan.clone()
         {
+            // What was done to a body that somebody has replaced went with it.
+            if self.attempts.last().is_some_and(|done| done.body.as_ref() != Some(&permit.incarnation)) {
+                self.to_take_back.clear();
+            }
             let attempt = Attempt { at: now.tick, plan, verdict: None };
             if self.attempts.len() >= ATTEMPTS_KEPT_MAX {
                 self.attempts.remove(0);
@@ -529,6 +540,13 @@ impl Incident {
         }
         let (permit, until) = (permit.id, permit.until);
         self.enter(Phase::Acting { step, permit, answer: None, owner_stopped: false, until }, now);
+    }
+
+    /// A step made another body in the place of the one that it was given.
+    pub(crate) fn made(&mut self, body: &Incarnation) {
+        if let Some(last) = self.attempts.last_mut() {
+            last.body = Some(body.clone());
+        }
     }
 
     /// A step reached its end: what it did is noted to be taken back, or is taken back.

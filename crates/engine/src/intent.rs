@@ -322,8 +322,8 @@ impl Watch {
                 signals.foreign.map_or(Word::None, |foreign| stopped_if_down(foreign, around))
             }
             What::Started => {
-                let by_policy = around.was_restarting(signals, event.at)
-                    || (signals.ended_by_itself() && around.engine_restarts_it(signals.since, Some(event.at)));
+                let restarts = around.engine_restarts_it(signals.since, Some(event.at)) || around.policy_is_unknown();
+                let by_policy = around.was_restarting(signals, event.at) || (signals.ended_by_itself() && restarts);
                 let spent = around.own.map(Spent::of);
                 let crossed = signals.foreign.filter(|foreign| event.at.since(foreign.at) < ENDS_WITHIN);
                 *signals = Signals { since: Some(event.at), spent, ..Signals::default() };

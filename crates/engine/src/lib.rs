@@ -237,6 +237,24 @@ pub struct Faults {
     pub told_beside_recovery: bool,
     /// The guard does not ask whether what a resource needs is mounted.
     pub mounts_not_asked: bool,
+    /// What a plan did that did not help stays.
+    pub not_taken_back: bool,
+    /// What a plan did is taken back, whoever has put another body in the place of the one that it left.
+    pub undo_of_any_body: bool,
+    /// A link answers whatever its incident asks.
+    pub link_not_compared: bool,
+    /// A yes at the command line is one to whatever plan is held.
+    pub answer_to_any_plan: bool,
+    /// A yes is good for whatever body is there.
+    pub approval_not_bound: bool,
+    /// A yes is good for more than one execution.
+    pub approval_never_spent: bool,
+    /// Nobody is asked about what is dangerous.
+    pub risk_not_asked: bool,
+    /// What waits in order to close a pair is woken as if it began one.
+    pub hold_misjudged: bool,
+    /// Whatever body of a service somebody stops, they want the service stopped.
+    pub other_body_ignored: bool,
 }
 
 impl Engine {

@@ -58,7 +58,7 @@ impl Engine {
             Ask::Reject { incident, because } => self.decide_on(id, who, ask, incident, Turn::Rejected, because),
             Ask::Answer { question, approved, because } => {
                 let stand = self.stand(question);
-                if stand != Stand::Open {
+                if stand != Stand::Open && !self.faults.link_not_compared {
                     return self.reply(id, false, vec![failed(None, &format!("nothing was decided: {stand}"))]);
                 }
                 let turn = if *approved { Turn::Approved } else { Turn::Rejected };

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use model::Tick;
-use model::action::{Plan, Step};
+use model::action::{Plan, Step, With};
 use model::event::Event;
+use model::fact::Definition;
 use model::incident::{Confidence, Diagnosis, Escalation, Mend, Outcome, Phase, RollbackCause, Verification};
 use model::message::Kind;
 use model::verdict::{Hold, Refusal, Verdict};
 
 use crate::guard::Purpose;
-use crate::incident::Incident;
+use crate::incident::{Done, Incident};
 use crate::{Engine, diagnose, plan};
 
 /// An escalated incident that nobody resolved is told again after this long.
@@ -24,8 +25,8 @@ impl Engine {
     /// Makes a plan, asks the guard, and does what it says.
     pub(crate) fn plan_and_ask(&mut self, number: u64) {
         let Some(incident) = self.state.incidents.get(&number) else { return };
-        if let Some(step) = incident.to_take_back_now().cloned() {
-            return self.take_back(number, &step);
+        if let Some((plan, step)) = self.to_take_back(incident) {
+            return self.take_back(number, &plan.clone(), &step.clone());
         }
         let Some(diagnosis) = incident.diagnosis.clone() else {
             // Nothing was ever seen of it: nobody can tell, unless it is still to be seen.
@@ -51,10 +52,7 @@ impl Engine {
         let Some(plan) = incident.next_of(plan::for_mend(mend, &patient)) else {
             return self.without_plan(number, &diagnosis);
         };
-        let body = self.world.body(&incident.resource).map(|(incarnation, _)| incarnation);
-        // What somebody has started meanwhile is another matter.
-        let body = body.filter(|_| !self.is_up(&incident.resource));
-        let interrupted = body.and_then(|body| incident.interrupted(&plan, body));
+        let interrupted = self.gone_on_with(incident, &plan);
         let dropped = incident.is_interrupted() && interrupted.is_none();
         let (plan, goes_on_at) = match interrupted {
             Some((plan, step)) => (plan, Some(step)),
@@ -134,11 +132,55 @@ impl Engine {
         self.guard(incident, plan, step, purpose)
     }
 
+    /// What the guard says at present of what an incident waits to do, if it waits for anything.
+    pub(crate) fn awaited_verdict(&self, incident: &Incident) -> Option<Verdict> {
+        if let Some((plan, step)) = self.to_take_back(incident) {
+            return Some(self.guard(incident, plan, step, Purpose::TakeBack));
+        }
+        let plan = incident.plan.as_ref()?;
+        let step = plan.steps.first()?;
+        if self.faults.hold_misjudged {
+            return Some(self.guard(incident, plan, step, Purpose::Mend));
+        }
+        if let Some((plan, at)) = self.gone_on_with(incident, plan) {
+            return Some(self.guard(incident, &plan, plan.steps.get(at)?, Purpose::GoOn));
+        }
+        Some(self.first_verdict(incident, plan, step))
+    }
+
+    /// The plan that was interrupted, with the step at which it is gone on with, if it is still the one to follow. What
+    /// somebody has started meanwhile is another matter.
+    fn gone_on_with(&self, incident: &Incident, next: &Plan) -> Option<(Plan, usize)> {
+        let (body, _) = self.world.body(&incident.resource).filter(|_| !self.is_up(&incident.resource))?;
+        incident.interrupted(next, body)
+    }
+
+    /// What is to be taken back before anything else is tried, with the plan that did it.
+    fn to_take_back<'a>(&self, incident: &'a Incident) -> Option<(&'a Plan, &'a Step)> {
+        let step = incident.to_take_back_now().filter(|_| !self.faults.not_taken_back)?;
+        let last = incident.attempts.last()?;
+        self.is_as_we_left_it(last, step).then_some((&last.attempt.plan, step))
+    }
+
+    /// Whether the body that is there is the one that the last plan left, as that left it. What somebody has put in its place,
+    /// or changed since, is theirs, and nothing of it is healer's to take back.
+    fn is_as_we_left_it(&self, last: &Done, undo: &Step) -> bool {
+        let Some((incarnation, body)) = self.world.body(&undo.resource) else { return true };
+        if self.faults.undo_of_any_body {
+            return true;
+        }
+        let is_left = |made: &Definition| match &undo.with {
+            With::Image(retag) => made.image_id == retag.from,
+            With::Memory(limits) => made.memory_limit_bytes == limits.from_bytes,
+            With::Nothing | With::Network(_) | With::NetworkName(_) => true,
+        };
+        last.body.as_ref() == Some(incarnation) && body.definition.as_deref().is_none_or(is_left)
+    }
+
     /// Takes back what a plan did that did not help, the last step first.
-    fn take_back(&mut self, number: u64, step: &Step) {
+    fn take_back(&mut self, number: u64, plan: &Plan, step: &Step) {
         let Some(incident) = self.state.incidents.get(&number) else { return };
-        let Some(plan) = incident.attempts.last().map(|done| done.attempt.plan.clone()) else { return };
-        match self.guard(incident, &plan, step, Purpose::TakeBack) {
+        match self.guard(incident, plan, step, Purpose::TakeBack) {
             Verdict::Allow(permit) => {
                 let (id, because) = (incident.id.clone(), RollbackCause::DidNotHelp);
                 self.emit(Event::RollbackBegan { id, permit: permit.id, because, until: permit.until });
@@ -172,9 +214,7 @@ impl Engine {
     pub(crate) fn ask_again(&mut self, number: u64) {
         let Some(incident) = self.state.incidents.get(&number) else { return };
         let Phase::Held { reason, .. } = &incident.phase else { return };
-        let first = incident.plan.as_ref().and_then(|plan| Some((plan, plan.steps.first()?)));
-        let verdict = first.map(|(plan, step)| self.first_verdict(incident, plan, step));
-        match verdict {
+        match self.awaited_verdict(incident) {
             Some(Verdict::Hold(same, until)) if same == *reason => {
                 let lasted = self.now.tick.since(incident.phase_since.tick).min(ASK_AGAIN_MAX);
                 let rarely = if is_lifted_by_an_input(&same) { self.after(lasted) } else { until };

@@ -220,12 +220,19 @@ impl Engine {
         }
     }
 
+    /// Whether another body was made and started, as Compose said or as is seen. One that has ended since was made all the
+    /// same: whether it helped is another question.
+    fn is_made(&self, act: &Act, shown: &Shown) -> bool {
+        let said = act.answer == Some(Answer::Done) && act.made.is_some();
+        said || (was_started(shown) && self.is_made_anew(&act.permit))
+    }
+
     fn emit_settled(&mut self, id: PermitId, act: &Act, shown: &Shown) -> bool {
         let reached = match act.permit.step.action {
             Action::Start => is_up(shown),
             // What the engine is about to start again is not stopped.
             Action::Stop => !is_up(shown) && !matches!(shown.found, Found::Is(Run::Restarting) | Found::Unseen),
-            Action::Recreate => has_run(act, shown) && self.is_made_anew(&act.permit),
+            Action::Recreate => self.is_made(act, shown),
             Action::Change(change) => shown.source_at.is_some() && self.is_changed(change, act),
         };
         let incident = act.permit.behalf.incident().cloned();
@@ -279,9 +286,6 @@ impl Engine {
             (false, _) if act.permit.step.pair == Pair::Closes && matches!(act.answer, Some(Answer::Withheld(_))) => {
                 self.reopen_pair(number, step);
             }
-            (false, _) if without_look && self.is_last(number, step) => self.begin_verification(number, step),
-            // The step that brings up again what we took down was perhaps never heard: the pair is still open.
-            (false, _) if act.permit.step.pair == Pair::Closes && !is_answered(&act) => self.reopen_pair(number, step),
             // It was cut short, and has not been tried.
             (false, _) if act.permit.step.action == Action::Recreate && !is_answered(&act) => {
                 let name = match &act.permit.step.with {
@@ -292,9 +296,13 @@ impl Engine {
                     }
                     With::Nothing | With::Memory(_) | With::Network(_) | With::NetworkName(_) => String::new(),
                 };
-                let because = format!("it was cut short, and not made anew{name}");
+                let made = if without_look { "nobody saw whether it was made anew" } else { "not made anew" };
+                let because = format!("it was cut short, and {made}{name}");
                 self.verdict(number, Verification::Inconclusive, because);
             }
+            (false, _) if without_look && self.is_last(number, step) => self.begin_verification(number, step),
+            // The step that brings up again what we took down was perhaps never heard: the pair is still open.
+            (false, _) if act.permit.step.pair == Pair::Closes && !is_answered(&act) => self.reopen_pair(number, step),
             (false, _) => {
                 let because = match &act.answer {
                     Some(Answer::Failed(because) | Answer::Withheld(because)) => because.clone(),
@@ -569,10 +577,12 @@ fn is_up(shown: &Shown) -> bool {
     matches!(shown.found, Found::Is(Run::Running | Run::Paused))
 }
 
-/// Whether what was made anew has been started: whether it stays up is for the verification to say, and if it does not, all
-/// that was done for it is to be taken back.
-fn has_run(act: &Act, shown: &Shown) -> bool {
-    is_up(shown) || (shown.found == Found::Is(Run::Exited) && !matches!(act.answer, Some(Answer::Failed(_))))
+/// Whether it runs, or ended by itself.
+fn was_started(shown: &Shown) -> bool {
+    match shown.found {
+        Found::Is(Run::Running | Run::Paused | Run::Restarting | Run::Exited) => true,
+        Found::Is(Run::Created | Run::Removing) | Found::Gone | Found::Unseen => false,
+    }
 }
 
 /// Whether it is known what came of the order.

@@ -299,7 +299,10 @@ impl State {
                 self.stops.insert(resource.clone(), stop);
             }
             Event::EndedUnasked { resource, incarnation, at } => {
-                self.stops.remove(resource);
+                // Another body of it may be being stopped.
+                if self.stops.get(resource).is_some_and(|stop| stop.incarnation == *incarnation) {
+                    self.stops.remove(resource);
+                }
                 self.ends.insert(resource.clone(), (incarnation.clone(), *at));
             }
             Event::RevivedByAnother { resource } => self.others.revived(resource, now.tick),
@@ -356,6 +359,10 @@ impl State {
                 own.made = true;
                 if let Some(act) = self.acts.get_mut(permit) {
                     act.made = Some(incarnation.clone());
+                    let id = act.permit.behalf.incident();
+                    if let Some(incident) = id.and_then(|id| self.incidents.get_mut(&id.number)) {
+                        incident.made(incarnation);
+                    }
                 }
             }
             Event::MadeOf { resource, make, by, .. } => {

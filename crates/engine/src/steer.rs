@@ -14,7 +14,6 @@ use model::{ResourceId, Tick};
 use crate::Engine;
 use crate::correlate::REOPENS_WITHIN;
 use crate::deadlines::Deadlines;
-use crate::guard::Purpose;
 use crate::incident::{Incident, is_failed_undo};
 use crate::life::{self, IllegalTransition, Next, Turn};
 use crate::settle::Health;
@@ -307,13 +306,12 @@ impl Engine {
 
     fn hold_is_over(&self, incident: &Incident) -> bool {
         let Phase::Held { reason, .. } = &incident.phase else { return false };
-        let first = incident.plan.as_ref().and_then(|plan| Some((plan, plan.steps.first()?)));
-        let Some((plan, step)) = first else {
+        let Some(verdict) = self.awaited_verdict(incident) else {
             let unseen = *reason == Hold::NotSeen && !self.world.is_fresh(&incident.resource);
             let clearing = *reason == Hold::Clearing && incident.well_since.is_some();
             return !unseen && !clearing;
         };
-        match self.guard(incident, plan, step, Purpose::Mend) {
+        match verdict {
             Verdict::Hold(same @ Hold::MountMissing { .. }, _) => same != *reason,
             Verdict::Hold(same, _) => same.kind() != reason.kind(),
             Verdict::Allow(_) | Verdict::Ask(_) | Verdict::Refuse(_) => true,

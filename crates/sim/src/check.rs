@@ -1,6 +1,7 @@
 //! Safety, after every step: what must never be seen, recounted from the journal and from the world's own truth, never
 //! from the engine's bookkeeping.
 
+mod answers;
 mod permits;
 mod recoveries;
 
@@ -8,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use engine::State;
 use model::ResourceId;
-use model::action::{Action, Answer, Behalf, Pair, Permit, PermitId};
+use model::action::{Action, Answer, Behalf, Pair, Permit, PermitId, Retag, With};
 use model::command::{Ask, CommandId};
 use model::event::{Entry, Event};
 use model::fact::Incarnation;
@@ -22,6 +23,8 @@ use crate::world::World;
 
 /// Two words so close to each other may reach healer in either order.
 const CROSSED_MS: u64 = 3_000;
+/// So often an incident may be diagnosed anew in one batch.
+const TURNS_MAX: u32 = 4;
 /// A phase may be late by this much, since a process may be dead or a store slow.
 const LATE_MS: u64 = 60_000;
 
@@ -46,7 +49,8 @@ pub(crate) struct Check {
     pairs_open: BTreeSet<u64>,
     /// What a person's command had taken down when the configuration came to exclude it: they were told.
     pub(crate) left_down: BTreeSet<ResourceId>,
-    approvals: BTreeMap<u64, u32>,
+    /// What persons said yes to and was not begun yet, by incident.
+    leaves: BTreeMap<u64, answers::Leave>,
     pub(crate) threads: BTreeMap<u64, Thread>,
     pub(crate) frozen: bool,
     /// What persons spoke of to healer.
@@ -202,6 +206,14 @@ impl Check {
         self.permits.get(&permit).map(|given| (given.permit.step.action, given.permit.step.pair))
     }
 
+    /// The image's name that a permit allows to be given another meaning.
+    pub(crate) fn retag_of(&self, permit: PermitId) -> Option<Retag> {
+        match &self.permits.get(&permit)?.permit.step.with {
+            With::Image(retag) => Some(retag.clone()),
+            With::Nothing | With::Memory(_) | With::Network(_) | With::NetworkName(_) => None,
+        }
+    }
+
     fn under_way(&self) -> impl Iterator<Item = &Given> {
         self.perhaps_under_way(u64::MAX)
     }
@@ -242,6 +254,21 @@ impl World<'_> {
             }
         }
         self.check_told_once(&new);
+        self.check_circles(&new);
+    }
+
+    /// What one batch brings is looked at anew once or twice, and not round and round.
+    fn check_circles(&mut self, new: &[Entry]) {
+        let mut turns: BTreeMap<u64, u32> = BTreeMap::new();
+        for entry in new {
+            if let Event::DiagnosisBegan { id, .. } = &entry.event {
+                *turns.entry(id.number).or_default() += 1;
+            }
+        }
+        if let Some((number, times)) = turns.into_iter().find(|(_, times)| *times > TURNS_MAX) {
+            let says = format!("incident {number} is diagnosed {times} times in one batch");
+            self.broken("no incident goes round in circles", says);
+        }
     }
 
     fn note_phase(&mut self, number: u64) {
@@ -258,6 +285,7 @@ impl World<'_> {
             let text = format!("{:?}", entry.event);
             format!("journal {}: {}", entry.seq, text.chars().take(260).collect::<String>())
         });
+        self.check_name(&entry.event);
         match &entry.event {
             Event::ActionStarted { permit, step, .. } => self.check_permit(pid, permit, *step, now),
             Event::ActionAnswered { permit, answer, .. } => {
@@ -314,7 +342,7 @@ impl World<'_> {
                 self.asked(id, svc);
             }
             Event::ApprovalAnswered { id, approved: true, .. } => {
-                *self.check.approvals.entry(id.number).or_default() += 1;
+                self.leave_is_given(id.number);
             }
             Event::VerificationBegan { id, .. } => {
                 self.check.verifying.insert(id.number, now);
@@ -383,7 +411,7 @@ impl World<'_> {
                 self.check.given_up.insert(*id);
                 self.counts.hit("message", "given up");
             }
-            Event::CommandTaken { ask, .. } => self.taken(ask),
+            Event::CommandTaken { ask, .. } => self.taken(ask, now),
             Event::CommandDequeued { resource, .. } => {
                 let settings = self.leader().map(|healer| healer.turning.engine().settings().clone());
                 let made_of = self.svc_of(resource).and_then(|svc| self.docker.body(svc));
@@ -442,7 +470,7 @@ impl World<'_> {
     }
 
     /// A person's word is the truth from its commit on.
-    fn taken(&mut self, ask: &Ask) {
+    fn taken(&mut self, ask: &Ask, now: u64) {
         let (words, word) = match ask {
             Ask::Freeze { .. } => return self.check.frozen = true,
             Ask::Thaw => return self.check.frozen = false,
@@ -455,7 +483,8 @@ impl World<'_> {
             }
             // An update says nothing of whether it shall run.
             Ask::Pull(_) | Ask::Rebuild(_) => return,
-            Ask::Approve(_) | Ask::Reject { .. } | Ask::Answer { .. } | Ask::Acknowledge(_) => return,
+            Ask::Answer { question, .. } => return self.check_answer(question, now),
+            Ask::Approve(_) | Ask::Reject { .. } | Ask::Acknowledge(_) => return,
         };
         let Some(svc) = self.services.iter().position(|s| s.resource.answers_to(words)) else { return };
         self.check.spoken_of.insert(self.services[svc].resource.clone());

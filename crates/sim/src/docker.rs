@@ -228,6 +228,11 @@ impl Container {
         (asks, kills, last)
     }
 
+    /// Whether a person's stop of it is under way.
+    pub(crate) fn is_stopped_by_a_person(&self) -> bool {
+        self.stops.contains(&By::Person)
+    }
+
     /// Stop calls that were carried out since its last start.
     pub(crate) fn stops_done(&self) -> usize {
         self.kept.iter().filter(|happening| happening.what == What::Stopped).count()

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use model::ResourceId;
 use model::action::{Action, Answer, Behalf, Change, Pair, Permit, PermitId, With};
 use model::command::Reply;
+use model::complaint::Complaint;
 use model::fact::{Fact, Generation, Incarnation, Observation};
 use model::incident::{Excerpt, IncidentId, Line};
 use model::input::Input;
@@ -14,6 +15,7 @@ use model::network::{Lost, Network};
 
 use crate::docker::{By, Key};
 use crate::healer::CrashPoint;
+use crate::images::Flaw;
 use crate::people::Deed;
 use crate::truth::Token;
 use crate::world::{Ev, World};
@@ -137,7 +139,7 @@ impl World<'_> {
                     if let Behalf::Person(_) = permit.behalf {
                         // They are told, and it is theirs to see to.
                         let svc = self.docker.containers[key].svc;
-                        self.services[svc].truth.excused = true;
+                        self.services[svc].truth.refused = true;
                     }
                     return self.answer(permit.id, Answer::Failed(why.to_owned()));
                 }
@@ -296,7 +298,10 @@ impl World<'_> {
             return;
         }
         let telling = self.rng.percent(50);
-        let line = Line { text: "panic: no space left on device".to_owned(), times: 1, telling, complaint: None };
+        let of = self.docker.by_id(&incarnation);
+        let complaint = of.filter(|key| self.flaw_of(*key) == Some(Flaw::LacksVariable));
+        let complaint = complaint.map(|_| Complaint::VariableMissing { name: Some("LEDGER".to_owned()) });
+        let line = Line { text: "panic: no space left on device".to_owned(), times: 1, telling, complaint };
         let log = Ok(Excerpt { lines: vec![line], read_lines: 20, cut: false });
         let takes = self.rng.range(5, 60);
         let input = Box::new(Input::Gathered { incident, incarnation, log });
@@ -321,6 +326,7 @@ impl World<'_> {
             _ => Delivery::Delivered,
         };
         if result == Delivery::Delivered {
+            self.message_is_read(&parcel.message);
             self.check.received.insert(parcel.message.id);
             self.counts.hit(
                 "message",
@@ -344,6 +350,7 @@ impl World<'_> {
 
     pub(crate) fn replied(&mut self, reply: &Reply) {
         self.check.unanswered.remove(&reply.id);
+        self.link_is_answered(reply);
         self.trace(|| format!("{} is answered: {:?}", reply.id.0, reply.lines));
     }
 }

@@ -23,6 +23,7 @@ pub(crate) enum CrashPoint {
     AmidEffects,
     BetweenSteps,
     BetweenStopAndStart,
+    BetweenNameAndBody,
     InOrder,
 }
 
@@ -34,6 +35,7 @@ impl CrashPoint {
             CrashPoint::AmidEffects => "amid the effects",
             CrashPoint::BetweenSteps => "between two steps",
             CrashPoint::BetweenStopAndStart => "between stop and start",
+            CrashPoint::BetweenNameAndBody => "between name and body",
             CrashPoint::InOrder => "in order",
         }
     }

@@ -21,6 +21,7 @@ mod eyes;
 mod faults;
 mod hands;
 mod healer;
+mod images;
 mod mounts;
 mod people;
 mod rng;
@@ -48,6 +49,9 @@ pub struct Plan {
     pub turn: runtime::LoopFaults,
     /// Every world of so many keeps its journal as bytes with hashes, and recovers from those.
     pub bytes_every: u64,
+    /// Whether people also push images, follow links and put one container beside another. Without, a seed makes the world that
+    /// it made before they did.
+    pub all_deeds: bool,
     /// Is told what happens: virtual milliseconds, and in words.
     pub trace: Option<fn(u64, &str)>,
 }
@@ -62,6 +66,7 @@ impl Default for Plan {
             #[cfg(feature = "faults")]
             turn: runtime::LoopFaults::default(),
             bytes_every: 32,
+            all_deeds: true,
             trace: None,
         }
     }

@@ -1,10 +1,13 @@
 //! People and misfortune: what they do at the engine and at healer's command line, and what befalls services, the engine,
 //! the store and healer itself.
 
+mod beside;
 mod deploys;
+mod links;
 
 use std::sync::Arc;
 
+use model::action::Asked;
 use model::command::{Ask, Command, CommandId};
 use model::fact::Run;
 use model::incident::{IncidentId, Phase};
@@ -17,7 +20,9 @@ use crate::docker::{By, Defect, Key, Svc};
 use crate::healer::CrashPoint;
 use crate::truth::Token;
 use crate::world::{CHANNEL, Ev, MEMORY_LIMIT_BYTES, STORM_MS, World};
+pub(crate) use beside::{Beside, Besides};
 pub(crate) use deploys::Stage;
+pub(crate) use links::Links;
 
 /// Faults are at most this far apart.
 const FAULT_EVERY_MS: u64 = 40_000;
@@ -66,7 +71,22 @@ pub(crate) enum Deed {
         incident: IncidentId,
         yes: bool,
     },
+    /// Somebody answers by the link of a message.
+    FollowLink {
+        question: Box<Asked>,
+        yes: bool,
+    },
     Acknowledge(IncidentId),
+    /// An image's name means another image, of which the service is deployed.
+    PushImage {
+        svc: Svc,
+        flawed: bool,
+    },
+    /// A second container is put beside one, and takes its place.
+    Beside {
+        svc: Svc,
+        stage: Besides,
+    },
     StreamBreaks,
     /// What a broken deploy left behind is cleared away, and what was before is started.
     ClearAway(Svc),
@@ -313,6 +333,9 @@ impl World<'_> {
                 }
             }
             Deed::Answer { incident, yes } => self.answers(incident, yes),
+            Deed::FollowLink { question, yes } => self.follow_link(question, yes),
+            Deed::PushImage { svc, flawed } => self.push_image(svc, flawed),
+            Deed::Beside { svc, stage } => self.goes_on_beside(svc, stage),
             Deed::Acknowledge(incident) => {
                 self.counts.hit("person", "ack");
                 self.command(Ask::Acknowledge(incident));
@@ -415,6 +438,10 @@ impl World<'_> {
 
     /// A question is answered some time, perhaps just when the symptom goes.
     pub(crate) fn asked(&mut self, incident: &IncidentId, svc: Option<Svc>) {
+        let plan = self.check.shadow.incidents.get(&incident.number).and_then(|incident| incident.plan.as_ref());
+        if let Some(svc) = svc.filter(|_| plan.is_some_and(|plan| plan.playbook == "roll_back")) {
+            return self.roll_back_asked(incident, svc);
+        }
         if !self.rng.percent(70) {
             return;
         }
@@ -428,24 +455,26 @@ impl World<'_> {
         self.after(wait, Ev::Deed(Deed::Answer { incident: incident.clone(), yes }));
     }
 
-    fn command(&mut self, ask: Ask) {
+    /// Returns the command's id, if anybody listens.
+    fn command(&mut self, ask: Ask) -> Option<CommandId> {
         let epoch = self.disk.borrow().epoch;
         let Some(pid) = self.healers.iter().find(|healer| healer.epoch == epoch).map(|healer| healer.pid) else {
             // Nobody listens: a thaw is not forgotten, the rest is.
             if ask == Ask::Thaw {
                 self.after(10_000, Ev::Deed(Deed::Thaw));
             }
-            return;
+            return None;
         };
         self.commands += 1;
         let id = CommandId(format!("c{}", self.commands));
         self.check.unanswered.insert(id.clone(), (pid, self.now));
-        let command = Command { id, who: "ada".to_owned(), ask };
+        let command = Command { id: id.clone(), who: "ada".to_owned(), ask };
         let twice = self.rng.percent(5);
         self.arrives(pid, Input::Commanded(command.clone()), Token::None);
         if twice {
             self.arrives(pid, Input::Commanded(command), Token::None);
         }
+        Some(id)
     }
 
     // ---- what befalls healer
@@ -520,6 +549,7 @@ impl World<'_> {
     pub(crate) fn calm(&mut self) {
         self.stormy = false;
         self.mount_is_back();
+        self.images.are_mended();
         for svc in 0..self.services.len() {
             self.deed(Deed::DockerUnpause(svc));
             self.after(900_000, Ev::Deed(Deed::ClearAway(svc)));

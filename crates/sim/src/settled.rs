@@ -27,6 +27,7 @@ impl World<'_> {
             self.check_service(svc);
         }
         self.check_threads();
+        self.check_names();
         let state = &self.check.shadow;
         let left = [
             ("acts", state.acts.len()),
@@ -105,7 +106,14 @@ impl World<'_> {
             Word::Running => {
                 let cared_for = container.def.belongs.is_healers() && !container.def.removed_at_end;
                 // A clean end of what is not to be started again is an end.
-                if truth.excused || !cared_for || ended_well || service.is_job || svc >= 6 || truth.in_hand {
+                if truth.excused
+                    || truth.refused
+                    || !cared_for
+                    || ended_well
+                    || service.is_job
+                    || svc >= 6
+                    || truth.in_hand
+                {
                     return;
                 }
                 // What a healer that is no more had stopped is asked about, where nothing is left that tells who did.
@@ -197,9 +205,10 @@ impl World<'_> {
         self.svc_of(resource).is_none_or(|svc| svc >= 6)
     }
 
-    /// Whether healer's own stops may explain the person's.
+    /// Whether a stop may be lost on healer: one at the engine that nobody watched. What was said to healer itself is not.
     fn is_ambiguous(&self, svc: Svc) -> bool {
-        self.services[svc].truth.excused
+        let truth = &self.services[svc].truth;
+        truth.refused || (truth.excused && truth.word != Word::StoppedByCommand)
     }
 
     fn check_threads(&mut self) {

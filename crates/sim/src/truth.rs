@@ -39,6 +39,8 @@ pub(crate) struct Truth {
     pub(crate) since: u64,
     /// It ended when healer could not watch: the ledger may have lost it for want of evidence.
     pub(crate) excused: bool,
+    /// The engine refused the stop that healer was told to make: they were told, and it is theirs to see to.
+    pub(crate) refused: bool,
     /// A person's own tools are at work on it (a deploy, a restart).
     pub(crate) in_hand: bool,
     kept_running: bool,
@@ -56,6 +58,7 @@ impl Truth {
             word: Word::Running,
             since: 0,
             excused: false,
+            refused: false,
             in_hand: false,
             kept_running: false,
             foreign_starts: 0,
@@ -190,17 +193,28 @@ impl World<'_> {
         let truth = &mut self.services[svc].truth;
         truth.word = word;
         truth.since = now;
-        if word == Word::Running {
-            truth.excused = false;
+        // A word of somebody's says more than how what was before it ended, whoever watched that.
+        match word {
+            Word::Running | Word::StoppedAtEngine { .. } | Word::StoppedByCommand => {
+                (truth.excused, truth.refused) = (false, false);
+            }
+            Word::Never | Word::Unclear => {}
         }
     }
 
     /// A person's stop or kill reached a container that was running.
     pub(crate) fn person_stopped(&mut self, key: Key, life: u32) {
         let svc = self.docker.containers[key].svc;
-        // Another body of the service runs: how this one ended says nothing of what is wanted.
-        let another = self.docker.bodies(svc).any(|(other, body)| other != key && body.is_up());
-        if another || self.services[svc].truth.in_hand {
+        if self.services[svc].truth.in_hand {
+            return self.truth_is(svc, Word::Unclear);
+        }
+        let others: Vec<_> = self.docker.bodies(svc).filter(|(other, body)| *other != key && body.is_up()).collect();
+        // Another body of the service runs on: how this one ends says nothing of what is wanted.
+        if others.iter().any(|(_, body)| body.signals().2.is_none()) {
+            return;
+        }
+        // Whoever stops the last of them wants it down, if the others are being stopped by persons.
+        if others.iter().any(|(_, body)| !body.is_stopped_by_a_person()) {
             return self.truth_is(svc, Word::Unclear);
         }
         self.truth_is(svc, Word::StoppedAtEngine { key, life });

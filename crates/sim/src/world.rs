@@ -19,8 +19,9 @@ use crate::counts::Counts;
 use crate::disk::Kept;
 use crate::docker::{By, Defect, Docker, EPOCH_MS, Key, Svc};
 use crate::healer::{CrashPoint, Healer};
+use crate::images::Images;
 use crate::mounts::Mounts;
-use crate::people::Deed;
+use crate::people::{Beside, Deed, Links};
 use crate::rng::Rng;
 use crate::truth::{Token, Truth};
 use crate::{Broken, Outcome, Plan};
@@ -78,6 +79,8 @@ pub(crate) enum Ev {
     LookNow { pid: u32, resource: ResourceId, incarnation: Incarnation, ticket: Option<PermitId> },
     Sent { pid: u32, parcel: Box<Parcel> },
 
+    ImagePushed,
+    BesideSomeTime,
     MountGoes,
     MountComes { times: u32 },
     MountsSeen { pid: u32 },
@@ -147,6 +150,9 @@ pub(crate) struct World<'p> {
     queue: BinaryHeap<Timed>,
     pub(crate) docker: Docker,
     pub(crate) mounts: Mounts,
+    pub(crate) images: Images,
+    pub(crate) links: Links,
+    pub(crate) beside: Beside,
     pub(crate) services: Vec<Service>,
     pub(crate) disk: Rc<RefCell<Kept>>,
     pub(crate) healers: Vec<Healer>,
@@ -185,6 +191,9 @@ impl<'p> World<'p> {
             queue: BinaryHeap::new(),
             docker,
             mounts,
+            images: Images::new(seed, plan.all_deeds),
+            links: Links::new(seed, plan.all_deeds),
+            beside: Beside::new(seed, plan.all_deeds),
             services,
             disk: Rc::new(RefCell::new(Kept::new(in_bytes))),
             healers: Vec::new(),
@@ -266,6 +275,8 @@ impl<'p> World<'p> {
         self.after(1_000, Ev::BeginHealer);
         self.after(3_000, Ev::NextFault);
         self.mount_goes_some_time();
+        self.image_is_pushed_some_time();
+        self.put_beside_some_time();
         self.after(STORM_MS, Ev::Calm);
         self.after(STORM_MS + TAIL_MS, Ev::Inspect);
     }
@@ -316,6 +327,8 @@ impl<'p> World<'p> {
             Ev::Remake { pid, permit, stage } => self.remake(pid, permit, stage),
             Ev::LookNow { pid, resource, incarnation, ticket } => self.look_now(pid, &resource, &incarnation, ticket),
             Ev::Sent { pid, parcel } => self.sent(pid, &parcel),
+            Ev::ImagePushed => self.image_pushed(),
+            Ev::BesideSomeTime => self.put_beside(),
             Ev::MountGoes => self.mount_goes(),
             Ev::MountComes { times } => self.mount_comes(times),
             Ev::MountsSeen { pid } => self.mounts_seen(pid),

@@ -68,6 +68,12 @@ impl Around<'_> {
         self.body.look.as_ref().is_some_and(|look| look.run == Run::Restarting && between(look))
     }
 
+    /// Whether it is what healer has just had made, and was not looked at yet: nobody knows yet
+    /// whether the engine restarts it.
+    pub(super) fn policy_is_unknown(&self) -> bool {
+        self.body.definition.is_none() && self.own.is_some_and(|own| own.made)
+    }
+
     /// Whether the engine's own policy may start it: then a start after an end that nobody asked for is the engine's.
     /// `since`: the start of the life that has ended, as far as it was told; `start`: the one that followed, if one did.
     pub(super) fn engine_restarts_it(&self, since: Option<SourceTime>, start: Option<SourceTime>) -> bool {

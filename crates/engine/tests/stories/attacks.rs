@@ -101,6 +101,43 @@ fn s06_of_two_bodies_that_are_both_down_neither_is_started_by_rule() {
     assert_eq!((story.starts("shop/web"), story.held_for("shop/web")), (0, "two_incarnations"), "{story}");
 }
 
+/// web, and a second container of it that was put beside it.
+fn one_beside_another() -> Story {
+    let mut story = Story::of(&["shop/web"]);
+    story.runs("shop/web").relists().after(5.0);
+    story
+}
+
+#[test]
+fn s06_the_first_of_two_bodies_that_is_stopped_is_no_stop_of_the_service_though_the_second_falls_meanwhile() {
+    for deaf in [false, true] {
+        let mut story = one_beside_another();
+        let (blue, green) = (story.first_id_of("shop/web"), story.last_id_of("shop/web"));
+        if deaf {
+            story.ignores_term_of(&blue);
+        }
+        story.docker_stop_of(&blue).after(0.05).ends(&green, 3).after(15.0).removed_of(&blue).after_minutes(5.0);
+        assert_eq!(story.wanted("shop/web"), Some(Wanted::Running), "deaf: {deaf}\n{story}");
+        assert!(story.starts("shop/web") == 1 && story.is_running("shop/web"), "deaf: {deaf}\n{story}");
+    }
+}
+
+#[test]
+fn s06_who_stops_both_bodies_stops_the_service_whichever_ends_first() {
+    for (deaf, last_first) in [(false, false), (true, false), (true, true), (false, true)] {
+        let mut story = one_beside_another();
+        let (blue, green) = (story.first_id_of("shop/web"), story.last_id_of("shop/web"));
+        let (first, second) = if last_first { (green, blue) } else { (blue, green) };
+        if deaf {
+            story.ignores_term_of(&first);
+        }
+        story.docker_stop_of(&first).after(0.5).docker_stop_of(&second).after(15.0).removed_of(&first);
+        story.after_minutes(10.0);
+        let (wanted, starts) = (story.wanted("shop/web"), story.starts("shop/web"));
+        assert_eq!((wanted, starts), (Some(Wanted::Stopped), 0), "deaf: {deaf}, last first: {last_first}\n{story}");
+    }
+}
+
 #[test]
 fn s07_healers_restart_during_a_persons_stop_does_not_undo_it() {
     let mut story = Story::of(&["shop/web"]);

@@ -1,10 +1,13 @@
 //! What falls ill soon after a deploy is put down to it, whoever saw the deploy, and what was well before is named, and
 //! put back where a person says so.
 
-use model::action::{Action, With};
+use model::action::{Action, Answer};
+use model::command::Ask;
 use model::complaint::Complaint;
 use model::event::Event;
+use model::fact::RestartPolicy;
 use model::incident::Outcome;
+use model::intent::Wanted;
 
 use crate::story::Story;
 
@@ -97,21 +100,115 @@ fn an_image_that_changed_behind_its_name_is_put_back_once_a_person_says_so() {
     insta::assert_snapshot!(story);
 }
 
-#[test]
-fn an_image_of_before_that_does_not_stay_up_either_is_taken_back() {
-    // It dies before anybody looks at it, or soon after; and so does what is put in its place again.
-    for dies_after_ms in [1, 1_500] {
-        let mut story = broken_behind_its_name();
-        story.will_end("shop/web", dies_after_ms, 4, 9).approves(1).after_minutes(10.0);
-        assert_eq!(story.ordered(Action::Recreate, "shop/web").len(), 2, "{story}");
-        let named = story.events().filter_map(|event| {
-            let Event::ActionStarted { permit, .. } = event else { return None };
-            let With::Image(image) = &permit.step.with else { return None };
-            Some(image.to.clone())
-        });
-        assert_eq!(named.collect::<Vec<_>>(), ["sha256:1", "sha256:2"], "{story}");
-        assert_eq!(story.phase("shop/web"), "escalated", "{story}");
+/// The same, a moment after a person said so: the container is made anew of the image of before, and runs.
+fn put_back() -> Story {
+    let mut story = broken_behind_its_name();
+    story.approves(1);
+    while story.image_of("shop/web") != "sha256:1" {
+        story.after(0.001);
     }
+    story
+}
+
+#[test]
+fn what_is_put_back_and_does_not_help_is_taken_back_however_soon_it_ends() {
+    for after_s in [0.0, 0.002, 0.02, 2.0, 60.0] {
+        let mut story = put_back();
+        story.after(after_s).crashes("shop/web", 1).after_minutes(5.0);
+        assert_eq!(story.ordered(Action::Recreate, "shop/web").len(), 2, "after {after_s} s:\n{story}");
+        assert_eq!(story.image_of("shop/web"), "sha256:2", "after {after_s} s:\n{story}");
+    }
+}
+
+#[test]
+fn what_ends_at_once_as_before_is_taken_back_all_the_same() {
+    let mut story = put_back();
+    story.after(2.0).crashes("shop/web", 1);
+    while story.image_of("shop/web") != "sha256:2" {
+        story.after(0.001);
+    }
+    story.complains("shop/web", Complaint::VariableMissing { name: None }).crashes("shop/web", 1).after_minutes(5.0);
+    assert_eq!(story.phase("shop/web"), "escalated", "{story}");
+    assert!(!story.engine().state().incidents[&1].halted, "it is as it was:\n{story}");
+}
+
+#[test]
+fn what_is_put_back_and_does_not_help_is_taken_back_though_nobody_saw_it_run() {
+    let mut story = put_back();
+    story.looks_work = false;
+    story.after(0.02).is_killed();
+    story.looks_work = true;
+    story.after(2.0).process_starts().after(120.0).connects().after(5.0).crashes("shop/web", 1).after_minutes(5.0);
+    assert_eq!(story.image_of("shop/web"), "sha256:2", "{story}");
+}
+
+#[test]
+fn of_a_roll_back_that_was_cut_short_a_person_is_told_where_the_name_is_though_nobody_saw_it() {
+    for away_s in [5.0, 120.0] {
+        let mut story = broken_behind_its_name();
+        story
+            .approves(1)
+            .after(0.1)
+            .is_killed()
+            .after(2.0)
+            .process_starts()
+            .after(away_s)
+            .connects()
+            .after_minutes(2.0);
+        assert_eq!(story.image_of("shop/web"), "sha256:2", "{story}");
+        let told = story.messages().last().unwrap().story.join("\n");
+        assert!(
+            told.contains("`docker tag sha256:2 shop/web:1` takes that back"),
+            "away for {away_s} s: {told}\n{story}"
+        );
+    }
+}
+
+/// The same, and it did not help, and could not be taken back: a person is told.
+fn not_taken_back() -> Story {
+    let mut story = put_back();
+    story.after(2.0);
+    story.hands_work = false;
+    story.crashes("shop/web", 1).after(1.0).answer(Answer::Failed("Compose says no".to_owned())).after(20.0);
+    story.hands_work = true;
+    assert_eq!(story.ordered(Action::Recreate, "shop/web").len(), 2, "{story}");
+    assert_eq!(story.phase("shop/web"), "escalated", "{story}");
+    story
+}
+
+#[test]
+fn what_a_person_has_started_is_not_taken_down_in_order_to_take_something_back() {
+    let mut story = not_taken_back();
+    story.says("ann", Ask::Start("shop/web".to_owned())).after_minutes(5.0);
+    assert_eq!(story.ordered(Action::Recreate, "shop/web").len(), 2, "{story}");
+    assert!(story.is_running("shop/web"), "{story}");
+    assert_eq!(story.outcome("shop/web"), Some(Outcome::MendedByPerson), "{story}");
+}
+
+#[test]
+fn what_a_person_has_deployed_since_is_not_taken_back() {
+    let mut story = not_taken_back();
+    story.recreated("shop/web", |d| d.image_id = "sha256:3".to_owned()).after(0.05).relists();
+    story.after(2.0).crashes("shop/web", 1).after_minutes(5.0);
+    assert_eq!(story.ordered(Action::Recreate, "shop/web").len(), 2, "{story}");
+    assert_eq!(story.image_of("shop/web"), "sha256:3", "{story}");
+}
+
+#[test]
+fn what_the_engine_restarts_of_what_was_put_back_and_not_looked_at_yet_is_no_persons_start() {
+    let mut story = Story::new();
+    story.runs_as("shop/web", |d| d.restart_policy = RestartPolicy::UnlessStopped).begins().after(120.0);
+    story.recreated("shop/web", |d| d.image_id = "sha256:2".to_owned()).after(0.05).relists();
+    story.complains("shop/web", Complaint::VariableMissing { name: None });
+    story.after(2.0).crashes("shop/web", 1).after_minutes(11.0);
+    assert_eq!(story.phase("shop/web"), "awaiting_approval", "{story}");
+    story.approves(1).after(0.1).says("ann", Ask::Stop("shop/web".to_owned()));
+    while story.image_of("shop/web") != "sha256:1" {
+        story.after(0.001);
+    }
+    story.is_restarting("shop/web", 1).policy_starts("shop/web").after_minutes(5.0);
+    assert_eq!(story.wanted("shop/web"), Some(Wanted::Stopped), "{story}");
+    assert!(!story.is_running("shop/web"), "{story}");
 }
 
 #[test]

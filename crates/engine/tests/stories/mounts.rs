@@ -223,3 +223,25 @@ fn a_new_process_of_healers_that_knows_nothing_of_mounts_yet_has_hands_that_do()
     story.after(1.0);
     assert_eq!(story.starts("shop/db"), 2, "{story}");
 }
+
+#[test]
+fn what_healer_took_down_waits_for_a_mount_in_peace_though_others_are_stopped() {
+    let mut story = shop();
+    story.has_check("shop/db").begins().after(5.0).turns("shop/db", Health::Unhealthy);
+    while story.stops("shop/db") == 0 {
+        story.after(0.01);
+    }
+    // Its start does not follow: the process ends, and the mount goes.
+    story.is_killed().after(2.0).process_starts();
+    lacks(&mut story, &["/srv/data"]);
+    story.connects().after(60.0).says("ann", Ask::Start("shop/db".to_owned())).after_minutes(3.0);
+    assert_eq!(story.held_for("shop/db"), "mount_missing", "{story}");
+    let before = story.count("diagnosis_began");
+    story.docker_stop("shop/web").after(30.0);
+    assert!(story.count("diagnosis_began") <= before + 1, "{story}");
+    lacks(&mut story, &[]);
+    story.after(60.0);
+    assert_eq!(story.held_for("shop/db"), "others_stopped", "who stopped web may have meant db, too:\n{story}");
+    story.says("ann", Ask::Start("shop/db".to_owned())).after(1.0);
+    assert!(story.is_running("shop/db"), "{story}");
+}

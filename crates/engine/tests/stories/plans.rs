@@ -2,6 +2,7 @@
 
 use model::action::{Action, Change};
 use model::incident::{Escalation, Outcome, Phase};
+use model::settings::Mode;
 
 use crate::story::Story;
 
@@ -37,6 +38,24 @@ fn a_limit_that_is_too_low_is_raised_once_starts_did_not_help_and_a_person_says_
     assert_eq!((story.starts("shop/web"), story.limit_of("shop/web")), (3, 96), "{story}");
     assert_eq!(story.outcome("shop/web"), Some(Outcome::Healed), "{story}");
     insta::assert_snapshot!(story);
+}
+
+#[test]
+fn a_yes_to_one_plan_is_none_to_another_that_is_held() {
+    let mut story = Story::new();
+    story.settings.mode = Mode::Suggest;
+    story.runs("shop/web").begins();
+    story.outgrows("shop/web", 64, 90, 20).after_minutes(3.0).runs_out_of_memory("shop/web").after(10.0);
+    story.approves(1).after_minutes(1.5);
+    assert_eq!((story.starts("shop/web"), story.phase("shop/web")), (1, "awaiting_approval"), "{story}");
+    // Started once more at their word, it fails in a freeze: a higher limit is next, and nobody was asked about that.
+    story.approves(1).after(10.0).freezes().after_minutes(2.0);
+    assert_eq!((story.starts("shop/web"), story.held_for("shop/web")), (2, "frozen"), "{story}");
+    story.approves(1).after(1.0).says("ann", model::command::Ask::Thaw).after_minutes(2.0);
+    assert_eq!((story.limit_of("shop/web"), story.phase("shop/web")), (64, "awaiting_approval"), "{story}");
+    assert!(story.to_string().contains("has no plan that waits for your word"), "{story}");
+    story.approves(1).after_minutes(5.0);
+    assert_eq!(story.limit_of("shop/web"), 96, "{story}");
 }
 
 #[test]

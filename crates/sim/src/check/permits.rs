@@ -39,6 +39,7 @@ impl World<'_> {
             let says = format!("permit {} to {} {resource}", permit.id.0, permit.step.action);
             self.broken("PERMIT: nothing is started without the mount that it needs", says);
         }
+        self.check_undo_of_image(permit);
         let ours = matches!(permit.behalf, Behalf::Incident(_));
         let ends_in_start = ends_in_start(permit);
         if let Some(svc) = self.svc_of(resource) {
@@ -118,7 +119,7 @@ impl World<'_> {
             self.broken("what is made anew cannot be mended otherwise", says);
         }
         let truth = self.services[svc].truth;
-        if undo && truth.word == Word::Running && truth.since + 5_000 < now && !truth.excused {
+        if undo && truth.word == Word::Running && truth.since + 5_000 < now && !truth.excused && !truth.refused {
             let says = format!("permit {} stops {}", permit.id.0, permit.step.resource);
             self.broken("what shall run is not stopped", says);
         }
@@ -142,7 +143,6 @@ impl World<'_> {
         let resource = permit.step.resource.clone();
         let Some(healer) = self.leader() else { return };
         let settings = healer.turning.engine().settings().clone();
-        let approvals = self.check.approvals.get(&number).copied().unwrap_or(0);
         let policy = {
             let issue = self
                 .check
@@ -160,13 +160,13 @@ impl World<'_> {
             self.broken("what is excluded is left alone", format!("permit {} for {resource}", permit.id.0));
         }
         let asks = settings.mode == Mode::Suggest || !policy.auto_heal;
-        if settings.mode == Mode::Observe || (asks && approvals == 0 && step == 0) {
+        if settings.mode == Mode::Observe {
             let says = format!("permit {} for {resource} in mode {:?}", permit.id.0, settings.mode);
             self.broken("nothing is done unasked that has to be asked", says);
         }
         if step == 0 {
-            // An approval is good for one execution.
-            self.check.approvals.insert(number, 0);
+            // A yes is good for one execution.
+            self.check_leave(number, permit, asks);
             self.thread(number).reasons += 1;
         }
         let busy = self.check.under_way().filter(|g| matches!(g.permit.behalf, Behalf::Incident(_))).count();

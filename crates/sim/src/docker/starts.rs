@@ -4,6 +4,7 @@ use model::action::Answer;
 use model::fact::{Exit, Health, Run, What};
 
 use super::{By, Defect, Key, Request, Svc};
+use crate::images::Flaw;
 use crate::truth::Word;
 use crate::world::{Ev, World};
 
@@ -83,7 +84,7 @@ impl World<'_> {
         if !container.lost_networks.is_empty() {
             return Some((128, "network 0a1b2c3d4e5f not found"));
         }
-        if container.broken {
+        if container.broken || self.flaw_of(key) == Some(Flaw::LacksCommand) {
             return Some((127, "exec: \"serve\": executable file not found in $PATH"));
         }
         let parent = self.services[container.svc].network_parent?;
@@ -163,6 +164,7 @@ impl World<'_> {
                 self.after(fails, Ev::Health { key, life, healthy: false });
             }
         }
+        self.suffer_from_its_image(key);
         if self.services[svc].needs_parents && !self.parents_are_up(svc) {
             self.after(1_000, Ev::Misses { key, life });
         }

@@ -146,14 +146,14 @@ impl World<'_> {
         }
     }
 
-    fn make_anew(&mut self, svc: Svc, broken: bool) -> Key {
+    pub(super) fn make_anew(&mut self, svc: Svc, broken: bool) -> Key {
         let mut def = self.services[svc].template.clone();
-        let changed = self.rng.percent(50);
+        let changed = self.rng.percent(50) && !self.changes_its_image_alone(svc);
         if changed {
             let serial = self.docker.containers.len();
-            def.config_hash = format!("c{serial}");
-            self.services[svc].template.config_hash.clone_from(&def.config_hash);
+            self.services[svc].template.config_hash = format!("c{serial}");
         }
+        def.config_hash = self.compose_hash(svc);
         // Of what was removed before, healer may know the old definition still.
         if changed || self.docker.bodies(svc).any(|(_, body)| !body.def.same_thing(&def)) {
             self.services[svc].truth.redefined += 1;

@@ -101,6 +101,11 @@ impl Story {
         self.is_looked_at(name)
     }
 
+    /// The content id of the image that it is made of.
+    pub(crate) fn image_of(&mut self, name: &str) -> String {
+        self.container(name).definition.image_id.clone()
+    }
+
     /// Its memory limit, in MiB.
     pub(crate) fn limit_of(&mut self, name: &str) -> u64 {
         self.container(name).definition.memory_limit_bytes >> 20

@@ -279,6 +279,24 @@ impl Story {
         self.containers.iter().find(|container| container.resource == resource).expect("no such container").id.clone()
     }
 
+    /// The newest of the containers of this name.
+    pub(crate) fn last_id_of(&mut self, name: &str) -> Incarnation {
+        self.container(name).id.clone()
+    }
+
+    /// This very container does not end by TERM.
+    pub(crate) fn ignores_term_of(&mut self, id: &Incarnation) -> &mut Story {
+        self.by_id(id).unwrap().ignores_term = true;
+        self
+    }
+
+    /// `docker rm` of this very container.
+    pub(crate) fn removed_of(&mut self, id: &Incarnation) -> &mut Story {
+        self.event(id, What::Destroyed);
+        self.containers.retain(|container| container.id != *id);
+        self
+    }
+
     /// The main process of this very container ends.
     pub(crate) fn ends(&mut self, id: &Incarnation, code: i32) -> &mut Story {
         self.ends_with(id, code, false);

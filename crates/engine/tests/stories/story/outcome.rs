@@ -82,11 +82,6 @@ impl Story {
         self.container(name).run == Run::Running
     }
 
-    /// The content id of the image that a service is made of.
-    pub(crate) fn image_of(&mut self, name: &str) -> &str {
-        &self.container(name).definition.image_id
-    }
-
     /// How often an event of this name stands in the journal.
     pub(crate) fn count(&self, event: &str) -> usize {
         self.journal.iter().filter(|entry| entry.event.name() == event).count()
