@@ -30,6 +30,7 @@ mod scene;
 mod starts;
 mod table;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -77,18 +78,21 @@ fn main() -> ExitCode {
     let Some(mut rig) = Rig::bare("faults", SETTINGS) else { return ExitCode::SUCCESS };
     rig.healer.start();
     let queue = Mutex::new(faults.iter());
+    let ends = Mutex::new(BTreeMap::new());
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 loop {
                     let next = queue.lock().expect("nobody panics with it").next();
                     let Some(fault) = next else { return };
-                    Scene::of(&rig, fault).play();
+                    let over = Scene::of(&rig, fault).play();
+                    ends.lock().expect("nobody panics with it").insert(fault.name, over);
                 }
             });
         }
     });
-    let outcomes = table::outcomes(&faults, &rig.healer.journal());
+    let ends = ends.into_inner().expect("nobody panics with it");
+    let outcomes = table::outcomes(&faults, &ends, &rig.healer.journal());
     println!("\n{}", table::shown(&outcomes));
     table::judge(&outcomes, wanted.is_empty())
 }

@@ -4,8 +4,10 @@ use std::fs;
 use std::os::unix::fs::chown;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use model::Wall;
+use model::event::Event;
 use model::fact::Run;
 use model::view::Resource;
 
@@ -13,8 +15,8 @@ use crate::docker::{Container, kill_from_the_host, succeed};
 use crate::fault::{End, Fault, Make};
 use crate::rig::{Rig, SOON, until, wait_for};
 
-/// So long it may take until healer has come to its end with a fault.
-const ENDS_WITHIN: Duration = Duration::from_secs(60);
+/// So long it may take until healer has come to its end with a fault: a deploy is left alone for a minute.
+const ENDS_WITHIN: Duration = Duration::from_secs(75);
 /// What is to be left alone is watched for so long.
 const LEFT_FOR: Duration = Duration::from_secs(8);
 /// The host's programs and what they need, beside the folder of the fault.
@@ -33,13 +35,17 @@ impl<'a> Scene<'a> {
         Scene { rig, fault }
     }
 
-    /// Brings it up, lets the fault happen, and waits until healer has come to an end with it.
-    pub(crate) fn play(&self) {
+    /// Brings it up, lets the fault happen, and waits until healer has come to an end with it: when that was. What is taken
+    /// down after that is no part of it.
+    pub(crate) fn play(&self) -> Wall {
         self.befall(Scene::wait_until_seen);
         self.wait_for_its_end();
         println!("{:<24} played", self.fault.name);
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is set");
+        let over = Wall(i64::try_from(since.as_millis()).expect("it is some decades"));
         // What is played shall take no part in what comes.
         self.clear();
+        over
     }
 
     /// Brings it up, waits until all of it `runs`, and lets the fault happen.
@@ -79,6 +85,15 @@ impl<'a> Scene<'a> {
         });
     }
 
+    /// Waits until healer has looked at what was made and not started.
+    pub(crate) fn wait_until_looked_at(&self) {
+        let short = self.short();
+        let is_it = |event: &Event| matches!(event, Event::MadeOf { resource, .. } if resource.short() == short);
+        wait_for(&format!("{short} is looked at"), SOON, || {
+            self.rig.healer.journal().iter().any(|entry| is_it(&entry.event)).then_some(())
+        });
+    }
+
     fn wait_for_its_end(&self) {
         let short = self.short();
         if self.fault.end == End::Left {
@@ -92,13 +107,15 @@ impl<'a> Scene<'a> {
             let incidents = self.rig.healer.incidents();
             let ours = incidents.iter().filter(|incident| incident.short == short);
             let over = ours.max_by_key(|incident| incident.id.number).is_some_and(|incident| {
+                // What became a part of another incident is looked at again when that one is over.
+                let over = incident.phase == "resolved" && incident.status != "merged";
                 let asks = matches!(incident.phase.as_str(), "escalated" | "awaiting_approval");
                 let in_vain = incident.attempts > 0 && matches!(incident.phase.as_str(), "held" | "planning");
                 match self.fault.end {
-                    End::Healed | End::Left => incident.phase == "resolved" || asks,
-                    End::Waits => incident.phase == "held" || incident.phase == "resolved" || asks,
-                    End::Person => asks || incident.phase == "resolved" || incident.attempts > 0,
-                    End::InVain => asks || incident.phase == "resolved" || in_vain,
+                    End::Healed | End::Left => over || asks,
+                    End::Waits => incident.phase == "held" || over || asks,
+                    End::Person => asks || over || incident.attempts > 0,
+                    End::InVain => asks || over || in_vain,
                 }
             });
             over.then_some(())

@@ -1,10 +1,12 @@
 //! What came of each fault, as the journal tells it, and the golden table that it is compared with.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
+use model::Wall;
 use model::action::Action;
 use model::event::{Entry, Event};
 use model::fact::{Happening, SourceTime, What};
@@ -41,9 +43,10 @@ impl Came<'_> {
     }
 }
 
-/// Reads the journal for every fault.
-pub(crate) fn outcomes<'a>(faults: &'a [Fault], journal: &[Entry]) -> Vec<Came<'a>> {
-    faults.iter().map(|fault| came_of(fault, journal)).collect()
+/// Reads the journal for every fault, up to where that was over.
+pub(crate) fn outcomes<'a>(faults: &'a [Fault], ends: &BTreeMap<&str, Wall>, journal: &[Entry]) -> Vec<Came<'a>> {
+    let until = |over: Option<&Wall>| journal.partition_point(|entry| over.is_none_or(|over| entry.at.wall <= *over));
+    faults.iter().map(|fault| came_of(fault, &journal[..until(ends.get(fault.name))])).collect()
 }
 
 fn came_of<'a>(fault: &'a Fault, journal: &[Entry]) -> Came<'a> {

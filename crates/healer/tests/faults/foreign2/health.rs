@@ -2,7 +2,7 @@
 
 use model::action::Action::{Start, Stop};
 
-use crate::fault::End::{Healed, InVain, Left};
+use crate::fault::End::{Healed, InVain, Left, Waits};
 use crate::fault::{Fault, Make, USUAL};
 
 /// Answers `/health` while its worker lives; the worker falls ill at `/d/now`. `{}` says how.
@@ -230,16 +230,16 @@ pub(crate) const FAULTS: &[Fault] = &[
         ..USUAL
     },
     // What it leans on is down, and stays so till a person mends its settings. A name of a container that is down is
-    // not known. There is no cause that says a dependency is down; to start this one while that is so is of no use.
-    // A person is to be told. Where they are told of the database, and of this one as a part of that, it is shown
-    // as nothing done.
+    // not known; to start this one while that is so is of no use. A person is told of the database, and of this one only
+    // if that lasts. (Expected before there was a cause of that name, and a wait for it: `name_unknown`, and a person.)
     Fault {
         name: "y2dependencydown",
         compose: "version: '2.4'\nservices: {db: {image: 'healer-test:1', command: [sh, -c, \"echo 'FATAL:  invalid \
                   value for parameter \\\"shared_buffers\\\": \\\"12GiB\\\"'; exit 1\"]}, web: {image: \
                   'healer-test:1', depends_on: [db], volumes: $HOST, dns_opt: ['timeout:1', 'attempts:1'], command: \
                   [sh, -c, \"sleep 2; exec /usr/lib/postgresql/15/bin/psql -h db -U app -c 'select 1'\"]}}\n",
-        cause: Some("name_unknown"),
+        cause: Some("dependency_down"),
+        end: Waits,
         ..USUAL
     },
 ];

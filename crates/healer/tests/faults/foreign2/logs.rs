@@ -73,7 +73,8 @@ pub(crate) const FAULTS: &[Fault] = &[
         cause: Some("file_missing"),
         ..USUAL
     },
-    // A program in one line of 1 MB, which Node prints before it says what is wrong.
+    // A program in one line of 1 MB, which Node prints before it says what is wrong. Into a pipe that is full Node writes
+    // no more, so that its last words would be lost: they take the way over a file.
     Fault {
         name: "y2megabyteline",
         compose: web!("volumes: $HOST, command: [sh, /d/run.sh]"),
@@ -81,7 +82,7 @@ pub(crate) const FAULTS: &[Fault] = &[
             "run.sh",
             "/usr/bin/perl -e 'print \"var t=[\", join(\",\", 100000 .. 250000), \
              \"];if(!process.env.SESSION_SECRET)throw new Error(\\\"Missing required environment variable: \
-             SESSION_SECRET\\\")\\n\"' > /tmp/bundle.min.js\nexec /usr/bin/node /tmp/bundle.min.js\n",
+             SESSION_SECRET\\\")\\n\"' > /tmp/bundle.min.js\n/usr/bin/node /tmp/bundle.min.js 2>/tmp/said\ncode=$?\ncat /tmp/said >&2\nexit $code\n",
         )],
         cause: Some("variable_missing"),
         ..USUAL

@@ -42,8 +42,8 @@ pub(crate) const FAULTS: &[Fault] = &[
         cause: Some("certificate_refused"),
         ..USUAL
     },
-    // The host's clock is wrong, so that what it signs is refused. There is no cause of that name; that it was not
-    // let in is true. There is no such client here: a script says its words.
+    // The host's clock is wrong, so that what it signs is refused. There is no such client here: a script says its words.
+    // (Expected before there was a cause of that name: `not_let_in`, which sends one after a password.)
     Fault {
         name: "y2clockskew",
         compose: web!("volumes: ['./d:/d'], command: [sh, /d/run.sh]"),
@@ -59,7 +59,7 @@ pub(crate) const FAULTS: &[Fault] = &[
                  and the current time is too large.\n",
             ),
         ],
-        cause: Some("not_let_in"),
+        cause: Some("clock_wrong"),
         ..USUAL
     },
     // The service is called `db`, and its client asks for `database`. A name may come, so once more does no harm.

@@ -80,7 +80,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         end: Healed,
         ..USUAL
     },
-    // It may have so many processes, and needs more, each time. There is no cause of that name.
+    // It may have so many processes, and needs more, each time. (Expected before there was a cause of that name: `crash`.)
     Fault {
         name: "y2pidslimit",
         compose: web!("volumes: ['./d:/d'], pids_limit: 8, command: [sh, /d/run.sh]"),
@@ -88,13 +88,13 @@ pub(crate) const FAULTS: &[Fault] = &[
             "run.sh",
             "echo starting 12 workers\nsleep 1\nfor worker in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 1000 & done\nwait\n",
         )],
-        cause: Some("crash"),
+        cause: Some("too_many_processes"),
         action: Some(Start),
         end: InVain,
         ..USUAL
     },
     // Java calls it a lack of memory, but the heap is nearly empty: it is the limit of processes that ended it.
-    // There is no cause of that name.
+    // (Expected before there was a cause of that name: `crash`.)
     Fault {
         name: "y2nativethread",
         compose: web!(
@@ -110,7 +110,7 @@ pub(crate) const FAULTS: &[Fault] = &[
              (InterruptedException e) { } });\n      one.setDaemon(true);\n \
              one.start();\n    }\n    Thread.sleep(1000000);\n  }\n}\n",
         )],
-        cause: Some("crash"),
+        cause: Some("too_many_processes"),
         action: Some(Start),
         end: InVain,
         ..USUAL
