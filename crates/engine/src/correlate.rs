@@ -171,9 +171,12 @@ impl Engine {
             .find(|parent| self.explains(parent, child))
     }
 
-    /// Lets a parent's incident take over one that has not begun to act.
+    /// Lets a parent's incident take over one that has not begun to act, or has taken back what it did.
     fn absorb_if_child(&mut self, number: u64) {
         let Some(child) = self.state.incidents.get(&number).filter(|child| !child.phase.is_over()) else { return };
+        if self.to_take_back(child).is_some() {
+            return;
+        }
         match life::next(&child.phase, Turn::Absorbed) {
             Ok(Next::Stay) | Err(_) => {}
             Ok(next) => {

@@ -156,7 +156,7 @@ impl Engine {
     }
 
     /// What is to be taken back before anything else is tried, with the plan that did it.
-    fn to_take_back<'a>(&self, incident: &'a Incident) -> Option<(&'a Plan, &'a Step)> {
+    pub(crate) fn to_take_back<'a>(&self, incident: &'a Incident) -> Option<(&'a Plan, &'a Step)> {
         let step = incident.to_take_back_now().filter(|_| !self.faults.not_taken_back)?;
         let last = incident.attempts.last()?;
         self.is_as_we_left_it(last, step).then_some((&last.attempt.plan, step))

@@ -224,7 +224,8 @@ impl Engine {
     /// same: whether it helped is another question.
     fn is_made(&self, act: &Act, shown: &Shown) -> bool {
         let said = act.answer == Some(Answer::Done) && act.made.is_some();
-        said || (was_started(shown) && self.is_made_anew(&act.permit))
+        let refused = matches!(act.answer, Some(Answer::Failed(_))) && !is_up(shown);
+        said || (was_started(shown) && !refused && self.is_made_anew(&act.permit))
     }
 
     fn emit_settled(&mut self, id: PermitId, act: &Act, shown: &Shown) -> bool {

@@ -124,7 +124,9 @@ impl Engine {
     fn incident_deadline(&self, incident: &Incident) -> Option<Tick> {
         let phase = incident.phase.deadline().filter(|_| !self.faults.deadline_forgotten || !incident.holds_leases());
         let well = incident.well_since.map(|since| since.after(self.stability_of(incident)));
-        let loops = self.loops_until(incident).filter(|_| life::next(&incident.phase, Turn::LoopsOn) != Ok(Next::Stay));
+        let waits =
+            life::next(&incident.phase, Turn::LoopsOn) == Ok(Next::Stay) || self.to_take_back(incident).is_some();
+        let loops = self.loops_until(incident).filter(|_| !waits);
         // A phase that holds what it does until it is settled does not end by itself when the symptom goes.
         let well = well.filter(|due| !incident.holds_leases() && (*due > self.now.tick || self.is_seen_well(incident)));
         [phase, well, loops, self.carries_due(incident), self.tell_due(incident)].into_iter().flatten().min()
@@ -145,6 +147,12 @@ impl Engine {
             | Phase::RollingBack { .. }
             | Phase::Resolved { .. } => self.settings.budgets.stability(),
         }
+    }
+
+    /// Whether it is left to nobody any more that the engine restarts it again and again. What healer did that did not help is
+    /// taken back before that is told.
+    fn loops_on(&self, incident: &Incident) -> bool {
+        self.loops_until(incident).is_some_and(|due| due <= self.now.tick) && self.to_take_back(incident).is_none()
     }
 
     /// Until when a service that the engine's own policy restarts again and again is left to it.
@@ -213,7 +221,7 @@ impl Engine {
             (Turn::Afresh, &|| self.live.afresh.contains(resource)),
             (Turn::Wanted, &|| self.live.wanted.contains(resource) || self.a_person_waits_for(resource)),
             (Turn::StayedWell, &|| self.stayed_well(incident)),
-            (Turn::LoopsOn, &|| self.loops_until(incident).is_some_and(|due| due <= self.now.tick)),
+            (Turn::LoopsOn, &|| self.loops_on(incident)),
             (Turn::CameBack, &|| self.verification_fails(incident)),
             (Turn::Due, &|| due() || self.is_settled_by_look(incident)),
             (Turn::ProcessStarted, &|| self.live.left_open.contains(&number)),

@@ -123,10 +123,12 @@ impl Body {
         self.happenings.iter().any(|happening| happening.what == What::Created && happening.at > at)
     }
 
-    /// Whether it was made in the place of another one that had run and was set aside. Compose v2 gives the temporary name
-    /// to the new one instead, until that is to be started.
+    /// Whether it was made in the place of another one that had run and was set aside, and that nobody has started since:
+    /// it was started later, or that was tried in vain. Compose v2 gives the temporary name to the new one instead, until
+    /// that is to be started.
     pub(super) fn has_replaced(&self, other: &Body) -> bool {
-        let is_newer = self.started.is_none() || self.started > other.started;
+        let tried = self.started.or(self.exit.as_ref().map(|exit| exit.at));
+        let is_newer = tried > other.started;
         !self.aside && other.aside && other.started.is_some() && is_newer
     }
 

@@ -124,6 +124,9 @@ impl World<'_> {
     fn is_judged(&mut self, number: u64, svc: Svc, result: Verification, because: &str) {
         if result == Verification::Held {
             self.is_done_with(svc, "helped");
+        } else if self.docker.body(svc).is_some_and(|key| !self.images.made_by_healer.contains(&key)) {
+            // Somebody has deployed over it, of what the name means by now.
+            self.is_done_with(svc, "deployed over");
         } else if self.is_verdict_on_a_roll_back(number) {
             self.did_not_help(svc, result, because);
         }
