@@ -223,9 +223,12 @@ impl Engine {
     /// Whether another body was made and started, as Compose said or as is seen. One that has ended since was made all the
     /// same: whether it helped is another question.
     fn is_made(&self, act: &Act, shown: &Shown) -> bool {
-        let said = act.answer == Some(Answer::Done) && act.made.is_some();
-        let refused = matches!(act.answer, Some(Answer::Failed(_))) && !is_up(shown);
-        said || (was_started(shown) && !refused && self.is_made_anew(&act.permit))
+        if act.answer == Some(Answer::Done) && act.made.is_some() {
+            return true;
+        }
+        let made = act.made.as_ref().and_then(|made| self.world.body_of(&act.permit.step.resource, made));
+        let started = made.map_or_else(|| was_started(shown), |body| body.started.is_some());
+        started && self.is_made_anew(&act.permit)
     }
 
     fn emit_settled(&mut self, id: PermitId, act: &Act, shown: &Shown) -> bool {

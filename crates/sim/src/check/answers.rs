@@ -97,6 +97,11 @@ impl World<'_> {
     pub(super) fn check_name(&mut self, event: &Event) {
         let Some(number) = event.incident().map(|id| id.number) else { return };
         let Some(svc) = self.given_back_for(number) else { return };
+        let anew = self.images.given_back.get(&svc).is_some_and(|given| given.failed);
+        if anew && self.docker.body(svc).is_some_and(|key| !self.images.made_by_healer.contains(&key)) {
+            // Somebody has deployed over it, of what the name meant by then.
+            return self.is_done_with(svc, "deployed over");
+        }
         if let Event::Verified { result, because, .. } = event {
             self.is_judged(number, svc, *result, because);
         } else if let Event::MessageQueued { message, .. } = event {
@@ -124,9 +129,6 @@ impl World<'_> {
     fn is_judged(&mut self, number: u64, svc: Svc, result: Verification, because: &str) {
         if result == Verification::Held {
             self.is_done_with(svc, "helped");
-        } else if self.docker.body(svc).is_some_and(|key| !self.images.made_by_healer.contains(&key)) {
-            // Somebody has deployed over it, of what the name means by now.
-            self.is_done_with(svc, "deployed over");
         } else if self.is_verdict_on_a_roll_back(number) {
             self.did_not_help(svc, result, because);
         }
