@@ -341,9 +341,10 @@ impl Engine {
         let ended = this.and_then(|body| body.exit.as_ref()).map(|exit| exit.at);
         let asked = this.and_then(first_asked).or(self.stop_began(&seen.resource, &seen.incarnation)).or(ended);
         let other_ended = other.exit.as_ref().map(|exit| exit.at);
-        let ran_then = asked.is_some() && other.started.is_some() && other.started < asked && other_ended > asked;
+        let ran_then = asked.is_some() && other.started.is_some() && other_ended > asked;
         let is_stopped = self.is_told_to_end(incarnation, &seen.resource);
-        (other.is_up() || ran_then) && !is_stopped || (ended.is_some() && other.started > ended)
+        // What the engine restarts again and again was stopped by nobody.
+        (other.is_up() || other.run == Run::Restarting || ran_then) && !is_stopped || (ended.is_some() && other.started > ended)
     }
 
     /// Somebody took the engine's policy away from what it restarts again and again: a person's brake, which holds healer

@@ -41,7 +41,9 @@ impl Engine {
         let Some((_, body)) = self.world.body(needed) else { return false };
         // What is not to run is not waited for: it was away before the restart too.
         let wanted = self.state.intents.get(needed).is_some_and(|intent| intent.wanted == Wanted::Running);
-        if !wanted || self.not_ours(needed).is_some() && !body.is_up() {
+        // What was not looked at yet may be ours.
+        let not_ours = body.definition.is_some() && self.not_ours(needed).is_some();
+        if !wanted || not_ours && !body.is_up() {
             return false;
         }
         let exit = body.exit.as_ref().filter(|_| !body.is_up());
