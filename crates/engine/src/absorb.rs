@@ -344,7 +344,8 @@ impl Engine {
         let ran_then = asked.is_some() && other.started.is_some() && other_ended > asked;
         let is_stopped = self.is_told_to_end(incarnation, &seen.resource);
         // What the engine restarts again and again was stopped by nobody.
-        (other.is_up() || other.run == Run::Restarting || ran_then) && !is_stopped || (ended.is_some() && other.started > ended)
+        (other.is_up() || other.run == Run::Restarting || ran_then) && !is_stopped
+            || (ended.is_some() && other.started > ended)
     }
 
     /// Somebody took the engine's policy away from what it restarts again and again: a person's brake, which holds healer

@@ -227,7 +227,8 @@ impl Engine {
             return true;
         }
         let made = act.made.as_ref().and_then(|made| self.world.body_of(&act.permit.step.resource, made));
-        let started = made.map_or_else(|| was_started(shown), |body| body.started.is_some());
+        let refused = matches!(act.answer, Some(Answer::Failed(_))) && !is_up(shown);
+        let started = made.map_or_else(|| was_started(shown) && !refused, |body| body.started.is_some());
         started && self.is_made_anew(&act.permit)
     }
 

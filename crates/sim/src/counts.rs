@@ -198,6 +198,7 @@ const EXPECTED: &[(&str, &[&str])] = &[
             "taken back",
             "helped",
             "left as it is",
+            "deployed over",
             "undo failed",
             "cut short and told",
         ],
