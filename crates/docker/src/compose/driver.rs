@@ -349,7 +349,7 @@ mod tests {
             if !process.exists() {
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await; // waits for a condition
         }
         panic!("process {pid} lives on");
     }
