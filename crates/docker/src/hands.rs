@@ -2,7 +2,7 @@
 //! never a restart in one call: that would undo a stop by somebody else in between (facts/intent.md, 0.4).
 
 use model::ResourceId;
-use model::action::{Action, Answer, Change, Limits, Permit, Retag, With};
+use model::action::{Action, Answer, Behalf, Change, Limits, Permit, Retag, With};
 use model::fact::{Fact, Incarnation, Observation};
 use model::folder::Folder;
 use model::incident::Excerpt;
@@ -123,6 +123,9 @@ impl Hands {
         if let Err(why) = still() {
             return Answer::Withheld(why);
         }
+        if let (Some(retag), Behalf::Person(_)) = (retag, &permit.behalf) {
+            self.keep(&retag.from, &permit.step.resource).await;
+        }
         if let Some(retag) = retag
             && let Err(why) = self.give_name_back(retag, &unchanged, &network).await
         {
@@ -143,6 +146,15 @@ impl Hands {
                 }
                 Answer::Failed(not.why + &left)
             }
+        }
+    }
+
+    /// Gives the image that an update replaces a name of its own, so that `docker image prune` leaves it: it may have to be
+    /// put back. One for each service, until its next update.
+    async fn keep(&self, image: &str, resource: &ResourceId) {
+        let of = format!("{}-{}", resource.deployment(), resource.service()).to_lowercase();
+        if let Err(e) = self.host.tag(image, &format!("healer-previous/{of}:latest")).await {
+            tracing::warn!(%resource, error = %e, "the image of before the update could not be given a name");
         }
     }
 
@@ -192,6 +204,9 @@ impl Hands {
         let present = self.host.image_id(&image).await.map_err(unasked)?;
         // An update has given the name to the newer image, and a process that ended in the middle to the older one.
         let given_back = retag.filter(|retag| retag.name == image && present.as_ref() == Some(&retag.to));
+        if retag.is_some_and(|retag| inspect.image.as_ref() != Some(&retag.from)) {
+            return Err(Answer::Failed("it is made of another image by now than when this was planned".to_owned()));
+        }
         if present.is_none() || (present != inspect.image && given_back.is_none()) {
             return Err(Answer::Failed("its image's name means another image by now, or none".to_owned()));
         }

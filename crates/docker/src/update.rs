@@ -30,7 +30,12 @@ impl Hands {
         if to == from {
             return Ok(Fetched::Same);
         }
-        let config_hash = if service.hashes_the_image() { service.present_hash().await? } else { made_of.to_owned() };
+        let config_hash = if service.hashes_the_image() {
+            let moved = |why| format!("{why}; {name} means {to} by now: `docker tag {from} {name}` takes that back");
+            service.present_hash().await.map_err(moved)?
+        } else {
+            made_of.to_owned()
+        };
         let from_config_hash = made_of.to_owned();
         Ok(Fetched::Newer(Box::new(Retag { name, to, from, config_hash, from_config_hash })))
     }

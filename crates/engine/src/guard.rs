@@ -12,6 +12,7 @@ use model::action::{Action, Behalf, Binding, Pair, Permit, PermitId, Plan, Risk,
 use model::fact::{Belongs, Health, Incarnation, Run};
 use model::incident::{IncidentId, Phase};
 use model::intent::Wanted;
+use model::make::Make;
 use model::settings::{Mode, Policy, RISK_UNASKED_MAX};
 use model::verdict::{Hold, Limit, Question, Refusal, Verdict, Within};
 use model::{ResourceId, Tick};
@@ -455,8 +456,7 @@ impl Engine {
             let word = |question: &crate::incident::Question| question.word.as_ref().is_some_and(|word| word.approved);
             return incident.question.as_ref().is_some_and(word);
         }
-        let deploy = incident.case.as_ref().and_then(|case| case.deploy.as_ref());
-        if plan.playbook == plan::ROLL_BACK && deploy.is_some_and(|deploy| deploy.by.is_some()) {
+        if plan.playbook == plan::ROLL_BACK && self.is_ordered_with_its_update(incident) {
             return true;
         }
         let present = self.binding(&incident.resource);
@@ -464,6 +464,17 @@ impl Engine {
             let same_body = approval.binds == present || self.faults.approval_not_bound;
             approval.key == plan.key() && approval.until > self.now.tick && same_body
         })
+    }
+
+    /// Whether whoever had a service updated ordered with it that it goes back. Where another service is well of the image that
+    /// the name would be taken from, somebody is asked.
+    fn is_ordered_with_its_update(&self, incident: &Incident) -> bool {
+        let deploy = incident.case.as_ref().and_then(|case| case.deploy.as_ref());
+        let Some(deploy) = deploy.filter(|deploy| deploy.by.is_some()) else { return false };
+        let resource = &incident.resource;
+        let here = self.world.resources().filter(|other| *other != resource && other.host() == resource.host());
+        let same = |made: &Make| made.image == deploy.to.image && made.image_id == deploy.to.image_id;
+        !here.filter_map(|other| self.state.makes.present(other)).any(same)
     }
 
     /// What an approval binds at present.

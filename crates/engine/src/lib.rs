@@ -40,7 +40,7 @@ mod updates;
 pub mod view;
 pub mod world;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use model::action::{Action, Behalf, Pair, Permit, PermitId, Step};
@@ -97,6 +97,8 @@ struct Live {
     in_flight: BTreeMap<(MessageId, String), Tick>,
     /// Replies to persons that wait for acts.
     replies: BTreeMap<CommandId, PendingReply>,
+    /// The last replies that acts were waited for, the oldest first: who asked may not have been there to hear one.
+    answered: VecDeque<Reply>,
     /// The last batch was not taken, and comes again.
     comes_again: bool,
     /// What was replied in the last batch: if that was not committed, the reply has not gone out.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use model::action::{Action, Answer, Behalf, Change, Pair, Permit, PermitId, Step};
+use model::action::{Action, Answer, Behalf, Change, Pair, Permit, PermitId, Retag, Step, With};
 use model::command::{Ask, Command, CommandId, Reply, ReplyLine};
 use model::event::{Event, Refresh};
 use model::fact::{Run, SourceTime};
@@ -15,11 +15,15 @@ use model::view::Stand;
 use model::{ResourceId, Tick};
 
 use crate::life::Turn;
+use crate::state::Queued;
 use crate::view::{self, Unclear};
 use crate::{Engine, PendingReply, folders, intent, plan};
 
 /// So long after a person's word an order that may never have been heard is given again.
 const ASKED_AGAIN_WITHIN: Duration = Duration::from_secs(600);
+
+/// So many replies are kept for whoever asks again.
+const ANSWERS_KEPT_MAX: usize = 32;
 
 impl Engine {
     pub(crate) fn commanded(&mut self, command: &Command) {
@@ -29,7 +33,11 @@ impl Engine {
                 // It is under way, and whoever asked again waits on.
                 return;
             }
-            return self.reply(id, true, vec![line(None, "this was taken already")]);
+            let lines = match self.live.answered.iter().find(|reply| reply.id == *id) {
+                Some(reply) => reply.lines.clone(),
+                None => vec![line(None, "this was taken already")],
+            };
+            return self.reply(id, true, lines);
         }
         match ask {
             Ask::Start(words) => self.act_on(id, who, ask, words, Wanted::Running),
@@ -187,7 +195,16 @@ impl Engine {
         if !matches!(ask, Ask::Start(_) | Ask::Restart(_) | Ask::RestartAll(_) | Ask::Pull(_) | Ask::Rebuild(_)) {
             return None;
         }
+        if let Some(refusal) = self.not_ours(resource) {
+            return Some(format!("left as it is: {refusal}"));
+        }
+        if self.is_paused(resource) {
+            return Some("left as it is: it is paused: name it to let it go on".to_owned());
+        }
         let intent = self.state.intents.get(resource);
+        if matches!(ask, Ask::RestartAll(_)) && intent.is_none_or(|intent| intent.wanted == Wanted::Unknown) {
+            return Some("left as it is: nobody knows whether it shall run: name it to start it".to_owned());
+        }
         // What nobody awaits may have ended with 0 because it was stopped: it is a job if it ended while it was to run.
         let is_job =
             self.world.is_awaited_job(resource) || intent.is_some_and(|intent| intent.wanted == Wanted::Running);
@@ -455,13 +472,27 @@ impl Engine {
         let queued = self.state.queue.iter().any(|other| {
             other.command == *command
                 && other.steps.iter().any(|s| s.action == step.action && before.contains(&&s.resource))
+                && !(step.pair == Pair::Closes && self.opening_is_held(other))
         });
+        // Its image is still being fetched.
+        let fetching =
+            |needed: &&ResourceId| self.state.updates.get(*needed).is_some_and(|order| order.command == *command);
+        let fetches = step.action == Action::Recreate && before.iter().any(fetching);
         let acting = self
             .state
             .acts
             .values()
             .any(|act| act.command.as_ref() == Some(command) && before.contains(&&act.permit.step.resource));
-        same || queued || acting
+        same || queued || fetches || acting
+    }
+
+    /// Whether what a command is to take down stays up for now: a freeze came in between, or a repair. What was taken down
+    /// before it does not wait for that.
+    fn opening_is_held(&self, queued: &Queued) -> bool {
+        let opening = queued.steps.first().filter(|step| step.pair == Pair::Opens);
+        opening.is_some_and(|step| {
+            !self.must_wait(&queued.command, step) && matches!(self.guard_person(&queued.who, step), Verdict::Hold(..))
+        })
     }
 
     /// What a freeze refuses says why it is frozen, and what ends that.
@@ -509,7 +540,13 @@ impl Engine {
 
     fn drop_step(&mut self, command: &CommandId, step: &Step, text: &str) {
         self.emit(Event::CommandDequeued { id: command.clone(), resource: step.resource.clone() });
-        self.reply_line(command, failed(Some(&step.resource), text));
+        let text = match &step.with {
+            With::Image(Retag { name, to, from, .. }) => {
+                format!("{text}; {name} means {to} by now: `docker tag {from} {name}` takes that back")
+            }
+            With::Nothing | With::Memory(_) | With::Network(_) | With::NetworkName(_) => text.to_owned(),
+        };
+        self.reply_line(command, failed(Some(&step.resource), &text));
     }
 
     /// A person is not kept waiting for what is busy: they are told, and it follows.
@@ -530,7 +567,12 @@ impl Engine {
         if pending.outstanding.is_empty()
             && let Some(done) = self.live.replies.remove(command)
         {
-            self.live.replied.push(Reply::new(command.clone(), true, done.lines.clone()));
+            let reply = Reply::new(command.clone(), true, done.lines.clone());
+            self.live.replied.push(reply.clone());
+            self.live.answered.push_back(reply);
+            if self.live.answered.len() > ANSWERS_KEPT_MAX {
+                self.live.answered.pop_front();
+            }
             self.reply(command, true, done.lines);
         }
     }

@@ -9,7 +9,7 @@ use model::event::Event;
 use model::fact::Belongs;
 use model::input::Effect;
 use model::intent::Wanted;
-use model::make::short_id;
+use model::make::{Deploy, short_id};
 use model::update::{Fetched, Source, Update};
 use model::verdict::{Refusal, Verdict};
 
@@ -119,11 +119,12 @@ impl Engine {
     pub(crate) fn updated_in_words(&self, resource: &ResourceId, step: &Step) -> Option<String> {
         let With::Image(image) = &step.with else { return None };
         let made = format!("made anew of {} as it is now ({})", image.name, short_id(&image.to));
-        let goes_back = self.state.makes.deploy_before(resource, self.now.tick).is_some();
-        Some(if goes_back {
-            format!("{made}; if it falls ill of that within 10 min, it goes back to {}", short_id(&image.from))
-        } else {
-            format!("{made}; it was not known to be well before, so that nobody takes this back")
+        let deploy = self.state.makes.deploy_before(resource, self.now.tick).filter(|deploy| deploy.by.is_some());
+        Some(match deploy {
+            Some(Deploy { from, .. }) => {
+                format!("{made}; if it falls ill of that within 10 min, it goes back to {}", short_id(&from.image_id))
+            }
+            None => format!("{made}; it was not known to be well before, so that nobody takes this back unasked"),
         })
     }
 

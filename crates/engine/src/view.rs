@@ -286,10 +286,10 @@ fn is_meant(engine: &Engine, id: &ResourceId) -> bool {
 pub fn incidents(engine: &Engine, now: Now) -> Vec<IncidentView> {
     let mut all: Vec<&Incident> = engine.state.incidents.values().collect();
     all.sort_by_key(|incident| (incident.phase.is_over(), std::cmp::Reverse(incident.id.number)));
-    all.into_iter().map(|incident| incident_view(incident, now)).collect()
+    all.into_iter().map(|incident| incident_view(engine, incident, now)).collect()
 }
 
-fn incident_view(incident: &Incident, now: Now) -> IncidentView {
+fn incident_view(engine: &Engine, incident: &Incident, now: Now) -> IncidentView {
     let standing = stands::standing_of(&incident.phase, now);
     IncidentView {
         id: incident.id.clone(),
@@ -303,12 +303,18 @@ fn incident_view(incident: &Incident, now: Now) -> IncidentView {
         cause: incident.diagnosis.as_ref().map(|diagnosis| diagnosis.title.clone()).unwrap_or_default(),
         why: stands::how(incident, now),
         attempts: u32::try_from(incident.attempts.len()).unwrap_or(u32::MAX),
-        suggestions: suggestions(incident),
+        suggestions: suggestions(engine, incident),
     }
 }
 
 /// What a person may do about what waits for one. What was rejected, or did not help, is not suggested again.
-fn suggestions(incident: &Incident) -> Vec<Suggestion> {
+fn suggestions(engine: &Engine, incident: &Incident) -> Vec<Suggestion> {
+    // A suggestion names a service of a deployment: where that is more than one container, or none of Compose's, it would be
+    // another one that is meant.
+    let resource = &incident.resource;
+    if resource.deployment() == NO_DEPLOYMENT || engine.world.replicas(resource).next().is_some() {
+        return Vec::new();
+    }
     let waits = match &incident.phase {
         Phase::AwaitingApproval { .. } => true,
         Phase::Escalated { reason, .. } => matches!(reason, Escalation::ApprovalExpired),
@@ -403,7 +409,7 @@ pub fn why(engine: &Engine, subject: &Subject, entries: &[Entry], now: Now) -> W
         },
         not_done: not_done(engine, main.as_ref(), last.copied(), now),
         evidence: last.map(|incident| incident.evidence.clone()).unwrap_or_default(),
-        incidents: incidents.iter().map(|incident| incident_view(incident, now)).collect(),
+        incidents: incidents.iter().map(|incident| incident_view(engine, incident, now)).collect(),
         story: lines_of(entries, &incidents.iter().map(|it| (it.id.clone(), it.resource.clone())).collect()),
         resource: view,
     }

@@ -49,15 +49,19 @@ impl Makes {
     /// It is made of this now. `ill`: it had an open incident, so that nobody will want back what it was made of.
     pub(super) fn made_of(&mut self, resource: &ResourceId, make: &Make, by: Option<&str>, ill: bool, now: Now) {
         let before = self.of.remove(resource);
+        let mut by = by.map(str::to_owned);
         let well = before.and_then(|before| {
             if before.present == *make {
                 return before.well;
             }
-            let was_well = !ill && now.tick.since(before.since.tick) >= WELL_AFTER;
-            if was_well { Some((before.present, now)) } else { before.well }
+            if !ill && now.tick.since(before.since.tick) >= WELL_AFTER {
+                return Some((before.present, now));
+            }
+            // To go back further than to what their update replaced nobody has ordered.
+            by = None;
+            before.well
         });
         let well = well.filter(|(well, _)| well != make);
-        let by = by.map(str::to_owned);
         self.of.insert(resource.clone(), Known { present: make.clone(), since: now, well, by, gone: None });
     }
 

@@ -206,7 +206,7 @@ fn the_same_command_handled_twice_acts_once() {
     story.feed(model::input::Input::Commanded(command.clone())).after(60.0);
     story.feed(model::input::Input::Commanded(command)).after(60.0);
     assert_eq!((story.stops("shop/web"), story.starts("shop/web")), (1, 1), "{story}");
-    assert!(story.to_string().contains("this was taken already"), "{story}");
+    assert_eq!(story.to_string().matches("→ answer: started").count(), 2, "and is answered as it was:\n{story}");
 }
 
 #[test]
@@ -507,4 +507,27 @@ fn a_restart_with_what_needs_it_stops_the_last_first_and_starts_it_first() {
     assert_eq!((at(&story, Action::Start, "shop/cron"), story.is_running("shop/cron")), (None, false), "{story}");
     assert!(story.to_string().contains("left as it is: stopped on purpose by somebody at the engine"), "{story}");
     assert!(["shop/db", "shop/api", "shop/web"].iter().all(|name| story.is_running(name)), "{story}");
+}
+
+#[test]
+fn a_freeze_amid_a_restart_of_several_leaves_down_nothing_that_was_taken_down() {
+    let mut story = shop();
+    story.ignores_term("shop/web").says("ann", Ask::RestartAll("shop/db".to_owned())).after(5.0);
+    story.says("bob", Ask::Freeze { because: String::new() }).after(60.0);
+    assert_eq!(story.stops("shop/db"), 0, "{story}");
+    assert!(["shop/db", "shop/web", "shop/proxy"].iter().all(|name| story.is_running(name)), "{story}");
+}
+
+#[test]
+fn what_nobody_named_and_healer_does_not_care_for_or_is_paused_is_left_as_it_is() {
+    let mut story = Story::new();
+    story.runs("shop/db");
+    let on_db = |d: &mut model::fact::Definition| d.depends_on = vec![needs("db", Condition::Started)];
+    story.runs_as("shop/web", on_db).runs_as("shop/api", on_db).runs_as("shop/migrate", |d| {
+        on_db(d);
+        d.belongs = Belongs::OneOff;
+    });
+    story.begins().paused("shop/api").after(5.0).says("ann", Ask::RestartAll("shop/db".to_owned())).after(60.0);
+    let stops = ["shop/db", "shop/web", "shop/api", "shop/migrate"].map(|name| story.stops(name));
+    assert_eq!(stops, [1, 1, 0, 0], "{story}");
 }

@@ -173,11 +173,8 @@ fn who_asks_again_with_the_same_command_waits_on() {
     assert_eq!(answers(&story, ""), 0, "{story}");
     fetched(&mut story, Fetched::Same);
     story.after(1.0).feed(Input::Commanded(command)).after(1.0);
-    assert_eq!(
-        (answers(&story, "there is no newer image"), answers(&story, "this was taken already")),
-        (1, 1),
-        "{story}"
-    );
+    assert_eq!(answers(&story, "there is no newer image"), 2, "who did not hear it asks again:
+{story}");
     assert_eq!(story.updates.len(), 1, "{story}");
 }
 
@@ -203,5 +200,39 @@ fn an_order_whose_batch_was_not_taken_comes_again_and_is_done_once() {
         fetched(&mut story, newer());
         story.after(60.0);
         assert_eq!((remade(&story), story.is_running("shop/web")), (1, true), "written: {written}\n{story}");
+    }
+}
+
+#[test]
+fn what_is_not_what_the_update_replaced_is_put_back_by_nobody_but_a_person() {
+    // An image that was well, another one that somebody deployed and that was not, and ann's update of that.
+    let mut story = Story::new();
+    story.runs_as("shop/web", |d| (d.image, d.image_id) = ("shop:1".to_owned(), "sha256:0".to_owned())).begins();
+    story.after(120.0).recreated("shop/web", |d| d.image_id = "sha256:1".to_owned()).after(0.05).relists();
+    story.after(30.0).says("ann", pull("shop/web")).after(0.1);
+    fetched(&mut story, newer());
+    story.after(5.0);
+    assert!(story.to_string().contains("so that nobody takes this back unasked"), "{story}");
+    story.complains("shop/web", model::complaint::Complaint::VariableMissing { name: None });
+    story.crashes("shop/web", 1).after_minutes(5.0);
+    assert_eq!((remade(&story), story.phase("shop/web")), (1, "awaiting_approval"), "{story}");
+}
+
+#[test]
+fn a_name_that_another_service_is_well_of_is_taken_from_it_by_nobody_but_a_person() {
+    for shared in [false, true] {
+        let mut story = Story::new();
+        let shop =
+            |d: &mut model::fact::Definition| (d.image, d.image_id) = ("shop:1".to_owned(), "sha256:1".to_owned());
+        story.runs_as("shop/web", shop).runs_as("shop/worker", shop).begins();
+        story.after(120.0).says("ann", pull("shop/web")).after(0.1);
+        fetched(&mut story, newer());
+        if shared {
+            story.after(1.0).recreated("shop/worker", |d| d.image_id = "sha256:2".to_owned()).after(0.05).relists();
+        }
+        story.after(90.0).complains("shop/web", model::complaint::Complaint::VariableMissing { name: None });
+        story.crashes("shop/web", 1).after_minutes(5.0);
+        assert_eq!(remade(&story), if shared { 1 } else { 2 }, "{story}");
+        assert_eq!(story.count("approval_asked"), usize::from(shared), "{story}");
     }
 }
