@@ -173,8 +173,12 @@ fn who_asks_again_with_the_same_command_waits_on() {
     assert_eq!(answers(&story, ""), 0, "{story}");
     fetched(&mut story, Fetched::Same);
     story.after(1.0).feed(Input::Commanded(command)).after(1.0);
-    assert_eq!(answers(&story, "there is no newer image"), 2, "who did not hear it asks again:
-{story}");
+    assert_eq!(
+        answers(&story, "there is no newer image"),
+        2,
+        "who did not hear it asks again:
+{story}"
+    );
     assert_eq!(story.updates.len(), 1, "{story}");
 }
 

@@ -87,7 +87,7 @@ struct Host {
 impl Host {
     fn new() -> Option<Host> {
         let mail = Mail::start()?;
-        let rig = Rig::bare("comes-back", &format!("{}{SETTINGS}", mail.channel()))?;
+        let rig = Rig::alone("comes-back", &format!("{}{SETTINGS}", mail.channel()))?;
         rig.engine.docker(&["network", "create", "edge"]);
         for (name, services) in deployments() {
             rig.write_project(&name, &services);

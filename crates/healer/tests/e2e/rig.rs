@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Output;
-use std::sync::{Condvar, LazyLock, Mutex, PoisonError};
+use std::sync::{Condvar, LazyLock, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,23 +26,30 @@ static FREE: LazyLock<(Mutex<Vec<String>>, Condvar)> = LazyLock::new(|| {
     (Mutex::new(given.into_iter().flatten().collect()), Condvar::new())
 });
 
+/// Most tests run beside others; one with a whole host on it does not.
+static CALM: RwLock<()> = RwLock::new(());
+
 /// An engine that is this test's alone, until it is dropped.
 struct Place {
     url: String,
+    _beside_others: Option<RwLockReadGuard<'static, ()>>,
+    _alone: Option<RwLockWriteGuard<'static, ()>>,
 }
 
 impl Place {
-    /// Waits for one; `None` where the tests were given none.
-    fn take() -> Option<Place> {
+    /// Waits for one; `None` where the tests were given none. `alone`: while no other test runs.
+    fn take(alone: bool) -> Option<Place> {
         static GIVEN: LazyLock<bool> = LazyLock::new(|| std::env::var("HEALER_TEST_DOCKER_HOST").is_ok());
         if !*GIVEN {
             return None;
         }
         let (free, freed) = &*FREE;
         // A test that failed says so by itself; the next one starts from nothing anyway.
+        let beside = (!alone).then(|| CALM.read().unwrap_or_else(PoisonError::into_inner));
+        let alone = alone.then(|| CALM.write().unwrap_or_else(PoisonError::into_inner));
         let free = free.lock().unwrap_or_else(PoisonError::into_inner);
         let mut free = freed.wait_while(free, |free| free.is_empty()).unwrap_or_else(PoisonError::into_inner);
-        free.pop().map(|url| Place { url })
+        free.pop().map(|url| Place { url, _beside_others: beside, _alone: alone })
     }
 }
 
@@ -90,7 +97,16 @@ impl Rig {
 
     /// A rig without a project as yet.
     pub(crate) fn bare(project: &str, settings: &str) -> Option<Rig> {
-        let Some(place) = Place::take() else {
+        Rig::at(Place::take(false), project, settings)
+    }
+
+    /// The same for a test that keeps the whole machine busy.
+    pub(crate) fn alone(project: &str, settings: &str) -> Option<Rig> {
+        Rig::at(Place::take(true), project, settings)
+    }
+
+    fn at(place: Option<Place>, project: &str, settings: &str) -> Option<Rig> {
+        let Some(place) = place else {
             skip("docker-engine");
             return None;
         };
