@@ -3,7 +3,7 @@
 //! ```text
 //! cargo run --release -p sim --example campaign -- 100000          worlds 0 to 99,999
 //! cargo run --release -p sim --example campaign -- 1 4711 trace    one world, told step by step
-//! cargo run --release -p sim --features faults --example campaign -- faults     each planted fault, up to 2,000 worlds
+//! cargo run --release -p sim --features faults --example campaign -- faults     each planted fault, up to 4,000 worlds
 //! ```
 
 #![expect(clippy::print_stdout, reason = "it prints its report")]
@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     let threads = std::thread::available_parallelism().map_or(2, |n| n.get());
     #[cfg(feature = "faults")]
     if words.first().is_some_and(|word| word == "faults") {
-        let found = sim::hunt_all(number(1, 2_000), threads);
+        let found = sim::hunt_all(number(1, 4_000), threads);
         for one in &found {
             println!("{one}  ({:.1} s)", one.took.as_secs_f64());
         }

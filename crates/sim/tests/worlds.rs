@@ -36,7 +36,7 @@ fn no_world_breaks_a_promise_and_everything_is_reached() {
 #[cfg(feature = "faults")]
 #[test]
 fn each_planted_fault_is_found_by_a_world_that_is_clean_without_it() {
-    let found = sim::hunt_all(2_000, threads());
+    let found = sim::hunt_all(4_000, threads());
     for one in &found {
         eprintln!("{one}");
     }
