@@ -219,9 +219,9 @@ pub(crate) enum Brief {
         #[arg(long)]
         dependents: bool,
     },
-    /// Pull its image, make it anew of a newer one, and go back if it does not stay well
+    /// Update a service: pull its image, take a newer one, and go back if it falls ill
     Pull(Names),
-    /// The same with an image that is built as its Compose file says
+    /// The same, with an image that is built as its Compose file says
     Rebuild(Names),
     /// Take its present state as what is wanted, and care for it
     Adopt(Names),
