@@ -12,7 +12,7 @@ use model::input::{Input, Report, SourceState};
 use model::intent::{Author, Intent, Wanted};
 use model::make::Make;
 
-use crate::intent::{self, Around, Word};
+use crate::intent::{self, Around, SIGKILL, Word};
 use crate::state::{Act, Own};
 use crate::world::Body;
 use crate::{Engine, Found, Shown, detect, world};
@@ -339,7 +339,7 @@ impl Engine {
         }
         let this = self.world.body_of(&seen.resource, &seen.incarnation);
         let ended = this.and_then(|body| body.exit.as_ref()).map(|exit| exit.at);
-        let asked = this.and_then(first_asked).or(self.stop_began(&seen.resource, &seen.incarnation)).or(ended);
+        let asked = this.and_then(last_asked).or(self.stop_began(&seen.resource, &seen.incarnation)).or(ended);
         let other_ended = other.exit.as_ref().map(|exit| exit.at);
         let ran_then = asked.is_some() && other.started.is_some() && other_ended > asked;
         let is_stopped = self.is_told_to_end(incarnation, &seen.resource);
@@ -552,8 +552,9 @@ impl Engine {
     }
 }
 
-/// When a body was first asked to end in its present life, as far as events told.
-fn first_asked(body: &Body) -> Option<SourceTime> {
-    let asks = |happening: &&Happening| matches!(happening.what, What::Signalled { terminating: true, .. });
-    body.happenings.iter().find(asks).map(|ask| ask.at)
+/// When a body was asked to end in its present life, as far as events told: the last time, since who asks once more may mean
+/// what is left of the service by then. The kill at the end of a stop's patience asks nothing.
+fn last_asked(body: &Body) -> Option<SourceTime> {
+    let asks = |happening: &&Happening| matches!(happening.what, What::Signalled { terminating: true, signal } if signal != SIGKILL);
+    body.happenings.iter().filter(asks).map(|ask| ask.at).max()
 }

@@ -30,7 +30,7 @@ const ENGINE_STARTS_WITHIN: Duration = Duration::from_secs(60);
 const SET_ASIDE_WITHIN: Duration = Duration::from_secs(5);
 /// Who was asked to end and has not for so long was asked for something else, such as a thread dump, or will not.
 const ENDS_WITHIN: Duration = Duration::from_secs(3_600);
-const SIGKILL: u8 = 9;
+pub(crate) const SIGKILL: u8 = 9;
 /// The API is looked at about 100 ms after a signal; one that is found closed this much later tells nothing of it.
 const FOUND_CLOSED_WITHIN_MS: i64 = 1_000;
 

@@ -123,6 +123,15 @@ fn s06_the_first_of_two_bodies_that_is_stopped_is_no_stop_of_the_service_though_
 }
 
 #[test]
+fn s06_who_stops_what_is_left_once_the_second_has_fallen_stops_the_service() {
+    let mut story = one_beside_another();
+    let (blue, green) = (story.first_id_of("shop/web"), story.last_id_of("shop/web"));
+    story.ignores_term_of(&blue).docker_stop_of(&blue).after(0.2).ends(&green, 3).after(0.2);
+    story.docker_stop_of(&blue).after(15.0).removed_of(&blue).after_minutes(5.0);
+    assert_eq!((story.wanted("shop/web"), story.starts("shop/web")), (Some(Wanted::Stopped), 0), "{story}");
+}
+
+#[test]
 fn s06_who_stops_both_bodies_stops_the_service_whichever_ends_first() {
     for (deaf, last_first) in [(false, false), (true, false), (true, true), (false, true)] {
         let mut story = one_beside_another();
