@@ -315,17 +315,10 @@ fn suggestions(engine: &Engine, incident: &Incident) -> Vec<Suggestion> {
     if resource.deployment() == NO_DEPLOYMENT || engine.world.replicas(resource).next().is_some() {
         return Vec::new();
     }
-    let waits = match &incident.phase {
-        Phase::AwaitingApproval { .. } => true,
-        Phase::Escalated { reason, .. } => matches!(reason, Escalation::ApprovalExpired),
-        Phase::Diagnosing { .. }
-        | Phase::Planning { .. }
-        | Phase::Held { .. }
-        | Phase::Acting { .. }
-        | Phase::Verifying { .. }
-        | Phase::RollingBack { .. }
-        | Phase::Resolved { .. } => false,
-    };
+    let waits = matches!(
+        incident.phase,
+        Phase::AwaitingApproval { .. } | Phase::Escalated { reason: Escalation::ApprovalExpired, .. }
+    );
     let plan = incident.plan.as_ref().filter(|_| waits);
     let suggested = plan.zip(incident.diagnosis.as_ref());
     suggested.and_then(|(plan, diagnosis)| Suggestion::of(plan, &incident.resource, diagnosis)).into_iter().collect()
