@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use model::action::{Action, Answer, Change, Pair, Permit, PermitId, Retag, With};
+use model::action::{Action, Answer, Change, Pair, Permit, PermitId, Retag, Step, With};
 use model::event::Event;
 use model::fact::{self, Run};
 use model::incident::{Escalation, Outcome, Phase, RollbackCause, Verification};
 use model::intent::Wanted;
+use model::message::Kind;
 use model::verdict::{Hold, Refusal, Verdict};
 use model::{ResourceId, Tick};
 
@@ -293,17 +294,7 @@ impl Engine {
             }
             // It was cut short, and has not been tried.
             (false, _) if act.permit.step.action == Action::Recreate && !is_answered(&act) => {
-                let name = match &act.permit.step.with {
-                    With::Image(Retag { name, from, .. }) => {
-                        format!(
-                            "; {name} may mean the image of before by now: `docker tag {from} {name}` takes that back"
-                        )
-                    }
-                    With::Nothing | With::Memory(_) | With::Network(_) | With::NetworkName(_) => String::new(),
-                };
-                let made = if without_look { "nobody saw whether it was made anew" } else { "not made anew" };
-                let because = format!("it was cut short, and {made}{name}");
-                self.verdict(number, Verification::Inconclusive, because);
+                self.was_cut_short(number, &act.permit.step, without_look);
             }
             (false, _) if without_look && self.is_last(number, step) => self.begin_verification(number, step),
             // The step that brings up again what we took down was perhaps never heard: the pair is still open.
@@ -323,6 +314,19 @@ impl Engine {
                 self.verdict(number, Verification::Failed, because);
             }
         }
+    }
+
+    /// It has not been tried. Where a name may have been left is told at once: what comes next may be a long wait.
+    fn was_cut_short(&mut self, number: u64, step: &Step, without_look: bool) {
+        let made = if without_look { "nobody saw whether it was made anew" } else { "not made anew" };
+        let mut because = format!("it was cut short, and {made}");
+        let With::Image(Retag { name, from, .. }) = &step.with else {
+            return self.verdict(number, Verification::Inconclusive, because);
+        };
+        because += &format!("; {name} may mean the image of before by now: `docker tag {from} {name}` takes that back");
+        self.emit_verdict(number, Verification::Inconclusive, because.clone());
+        self.tell(number, Kind::Updated);
+        self.begin_diagnosis(number, &because);
     }
 
     fn is_last(&self, number: u64, step: usize) -> bool {

@@ -56,6 +56,8 @@ pub(crate) struct GivenBack {
     pub(crate) left: bool,
     /// A person was told so.
     pub(crate) told: bool,
+    /// What is made from here on is of what the name meant since.
+    pub(crate) since: Key,
 }
 
 impl Images {
@@ -176,7 +178,8 @@ impl World<'_> {
             self.counts.hit("roll back", "name given back");
             // One that was cut short may have done so already.
             let from = before.map_or(retag.from.clone(), |before| before.from);
-            let given = GivenBack { permit: permit.id, from, failed: false, left: false, told: false };
+            let since = self.docker.containers.len();
+            let given = GivenBack { permit: permit.id, from, failed: false, left: false, told: false, since };
             self.images.given_back.insert(svc, given);
         }
         self.services[svc].template.image_id.clone_from(&retag.to);
@@ -209,7 +212,8 @@ impl World<'_> {
         match self.images.given_back.get(&svc) {
             // It was the undo that came to nothing.
             None => {
-                let given = GivenBack { permit, from: retag.to.clone(), failed: true, left: false, told: false };
+                let (from, since) = (retag.to.clone(), self.docker.containers.len());
+                let given = GivenBack { permit, from, failed: true, left: false, told: false, since };
                 self.images.given_back.insert(svc, given);
             }
             Some(_) => {

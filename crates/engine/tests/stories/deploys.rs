@@ -164,6 +164,16 @@ fn of_a_roll_back_that_was_cut_short_a_person_is_told_where_the_name_is_though_n
     }
 }
 
+#[test]
+fn of_a_roll_back_that_was_cut_short_a_person_is_told_where_the_name_is_though_healer_waits_then() {
+    let mut story = broken_behind_its_name();
+    story.approves(1).after(0.1).is_killed().after(2.0).process_starts();
+    story.freezes().after(5.0).connects().after_minutes(30.0);
+    assert_eq!(story.held_for("shop/web"), "frozen", "{story}");
+    let told = story.messages().last().unwrap().story.join("\n");
+    assert!(told.contains("`docker tag sha256:2 shop/web:1` takes that back"), "{told}\n{story}");
+}
+
 /// The same, and it did not help, and could not be taken back: a person is told.
 fn not_taken_back() -> Story {
     let mut story = put_back();

@@ -5,7 +5,7 @@ use model::action::{Action, Asked, Behalf, Binding, Change, Permit, PlanKey, Wit
 use model::event::Event;
 use model::incident::{Escalation, Outcome, Phase, Verification};
 
-use crate::docker::Svc;
+use crate::docker::{Key, Svc};
 use crate::world::World;
 
 /// What a person who is told to put a name back reads.
@@ -97,9 +97,7 @@ impl World<'_> {
     pub(super) fn check_name(&mut self, event: &Event) {
         let Some(number) = event.incident().map(|id| id.number) else { return };
         let Some(svc) = self.given_back_for(number) else { return };
-        let anew = self.images.given_back.get(&svc).is_some_and(|given| given.failed);
-        if anew && self.docker.body(svc).is_some_and(|key| !self.images.made_by_healer.contains(&key)) {
-            // Somebody has deployed over it, of what the name meant by then.
+        if self.is_deployed_over(svc) {
             return self.is_done_with(svc, "deployed over");
         }
         if let Event::Verified { result, because, .. } = event {
@@ -119,6 +117,13 @@ impl World<'_> {
         } else if moves_on(event) {
             self.must_be_where_it_was(svc, event.name());
         }
+    }
+
+    /// Somebody has deployed over what did not help, of what the name meant by then.
+    fn is_deployed_over(&self, svc: Svc) -> bool {
+        let Some(given) = self.images.given_back.get(&svc).filter(|given| given.failed) else { return false };
+        let by_somebody = |key: Key| key >= given.since && !self.images.made_by_healer.contains(&key);
+        self.docker.bodies(svc).any(|(key, _)| by_somebody(key))
     }
 
     fn is_done_with(&mut self, svc: Svc, how: &'static str) {
