@@ -140,6 +140,9 @@ pub struct Told {
     pub open: bool,
     /// Something was ever told.
     pub ever: bool,
+    /// When something was told last.
+    #[serde(default)]
+    pub last: Option<Tick>,
 }
 
 impl Incident {
@@ -147,6 +150,19 @@ impl Incident {
     pub(crate) fn told_by_a_recovery(&mut self) {
         self.told.ever = true;
         self.told.open = true;
+    }
+
+    /// Since when an image's name may be left where no person was told that it is: what gave it was cut short, or did not help
+    /// and is not taken back yet.
+    pub(crate) fn name_left_untold(&self) -> Option<Tick> {
+        let done = self.attempts.last()?;
+        let renames = |step: &Step| matches!(step.with, With::Image(_));
+        let left = match done.attempt.verdict? {
+            Verification::Inconclusive => done.attempt.plan.steps.iter().any(renames),
+            Verification::Failed => self.to_take_back.iter().any(renames),
+            Verification::Held => false,
+        };
+        done.verdict_at.filter(|at| left && self.told.last < Some(*at))
     }
 
     pub(crate) fn new(
@@ -441,7 +457,7 @@ impl Incident {
             }
             Event::MessageQueued { message, .. } => {
                 use model::message::Kind;
-                self.told.ever = true;
+                (self.told.ever, self.told.last) = (true, Some(now.tick));
                 self.told.open = matches!(message.kind, Kind::Opened | Kind::Updated | Kind::Escalated);
             }
             Event::IncidentOpened { .. }

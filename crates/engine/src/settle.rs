@@ -7,7 +7,6 @@ use model::event::Event;
 use model::fact::{self, Run};
 use model::incident::{Escalation, Outcome, Phase, RollbackCause, Verification};
 use model::intent::Wanted;
-use model::message::Kind;
 use model::verdict::{Hold, Refusal, Verdict};
 use model::{ResourceId, Tick};
 
@@ -316,17 +315,15 @@ impl Engine {
         }
     }
 
-    /// It has not been tried. Where a name may have been left is told at once: what comes next may be a long wait.
+    /// It has not been tried.
     fn was_cut_short(&mut self, number: u64, step: &Step, without_look: bool) {
         let made = if without_look { "nobody saw whether it was made anew" } else { "not made anew" };
         let mut because = format!("it was cut short, and {made}");
-        let With::Image(Retag { name, from, .. }) = &step.with else {
-            return self.verdict(number, Verification::Inconclusive, because);
-        };
-        because += &format!("; {name} may mean the image of before by now: `docker tag {from} {name}` takes that back");
-        self.emit_verdict(number, Verification::Inconclusive, because.clone());
-        self.tell(number, Kind::Updated);
-        self.begin_diagnosis(number, &because);
+        if let With::Image(Retag { name, from, .. }) = &step.with {
+            let how = format!("`docker tag {from} {name}` takes that back");
+            because += &format!("; {name} may mean the image of before by now: {how}");
+        }
+        self.verdict(number, Verification::Inconclusive, because);
     }
 
     fn is_last(&self, number: u64, step: usize) -> bool {

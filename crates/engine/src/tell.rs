@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use model::Tick;
-use model::action::Limits;
+use model::action::{Limits, Retag, With};
 use model::event::Event;
 use model::fact::What;
 use model::incident::{Case, Outcome, Phase, RollbackCause};
@@ -42,9 +42,16 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(3 * 24 * 3600);
 const FLIGHT_MAX: Duration = Duration::from_secs(60);
 
 impl Engine {
-    /// When an incident has to be told because it lasts.
+    /// When an incident has to be told because it lasts, or told more of because of what it has left behind.
     pub(crate) fn tell_due(&self, incident: &Incident) -> Option<Tick> {
-        let waits = !incident.phase.is_over() && !incident.told.open && !self.is_told_by_a_recovery(incident);
+        if incident.phase.is_over() {
+            return None;
+        }
+        if incident.told.open {
+            let left = incident.name_left_untold()?.after(TELL_AFTER);
+            return Some(left.max(self.maintained_until(&incident.resource).unwrap_or_default()));
+        }
+        let waits = !self.is_told_by_a_recovery(incident);
         let source = self.world.source(incident.resource.host());
         let seen = source.is_some_and(|source| source.listed || source.ever_listed);
         let soonest = if seen { Tick(0) } else { self.live.began.after(SEES_WITHIN) };
@@ -154,6 +161,11 @@ impl Engine {
                 if done.because.is_empty() { String::new() } else { format!(" ({})", done.because) },
                 if done.taken_back { "; what it did is taken back" } else { "" }
             ));
+        }
+        for step in &incident.to_take_back {
+            if let With::Image(Retag { name, to, from, .. }) = &step.with {
+                story.push(format!("{name} means {from} since; `docker tag {to} {name}` takes that back by hand"));
+            }
         }
         if let Some(Limits { from_bytes, to_bytes }) = incident.limit_that_helped() {
             let (from, to) = (Bytes(from_bytes), Bytes(to_bytes));

@@ -347,7 +347,11 @@ impl World<'_> {
             Event::VerificationBegan { id, .. } => {
                 self.check.verifying.insert(id.number, now);
             }
-            Event::Verified { id, result, .. } => self.check_verified(id.number, *result, now),
+            Event::Verified { id, result, because } => {
+                let failed = *result == Verification::Failed && self.is_verdict_on_a_roll_back(id.number);
+                self.thread(id.number).reasons += u32::from(failed || because.contains(answers::HOW));
+                self.check_verified(id.number, *result, now);
+            }
             Event::DiagnosisBegan { id, .. } => {
                 self.check.holds.remove(&id.number);
             }

@@ -9,7 +9,7 @@ use crate::docker::{Key, Svc};
 use crate::world::World;
 
 /// What a person who is told to put a name back reads.
-const HOW: &str = "docker tag";
+pub(super) const HOW: &str = "docker tag";
 
 /// A yes that was not acted on yet.
 pub(super) struct Leave {
@@ -105,7 +105,7 @@ impl World<'_> {
         } else if let Event::MessageQueued { message, .. } = event {
             let says = message.story.iter().any(|line| line.contains(HOW));
             if let Some(given) = self.images.given_back.get_mut(&svc) {
-                given.told |= given.left && says;
+                given.told |= (given.left || given.failed) && says;
             }
         } else if let Event::Escalated { reason: Escalation::UndoFailed | Escalation::UndoUnknown, .. } = event {
             self.is_done_with(svc, "undo failed");
@@ -139,7 +139,7 @@ impl World<'_> {
         }
     }
 
-    fn is_verdict_on_a_roll_back(&self, number: u64) -> bool {
+    pub(super) fn is_verdict_on_a_roll_back(&self, number: u64) -> bool {
         let incident = self.check.shadow.incidents.get(&number);
         let last = incident.and_then(|incident| incident.attempts.last());
         last.is_some_and(|done| done.attempt.plan.playbook == "roll_back")
