@@ -103,14 +103,14 @@ impl Engine {
             return;
         }
         let Some(body) = self.world.body_of(&seen.resource, &seen.incarnation) else { return };
-        let Some(source) = self.world.source(seen.resource.host()) else { return };
+        let Some(source) = self.world.source(seen.resource.source()) else { return };
         let around = Around {
             events_are_lost: false,
             before: self.state.intents.get(&seen.resource),
             own: self.state.own.get(&seen.incarnation),
             body,
             source,
-            engine_started: self.state.recoveries.engine_started(seen.resource.host()),
+            engine_started: self.state.recoveries.engine_started(seen.resource.source()),
             start_is_news: change.start_is_news,
             end_unasked: self.end_unasked(&seen.resource, &seen.incarnation),
             stop_began: self.stop_began(&seen.resource, &seen.incarnation),
@@ -186,7 +186,7 @@ impl Engine {
     fn note_what_it_is_made_of(&mut self, seen: &Observation) {
         let Fact::Looked(_) = &seen.fact else { return };
         // In a listing one body after the other comes to stand for it: which one does is known at its end.
-        if self.world.source(seen.resource.host()).is_some_and(|source| source.listed) {
+        if self.world.source(seen.resource.source()).is_some_and(|source| source.listed) {
             self.note_make(&seen.resource);
         }
     }
@@ -239,7 +239,7 @@ impl Engine {
     pub(crate) fn judge_lost_end(&mut self, resource: &ResourceId) -> bool {
         let Some((incarnation, body)) = self.world.body(resource) else { return false };
         let lost = body.run == Run::Exited && !body.end_seen && body.watched_since.is_some();
-        let (Some(look), Some(source), true) = (body.look.clone(), self.world.source(resource.host()), lost) else {
+        let (Some(look), Some(source), true) = (body.look.clone(), self.world.source(resource.source()), lost) else {
             return false;
         };
         let around = Around {
@@ -248,7 +248,7 @@ impl Engine {
             own: self.state.own.get(incarnation),
             body,
             source,
-            engine_started: self.state.recoveries.engine_started(resource.host()),
+            engine_started: self.state.recoveries.engine_started(resource.source()),
             start_is_news: false,
             end_unasked: self.end_unasked(resource, incarnation),
             stop_began: self.stop_began(resource, incarnation),
@@ -431,10 +431,8 @@ impl Engine {
         let vanished = self.world.report(source, state, self.now);
         let begins = match state {
             SourceState::Opened { start, .. } => self.recovery_begins(source, start, was_down),
-            SourceState::Unreachable { .. }
-            | SourceState::Closing
-            | SourceState::Lost { .. }
-            | SourceState::Listed { .. } => None,
+            SourceState::Listed { .. } => self.first_starts(source),
+            SourceState::Unreachable { .. } | SourceState::Closing | SourceState::Lost { .. } => None,
         };
         for (resource, incarnation) in vanished {
             self.gone(&resource, &incarnation);
@@ -448,7 +446,7 @@ impl Engine {
             self.emit(begins);
         }
         self.live.all = true;
-        let of_source = |resource: &&ResourceId| resource.host() == source;
+        let of_source = |resource: &&ResourceId| resource.source() == source;
         self.touched.extend(self.world.resources().filter(of_source).cloned());
         self.touched.extend(self.state.alerts.keys().map(|alert| &alert.resource).filter(of_source).cloned());
     }
@@ -460,9 +458,10 @@ impl Engine {
             return;
         }
         self.watch.keep_only(&self.world.incarnations());
-        let of_source: Vec<_> = self.world.resources().filter(|resource| resource.host() == source).cloned().collect();
+        let of_source: Vec<_> =
+            self.world.resources().filter(|resource| resource.source() == source).cloned().collect();
         of_source.iter().for_each(|resource| self.note_make(resource));
-        let is_gone = |resource: &&ResourceId| resource.host() == source && self.world.body(resource).is_none();
+        let is_gone = |resource: &&ResourceId| resource.source() == source && self.world.body(resource).is_none();
         let gone: Vec<ResourceId> = self.state.intents.keys().filter(is_gone).cloned().collect();
         for resource in gone {
             let incident = self.state.latest.get(&resource).and_then(|number| self.state.incidents.get(number));
@@ -508,20 +507,22 @@ impl Engine {
         }
     }
 
-    /// Whether a person said to healer that it shall run, and nothing came of it. What somebody has just made at the engine
+    /// Whether a person said to healer, or its configuration says, that it shall run, and nothing came of it. What somebody has just made at the engine
     /// is theirs to start.
     pub(crate) fn was_never_started(&self, resource: &ResourceId) -> bool {
-        let by_person = |intent: &Intent| intent.wanted == Wanted::Running && matches!(intent.by, Author::Person(_));
+        let is_said = |intent: &Intent| {
+            intent.wanted == Wanted::Running && matches!(intent.by, Author::Person(_) | Author::Configuration)
+        };
         let created = self.world.body(resource).is_some_and(|(_, body)| body.run == Run::Created);
         created
-            && self.state.intents.get(resource).is_some_and(by_person)
+            && self.state.intents.get(resource).is_some_and(is_said)
             && !self.persons_act_under_way(resource)
             && self.world.deploying_until(resource, self.now.tick).is_none()
     }
 
     /// Whether there is a body to judge by, or a full listing that shows that there is none.
     fn is_seen_or_gone(&self, resource: &ResourceId) -> bool {
-        self.world.body(resource).is_some() || self.world.source(resource.host()).is_some_and(|source| source.listed)
+        self.world.body(resource).is_some() || self.world.source(resource.source()).is_some_and(|source| source.listed)
     }
 
     fn gathered(&mut self, incident: &IncidentId, incarnation: &Incarnation, log: &Result<Excerpt, String>) {

@@ -70,14 +70,14 @@ impl Engine {
     /// An order of ours found it done already: a `stop` that seemed to be ours may be somebody's.
     fn reconsider_stops(&mut self, resource: &ResourceId) {
         let Some((incarnation, body)) = self.world.body(resource) else { return };
-        let Some(source) = self.world.source(resource.host()) else { return };
+        let Some(source) = self.world.source(resource.source()) else { return };
         let around = Around {
             events_are_lost: false,
             before: self.state.intents.get(resource),
             own: self.state.own.get(incarnation),
             body,
             source,
-            engine_started: self.state.recoveries.engine_started(resource.host()),
+            engine_started: self.state.recoveries.engine_started(resource.source()),
             start_is_news: false,
             end_unasked: self.end_unasked(resource, incarnation),
             stop_began: self.stop_began(resource, incarnation),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use model::event::Refresh;
+use model::resource::NO_DEPLOYMENT;
 use model::settings::Budgets;
 use model::verdict::{Hold, Limit};
 use model::{ResourceId, Tick};
@@ -60,7 +61,7 @@ impl Spending {
             return;
         }
         let groups = [
-            self.deployments.get_mut(resource.deployment_prefix()),
+            self.deployments.get_mut(resource.group()),
             self.hosts.get_mut(resource.host()),
             Some(&mut self.everywhere),
         ];
@@ -87,7 +88,7 @@ impl Spending {
     pub(crate) fn action(&mut self, resource: &ResourceId, unhindered: bool, at: Tick) {
         self.sweep(at);
         if !unhindered {
-            self.deployments.entry(resource.deployment_prefix().to_owned()).or_default().push_back(at);
+            self.deployments.entry(resource.group().to_owned()).or_default().push_back(at);
             self.hosts.entry(resource.host().to_owned()).or_default().push_back(at);
             self.everywhere.push_back(at);
         }
@@ -165,7 +166,7 @@ impl Spending {
     /// The groups of a resource, each with its limit and its steps.
     fn shared(&self, budgets: &Budgets, resource: &ResourceId) -> [(Group, Limit, Option<&VecDeque<Tick>>); 3] {
         [
-            (Group::Deployment, budgets.per_deployment, self.deployments.get(resource.deployment_prefix())),
+            (Group::Deployment, budgets.per_deployment, self.deployments.get(resource.group())),
             (Group::Host, budgets.per_host, self.hosts.get(resource.host())),
             (Group::Everywhere, budgets.everywhere, Some(&self.everywhere)),
         ]
@@ -205,6 +206,7 @@ impl Group {
     /// The group of a resource.
     fn named(self, resource: &ResourceId) -> String {
         match self {
+            Group::Deployment if resource.deployment() == NO_DEPLOYMENT => resource.short().to_owned(),
             Group::Deployment => format!("deployment {}", resource.deployment()),
             Group::Host => format!("host {}", resource.host()),
             Group::Everywhere => "everywhere".to_owned(),

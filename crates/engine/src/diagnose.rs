@@ -11,6 +11,7 @@ mod clean_exit;
 mod crash;
 mod dead_network;
 pub(crate) mod dependency_down;
+mod ended_by_itself;
 mod ends_at_its_start;
 mod engine_stopped;
 pub(crate) mod interrupted_restart;
@@ -115,6 +116,7 @@ pub const CATALOGUE: &[Cause] = &[
     said::name_unknown::CAUSE,
     said::connection_refused::CAUSE,
     crash::CAUSE,
+    ended_by_itself::CAUSE,
     check_broken::CAUSE,
     unhealthy::CAUSE,
     engine_stopped::CAUSE,
@@ -311,6 +313,7 @@ pub(crate) mod cases {
             happenings: happenings.collect(),
             log: None,
             is_job: false,
+            is_program: false,
             ended_by_us: false,
             ended_with: None,
             network: None,

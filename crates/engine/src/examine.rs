@@ -89,7 +89,7 @@ impl Engine {
         }
         let Some((_, body)) = self.world.body(&incident.resource) else { return false };
         // The stream is unbroken, and has not told of this end yet: what it tells may be a person's stop.
-        let present = self.world.source(incident.resource.host()).and_then(|source| source.generation);
+        let present = self.world.source(incident.resource.source()).and_then(|source| source.generation);
         if !body.is_up() && !body.end_seen && body.watched_since.is_some() && body.watched_since == present {
             return false;
         }
@@ -150,6 +150,7 @@ impl Engine {
             happenings: body.happenings.clone(),
             log: log.cloned(),
             is_job: self.world.is_awaited_job(resource),
+            is_program: resource.is_on_host(),
             ended_by_us: self.is_ended_by_us(incarnation, body),
             ended_with: self.ended_with(resource, body),
             network: match self.world.dead_network(resource) {

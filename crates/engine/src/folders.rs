@@ -107,9 +107,8 @@ impl Engine {
         let who = match word.map(|word| (&word.by, word.wanted)) {
             Some((Author::Person(who), Wanted::Stopped)) => who.clone(),
             Some((Author::Person(_), Wanted::Running | Wanted::Unknown)) => return None,
-            Some((Author::SomebodyAtTheEngine | Author::FirstSight | Author::Evidence, _)) | None => {
-                order.called_off.as_ref()?.0.clone()
-            }
+            Some((Author::SomebodyAtTheEngine | Author::FirstSight | Author::Evidence | Author::Configuration, _))
+            | None => order.called_off.as_ref()?.0.clone(),
         };
         Some((order.command.clone(), who))
     }

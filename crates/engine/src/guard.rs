@@ -122,7 +122,7 @@ impl Engine {
             (step.action, step.pair),
             (Action::Start | Action::Recreate, Pair::None) | (Action::Stop, Pair::Opens)
         );
-        let away = self.world.source(step.resource.host()).is_none_or(|source| source.generation.is_none());
+        let away = self.world.source(step.resource.source()).is_none_or(|source| source.generation.is_none());
         let body = self.world.body(&step.resource).map(|(_, body)| body);
         let unlooked = body.is_some_and(|body| body.definition.is_none());
         let unseen = away || unlooked || body.is_none() && self.may_be_there(&step.resource);
@@ -173,7 +173,7 @@ impl Engine {
         }
         let adopted = self.state.adopted.contains(resource);
         match &definition.belongs {
-            Belongs::ComposeService => None,
+            Belongs::ComposeService | Belongs::HostService => None,
             Belongs::OneOff => Some(Refusal::OneOff),
             Belongs::Owned(by) => Some(Refusal::Owned { by: by.clone() }),
             Belongs::Unclaimed if adopted => None,
@@ -231,7 +231,7 @@ impl Engine {
     fn may_be_there(&self, resource: &ResourceId) -> bool {
         match self.world.body(resource) {
             Some((_, body)) => body.definition.is_none(),
-            None => !self.world.source(resource.host()).is_some_and(|source| source.listed),
+            None => !self.world.source(resource.source()).is_some_and(|source| source.listed),
         }
     }
 
@@ -374,7 +374,7 @@ impl Engine {
         match reason {
             Hold::Busy { resource } => !self.is_leased(resource, Some(&incident.id)),
             Hold::Halted { by } => !self.state.incidents.get(&by.number).is_some_and(|by| by.halted),
-            Hold::Concurrency { .. } => self.has_a_free_hand(incident.resource.host()),
+            Hold::Concurrency { .. } => self.has_a_free_hand(incident.resource.source()),
             Hold::Recovering | Hold::WaitsFor { .. } => {
                 self.may_be_started(&incident.resource) && self.waits_for_sibling(incident).is_none()
             }
@@ -402,11 +402,11 @@ impl Engine {
         }
     }
 
-    /// Whether one more remediation may act on a host: an engine that has stopped answering keeps those on others from
+    /// Whether one more remediation may act on what a source sees: an engine that has stopped answering keeps those on others from
     /// nothing.
-    fn has_a_free_hand(&self, host: &str) -> bool {
+    fn has_a_free_hand(&self, source: &str) -> bool {
         let counts =
-            |permit: &Permit| matches!(permit.behalf, Behalf::Incident(_)) && permit.step.resource.host() == host;
+            |permit: &Permit| matches!(permit.behalf, Behalf::Incident(_)) && permit.step.resource.source() == source;
         let under_way = self.state.acts.values().filter(|act| counts(&act.permit)).count();
         under_way < usize::try_from(self.settings.budgets.concurrent.max(1)).unwrap_or(usize::MAX)
     }
@@ -537,7 +537,7 @@ impl Engine {
     }
 
     fn hands_are_full(&self, resource: &ResourceId) -> Option<Verdict> {
-        let full = !self.has_a_free_hand(resource.host());
+        let full = !self.has_a_free_hand(resource.source());
         let limit = self.settings.budgets.concurrent;
         full.then(|| Verdict::Hold(Hold::Concurrency { limit }, self.after(ASK_AGAIN_SOON)))
     }

@@ -11,7 +11,7 @@ mod unseen;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use model::fact::{Fact, Happening, Incarnation, Look, Observation, Run, SourceTime, What};
+use model::fact::{Belongs, Fact, Happening, Incarnation, Look, Observation, Run, SourceTime, What};
 use model::intent::{Author, Intent, Wanted};
 use model::time::Spoken;
 use model::{Now, Wall};
@@ -565,7 +565,7 @@ fn was_stopped_for_it(look: &Look, before: &Intent, around: &Around<'_>) -> bool
     let by_deploy = match before.by {
         Author::SomebodyAtTheEngine => before.wanted == Wanted::Stopped,
         Author::Evidence => before.wanted == Wanted::Unknown,
-        Author::Person(_) | Author::FirstSight => false,
+        Author::Person(_) | Author::FirstSight | Author::Configuration => false,
     };
     let waits = look.run == Run::Created && look.started.is_none();
     // Beside what healer replaces, a stop is somebody's.
@@ -590,6 +590,7 @@ fn first_sight(look: &Look, around: &Around<'_>) -> Word {
         Run::Running | Run::Paused | Run::Restarting => {
             Word::Wants(Wanted::Running, Author::FirstSight, "seen running".to_owned())
         }
+        Run::Created | Run::Exited if look.definition.belongs == Belongs::HostService => first_sight_of_a_program(look),
         // It was made before our eyes, and somebody tried to start it.
         Run::Created if somebodys_failed_start(look, around) => tried_to_start(),
         // It may be started in a moment.
@@ -598,6 +599,16 @@ fn first_sight(look: &Look, around: &Around<'_>) -> Word {
             Word::Wants(Wanted::Unknown, Author::FirstSight, "it was down when healer first saw it".to_owned())
         }
     }
+}
+
+/// What the configuration names shall run. Unless it was stopped through healer, and the journal of that is lost.
+fn first_sight_of_a_program(look: &Look) -> Word {
+    let asked = |happening: &Happening| matches!(happening.what, What::Signalled { terminating: true, .. });
+    if look.kept.as_ref().is_some_and(|kept| kept.happenings.iter().any(asked)) {
+        let because = "it was stopped through healer, and nothing tells any more who wanted that".to_owned();
+        return Word::Wants(Wanted::Unknown, Author::Evidence, because);
+    }
+    Word::Wants(Wanted::Running, Author::Configuration, "healer's configuration names it".to_owned())
 }
 
 /// When the ledger's last word was said. A person's word to healer has our time, which on a local engine is the source's.
@@ -609,7 +620,7 @@ pub(crate) fn said_at(word: &Intent) -> SourceTime {
 fn is_wish_since(word: &Intent, at: SourceTime) -> bool {
     match &word.by {
         Author::Person(_) | Author::SomebodyAtTheEngine => word.wanted == Wanted::Running && said_at(word) > at,
-        Author::FirstSight | Author::Evidence => false,
+        Author::FirstSight | Author::Evidence | Author::Configuration => false,
     }
 }
 

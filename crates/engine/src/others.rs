@@ -186,8 +186,9 @@ impl Engine {
         } else {
             return;
         };
-        let known =
-            |(resource, intent): &(&ResourceId, &Intent)| resource.host() == source && intent.wanted == Wanted::Running;
+        let known = |(resource, intent): &(&ResourceId, &Intent)| {
+            resource.source() == source && intent.wanted == Wanted::Running
+        };
         let known: Vec<_> = self.state.intents.iter().filter(known).map(|(resource, _)| resource.clone()).collect();
         if known.is_empty() {
             return;

@@ -215,7 +215,7 @@ impl Engine {
         let by = match &intent.by {
             Author::Person(who) => who,
             Author::SomebodyAtTheEngine => "somebody at the engine",
-            Author::FirstSight | Author::Evidence => &intent.because,
+            Author::FirstSight | Author::Evidence | Author::Configuration => &intent.because,
         };
         Some(format!("left as it is: stopped on purpose by {by}: name it to start it"))
     }
@@ -430,7 +430,7 @@ impl Engine {
 
     /// This moment by the clock of a resource's engine, where that is another than ours.
     pub(crate) fn by_clock_of(&self, resource: &ResourceId) -> Option<SourceTime> {
-        let ahead_ms = self.world.source(resource.host()).map_or(0, |source| source.ahead_ms);
+        let ahead_ms = self.world.source(resource.source()).map_or(0, |source| source.ahead_ms);
         let now_ms = self.now.wall.0.saturating_add(ahead_ms);
         (ahead_ms != 0).then(|| SourceTime(now_ms.saturating_mul(1_000_000)))
     }

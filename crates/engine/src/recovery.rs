@@ -13,7 +13,7 @@ use model::action::{Behalf, Permit, PermitId};
 use model::event::Event;
 use model::fact::{Fact, Health, Observation, Run, SourceTime};
 use model::incident::{Escalation, Phase, Verification};
-use model::intent::Wanted;
+use model::intent::{Author, Intent, Wanted};
 use model::message::{About, Kind, Message, MessageId, Severity};
 use model::recovery::{EngineStart, Failure, Outcome, RecoveryId, Restarted};
 use model::verdict::{Hold, Verdict};
@@ -174,7 +174,7 @@ impl Recoveries {
         let recovery =
             Recovery { id, restarted, start, began: now, exempt, away_since, down: None, back: BTreeSet::new() };
         self.open.insert(source.to_owned(), recovery);
-        self.waiting.retain(|resource| resource.host() != source);
+        self.waiting.retain(|resource| resource.source() != source);
     }
 
     pub(crate) fn plan(&mut self, source: &str, down: &[ResourceId], back: &[ResourceId]) {
@@ -198,7 +198,7 @@ impl Recoveries {
     pub(crate) fn note_start(&mut self, permit: &Permit) -> bool {
         let resource = &permit.step.resource;
         self.waiting.remove(resource);
-        let Some(recovery) = self.open.get_mut(resource.host()) else { return false };
+        let Some(recovery) = self.open.get_mut(resource.source()) else { return false };
         let first = recovery.down.as_mut().and_then(|down| down.get_mut(resource)).filter(|first| first.is_none());
         let Some(first) = first else { return false };
         *first = Some(permit.id);
@@ -208,7 +208,7 @@ impl Recoveries {
     /// A start was not begun. Returns whether it was a first one, and so not booked.
     pub(crate) fn take_start_back(&mut self, permit: &Permit) -> bool {
         let resource = &permit.step.resource;
-        let Some(recovery) = self.open.get_mut(resource.host()) else { return false };
+        let Some(recovery) = self.open.get_mut(resource.source()) else { return false };
         let first = recovery.down.as_mut().and_then(|down| down.get_mut(resource));
         let Some(first) = first.filter(|first| **first == Some(permit.id)) else { return false };
         *first = None;
@@ -227,7 +227,7 @@ impl Recoveries {
 
     /// The recovery under way that a resource is a part of, or may become one of.
     fn of(&self, resource: &ResourceId) -> Option<&Recovery> {
-        let recovery = self.open.get(resource.host())?;
+        let recovery = self.open.get(resource.source())?;
         recovery.has(resource).then_some(recovery)
     }
 }
@@ -253,18 +253,31 @@ impl Engine {
         Some(self.recovery_of(source, start, told.or(guess)?))
     }
 
+    /// Whether a source, of which all is seen by now, has something that the configuration names and that never ran.
+    pub(crate) fn first_starts(&self, source: &str) -> Option<Event> {
+        let never_ran = |resource: &&ResourceId| {
+            let named = |intent: &Intent| intent.by == Author::Configuration && intent.wanted == Wanted::Running;
+            let created = self.world.body(resource).is_some_and(|(_, body)| body.run == Run::Created);
+            resource.source() == source && created && self.state.intents.get(*resource).is_some_and(named)
+        };
+        let under_way = self.state.recoveries.open.contains_key(source);
+        let any = !under_way && self.world.resources().any(|resource| never_ran(&resource));
+        let start = self.state.recoveries.starts.get(source).filter(|_| any)?;
+        Some(self.recovery_of(source, start, Restarted::Nothing))
+    }
+
     /// Whether a look tells that its engine, which does not tell its start, was restarted since its stream was lost. The memory
     /// of a remote engine ends with its process: what ended, and whose start it does not know, went down with it.
     pub(crate) fn recovery_by_memory(&self, seen: &Observation) -> Option<Event> {
         let Observation { resource, fact: Fact::Looked(look), .. } = seen else { return None };
         let exit = look.exit.as_ref().filter(|_| look.kept.as_ref().is_some_and(|kept| kept.source_started_since))?;
         let recoveries = &self.state.recoveries;
-        let start = recoveries.starts.get(resource.host()).filter(|start| !start.is_known())?;
-        let source = self.world.source(resource.host()).filter(|source| source.was_lost_about(exit.at))?;
+        let start = recoveries.starts.get(resource.source()).filter(|start| !start.is_known())?;
+        let source = self.world.source(resource.source()).filter(|source| source.was_lost_about(exit.at))?;
         let wanted = self.state.intents.get(resource).is_some_and(|intent| intent.wanted == Wanted::Running);
-        let began = recoveries.began.get(resource.host()).and_then(VecDeque::back);
+        let began = recoveries.began.get(resource.source()).and_then(VecDeque::back);
         let is_news = wanted && look.run == Run::Exited && began.is_none_or(|began| *began < source.opened_at);
-        is_news.then(|| self.recovery_of(resource.host(), start, Restarted::Engine))
+        is_news.then(|| self.recovery_of(resource.source(), start, Restarted::Engine))
     }
 
     fn recovery_of(&self, source: &str, start: &EngineStart, restarted: Restarted) -> Event {
@@ -289,8 +302,9 @@ impl Engine {
 
     /// When all that a source's engine starts by itself can be taken to be started; `None` until all was seen.
     fn settled_at(&self, source: &str) -> Option<Tick> {
+        let by_itself = if is_host(source) { Duration::ZERO } else { SETTLES_AFTER };
         let source = self.world.source(source).filter(|source| source.listed)?;
-        source.listed_at.map(|at| at.after(SETTLES_AFTER))
+        source.listed_at.map(|at| at.after(by_itself))
     }
 
     /// Plans the recoveries whose sources have settled.
@@ -303,7 +317,7 @@ impl Engine {
             .collect();
         for (source, id) in ready {
             let (mut down, mut back) = (Vec::new(), Vec::new());
-            for resource in self.world.resources().filter(|resource| *resource.host() == *source) {
+            for resource in self.world.resources().filter(|resource| *resource.source() == *source) {
                 match self.comes_back(resource) {
                     Some(true) => back.push(resource.clone()),
                     Some(false) => down.push(resource.clone()),
@@ -320,7 +334,7 @@ impl Engine {
     fn tell_what_is_none_of_it(&mut self, source: &str) {
         let untold = |incident: &&Incident| {
             let escalated = matches!(incident.phase, Phase::Escalated { .. }) && !incident.told.open;
-            escalated && *incident.resource.host() == *source && !self.recovery_tells_of(&incident.resource)
+            escalated && *incident.resource.source() == *source && !self.recovery_tells_of(&incident.resource)
         };
         let untold: Vec<u64> = self.state.open_incidents().filter(untold).map(|incident| incident.id.number).collect();
         for number in untold {
@@ -330,7 +344,7 @@ impl Engine {
 
     /// Whether a resource that should run came back by itself; `None` for what is not to be cared for, or was never away.
     fn comes_back(&self, resource: &ResourceId) -> Option<bool> {
-        let recovery = self.state.recoveries.open.get(resource.host())?;
+        let recovery = self.state.recoveries.open.get(resource.source())?;
         let wanted = self.state.intents.get(resource).map(|intent| intent.wanted);
         let (_, body) = self.world.body(resource)?;
         if wanted != Some(Wanted::Running) || self.not_ours(resource).is_some() || body.definition.is_none() {
@@ -345,21 +359,21 @@ impl Engine {
     }
 
     fn is_started_since(&self, recovery: &Recovery, resource: &ResourceId, body: &Body) -> bool {
-        let source = self.world.source(resource.host());
+        let source = self.world.source(resource.source());
         let by_outage = || body.started.is_some_and(|at| source.is_some_and(|source| source.was_out(at)));
         recovery.start.at.map_or_else(by_outage, |at| body.started >= Some(at))
     }
 
     /// What was restarted, if a body ended with that.
     pub(crate) fn ended_with(&self, resource: &ResourceId, body: &Body) -> Option<Restarted> {
-        let recovery = self.state.recoveries.open.get(resource.host())?;
+        let recovery = self.state.recoveries.open.get(resource.source())?;
         let exit = body.exit.as_ref().filter(|_| body.run == Run::Exited)?;
         // An end that its events told, and that nobody asked for, was its own.
         if body.happenings.iter().any(|happening| happening.at >= exit.at) {
             return None;
         }
         let at_ms = exit.at.0.div_euclid(1_000_000);
-        let source = self.world.source(resource.host())?;
+        let source = self.world.source(resource.source())?;
         let while_away = recovery.away_since.is_some_and(|end| (0..ENDS_WITHIN_MS).contains(&(at_ms - end.0)));
         // An engine that comes back after a crash of its own stops the survivors before its API answers.
         let going_down =
@@ -369,10 +383,10 @@ impl Engine {
 
     /// Why nothing is started yet after a restart, if so.
     pub(crate) fn recovering(&self, resource: &ResourceId) -> Option<Verdict> {
-        let open = self.state.recoveries.open.get(resource.host());
+        let open = self.state.recoveries.open.get(resource.source());
         let ends = open.map_or(self.after(TAKES_AT_MOST), |recovery| recovery.began.tick.after(TAKES_AT_MOST));
         if open.is_some_and(|recovery| recovery.down.is_none()) {
-            let until = self.settled_at(resource.host()).unwrap_or(ends);
+            let until = self.settled_at(resource.source()).unwrap_or(ends);
             return Some(Verdict::Hold(Hold::Recovering, until.max(self.after(Duration::from_millis(1)))));
         }
         let (needed, condition) = self.unmet(resource)?;
@@ -395,12 +409,12 @@ impl Engine {
     pub(crate) fn awaits_first_start(&self, resource: &ResourceId) -> bool {
         let recoveries = &self.state.recoveries;
         recoveries.waiting.contains(resource)
-            || recoveries.open.get(resource.host()).is_some_and(|recovery| recovery.awaits(resource))
+            || recoveries.open.get(resource.source()).is_some_and(|recovery| recovery.awaits(resource))
     }
 
     /// Whether a start is outside of the budgets of its groups, and no sign of a storm.
     pub(crate) fn is_exempt(&self, resource: &ResourceId) -> bool {
-        let recovery = self.state.recoveries.open.get(resource.host());
+        let recovery = self.state.recoveries.open.get(resource.source());
         let first = |recovery: &Recovery| recovery.awaits(resource) || self.faults.exempt_for_good;
         recovery.is_some_and(|recovery| recovery.exempt && first(recovery))
     }
@@ -445,7 +459,7 @@ impl Engine {
             }
         }
         let stopped = |resource: &&ResourceId| {
-            *resource.host() == *source
+            *resource.source() == *source
                 && self.state.intents.get(*resource).is_some_and(|intent| intent.wanted == Wanted::Stopped)
                 && self.not_ours(resource).is_none()
                 && !self.is_up(resource)
@@ -523,7 +537,7 @@ impl Engine {
 
     /// Whether a recovery has lasted for as long as anything is waited for that may come by itself.
     fn has_waited(&self, resource: &ResourceId) -> bool {
-        let recovery = self.state.recoveries.open.get(resource.host());
+        let recovery = self.state.recoveries.open.get(resource.source());
         recovery.is_none_or(|recovery| self.now.tick.since(recovery.began.tick) >= WAITS_AT_MOST)
     }
 
@@ -555,11 +569,14 @@ impl Engine {
     }
 
     fn progress_of(&self, recovery: &Recovery) -> String {
-        let restarted = recovery.restarted;
-        let Some(down) = &recovery.down else { return format!("back after {restarted}: all is looked at first") };
+        let restarted = match recovery.restarted {
+            restarted @ (Restarted::Host | Restarted::Engine) => format!("coming back after {restarted}"),
+            Restarted::Nothing => "starting what the configuration names".to_owned(),
+        };
+        let Some(down) = &recovery.down else { return format!("{restarted}: all is looked at first") };
         let members = down.keys().chain(&recovery.back);
         let settled = members.filter(|resource| self.fate(resource) != Fate::Pending).count();
-        format!("coming back after {restarted}: {settled} of {} settled", down.len() + recovery.back.len())
+        format!("{restarted}: {settled} of {} settled", down.len() + recovery.back.len())
     }
 
     /// The one message; `None` if nothing was away, so that there is nothing to tell.
@@ -610,11 +627,23 @@ fn only_a_person_lifts(reason: &Hold) -> bool {
     )
 }
 
+/// Whether a source is a host, which starts nothing by itself.
+fn is_host(source: &str) -> bool {
+    source.starts_with("host:")
+}
+
 /// What a recovery came to, in one line: "recovered 3 deployments after host restart; left 1 stopped on purpose".
 #[must_use]
 pub fn title(restarted: Restarted, outcome: &Outcome) -> String {
-    let deployments: BTreeSet<&str> = outcome.recovered.iter().map(ResourceId::deployment_prefix).collect();
-    let recovered = format!("recovered {} after {restarted}", many(deployments.len(), "deployment", "deployments"));
+    let groups: BTreeSet<&str> = outcome.recovered.iter().map(ResourceId::group).collect();
+    let mut those = outcome.recovered.iter().chain(outcome.failed.iter().map(|failure| &failure.resource));
+    let programs = those.any(ResourceId::is_on_host);
+    let (one, more) = if programs { ("service", "services") } else { ("deployment", "deployments") };
+    let what = many(groups.len(), one, more);
+    let recovered = match restarted {
+        Restarted::Host | Restarted::Engine => format!("recovered {what} after {restarted}"),
+        Restarted::Nothing => format!("started {what} that the configuration names"),
+    };
     with_the_rest(recovered, outcome)
 }
 

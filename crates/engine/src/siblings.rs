@@ -76,7 +76,7 @@ impl Engine {
         let is_ill = |other: &&ResourceId| {
             self.stands(other, resource).is_some_and(|stands| stands != Stands::Well) && !self.is_done_job(other)
         };
-        let listed = self.world.source(resource.host()).is_some_and(|source| source.listed);
+        let listed = self.world.source(resource.source()).is_some_and(|source| source.listed);
         let mut ill = self.others_of(resource).filter(is_ill);
         !listed || ill.any(|other| !self.world.parents(other).any(|needed| needed == resource))
     }

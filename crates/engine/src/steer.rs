@@ -261,7 +261,7 @@ impl Engine {
     }
 
     fn is_gone(&self, resource: &ResourceId) -> bool {
-        let listed = self.world.source(resource.host()).is_some_and(|source| source.listed);
+        let listed = self.world.source(resource.source()).is_some_and(|source| source.listed);
         listed && self.world.body(resource).is_none()
     }
 

@@ -52,7 +52,7 @@ impl Engine {
             return Some(left.max(self.maintained_until(&incident.resource).unwrap_or_default()));
         }
         let waits = !self.is_told_by_a_recovery(incident);
-        let source = self.world.source(incident.resource.host());
+        let source = self.world.source(incident.resource.source());
         let seen = source.is_some_and(|source| source.listed || source.ever_listed);
         let soonest = if seen { Tick(0) } else { self.live.began.after(SEES_WITHIN) };
         // Of what is in maintenance nobody is told before that is over.

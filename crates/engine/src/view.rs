@@ -442,7 +442,7 @@ fn headline(view: &Resource, now: Now) -> String {
             let ago = ago(intent, now);
             let who = match &intent.by {
                 Author::FirstSight => "seen so at first sight".to_owned(),
-                Author::SomebodyAtTheEngine | Author::Evidence => intent.because.clone(),
+                Author::SomebodyAtTheEngine | Author::Evidence | Author::Configuration => intent.because.clone(),
                 Author::Person(who) => format!("{who} told healer so"),
             };
             match intent.wanted {

@@ -161,7 +161,7 @@ impl World {
     /// How many bodies of a source the last look at failed, and why at one of them.
     #[must_use]
     pub fn unlooked(&self, source: &str) -> (usize, Option<&str>) {
-        let of_source = self.bodies.iter().filter(|(resource, _)| resource.host() == source);
+        let of_source = self.bodies.iter().filter(|(resource, _)| resource.source() == source);
         let mut because = of_source.flat_map(|(_, bodies)| bodies.values()).filter_map(|body| body.unlooked.as_deref());
         let one = because.next();
         (usize::from(one.is_some()) + because.count(), one)
@@ -195,7 +195,7 @@ impl World {
     /// Whether the resource was seen through its source's present connection.
     #[must_use]
     pub fn is_fresh(&self, resource: &ResourceId) -> bool {
-        let open = self.sources.get(resource.host()).filter(|source| !source.closing);
+        let open = self.sources.get(resource.source()).filter(|source| !source.closing);
         let present = open.and_then(|source| source.generation);
         self.body(resource).is_some_and(|(_, body)| Some(body.generation) == present)
     }
@@ -302,7 +302,7 @@ impl World {
         let joins = |run| matches!(run, Run::Running | Run::Exited | Run::Created);
         let (_, child) = self.body(resource).filter(|(_, body)| joins(body.run) && body.is_looked_at())?;
         let shared = child.definition.as_ref()?.network_body.as_ref()?;
-        if !self.source(resource.host()).is_some_and(|source| source.listed) {
+        if !self.source(resource.source()).is_some_and(|source| source.listed) {
             return None;
         }
         let holds = |(_, bodies): &(&ResourceId, &BTreeMap<Incarnation, Body>)| bodies.contains_key(shared);
@@ -406,7 +406,7 @@ impl World {
             body.generation == listed || present.contains(&(resource, incarnation))
         };
         let of_source = |resource: &ResourceId, bodies: &BTreeMap<Incarnation, Body>| {
-            resource.host() == source && bodies.iter().any(|(incarnation, body)| !stays(resource, incarnation, body))
+            resource.source() == source && bodies.iter().any(|(incarnation, body)| !stays(resource, incarnation, body))
         };
         for (resource, bodies) in self.bodies.each_mut(of_source) {
             let mut last = None;
@@ -430,7 +430,7 @@ impl World {
     /// The stream broke before it was settled whose signals these were: how the bodies of a source ended is to be
     /// judged by evidence.
     pub fn unsettle(&mut self, source: &str, mut each: impl FnMut(&ResourceId, &Incarnation, &Body)) {
-        for (resource, bodies) in self.bodies.each_mut(|resource, _| resource.host() == source) {
+        for (resource, bodies) in self.bodies.each_mut(|resource, _| resource.source() == source) {
             for (incarnation, body) in bodies {
                 each(resource, incarnation, body);
                 body.end_seen = false;
@@ -469,7 +469,7 @@ impl World {
     pub fn observe(&mut self, seen: &Observation, now: Tick) -> Change {
         // A fact of an older connection is knowledge of the past; one of the last connection counts though that is lost,
         // since it was seen before: but it is not fresh.
-        let source = self.sources.get(seen.resource.host());
+        let source = self.sources.get(seen.resource.source());
         let last = source.and_then(|source| source.last);
         let stale = last.is_none_or(|last| seen.generation < last);
         let too_late = self.destroyed.contains(&seen.incarnation) && !is_for_good(&seen.fact);
@@ -529,7 +529,7 @@ impl World {
             return false;
         }
         // In this process's first listing one body after the other comes to stand for it: nothing is new then.
-        self.sources.get(resource.host()).is_some_and(|source| source.ever_listed)
+        self.sources.get(resource.source()).is_some_and(|source| source.ever_listed)
     }
 
     fn forget(&mut self, seen: &Observation) -> Change {

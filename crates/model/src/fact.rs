@@ -276,6 +276,8 @@ pub enum Belongs {
     ComposeService,
     /// One run of a Compose service (`compose run`).
     OneOff,
+    /// A program that healer's own configuration names as a service of its host, and that nothing else starts.
+    HostService,
     /// Somebody else's: the owner's name, such as `Swarm` or `Kubernetes`.
     Owned(String),
     /// Nobody's that healer knows: a plain `docker run`, a test runner, a builder.

@@ -267,6 +267,9 @@ pub struct Case {
     pub log: Option<Excerpt>,
     /// Whether it is a job: others await its completion, or it is meant to end.
     pub is_job: bool,
+    /// Whether it is a program that healer itself runs on its host, and no container: no engine stands between the two.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_program: bool,
     /// Whether a stop that healer ordered explains its last end.
     #[serde(default)]
     pub ended_by_us: bool,

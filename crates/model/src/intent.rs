@@ -44,6 +44,8 @@ pub enum Author {
     Person(String),
     /// Nothing but the state that was found could be asked.
     Evidence,
+    /// healer's configuration names it as something that runs.
+    Configuration,
 }
 
 impl Wanted {

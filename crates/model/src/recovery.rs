@@ -33,6 +33,8 @@ pub enum Restarted {
     Host,
     /// The engine alone.
     Engine,
+    /// Nothing: what the configuration names is started for the first time.
+    Nothing,
 }
 
 impl EngineStart {
@@ -67,6 +69,7 @@ impl fmt::Display for Restarted {
         f.write_str(match self {
             Restarted::Host => "host restart",
             Restarted::Engine => "engine restart",
+            Restarted::Nothing => "its first sight",
         })
     }
 }

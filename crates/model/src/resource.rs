@@ -1,4 +1,5 @@
-//! What is watched, named by what outlives its incarnations: `docker:HOST/DEPLOYMENT/SERVICE[/N]`.
+//! What is watched, named by what outlives its incarnations: `docker:HOST/DEPLOYMENT/SERVICE[/N]`, or
+//! `host:HOST/service/NAME`.
 //!
 //! A container id, a pod uid or a pid is an attribute of the present incarnation, never part of the name. Intents,
 //! budgets, incidents and policies hang on this name.
@@ -10,8 +11,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// The deployment part of a container that belongs to none: no Compose project can be called this.
+/// The deployment part of what belongs to none: no Compose project can be called this.
 pub const NO_DEPLOYMENT: &str = "-";
+
+/// The second part of the name of a plain program on a host.
+const SERVICE: &str = "service";
+const DOCKER: &str = "docker:";
+const HOST: &str = "host:";
 
 /// The longest name that is accepted from outside, in bytes; longer parts are cut and marked.
 const PART_BYTES_MAX: usize = 200;
@@ -23,7 +29,7 @@ pub struct ResourceId(Arc<str>);
 
 /// A text that is no resource's name.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is not a resource: expected docker:HOST/DEPLOYMENT/SERVICE[/N]")]
+#[error("`{0}` is not a resource: expected docker:HOST/DEPLOYMENT/SERVICE[/N] or host:HOST/service/NAME")]
 pub struct NotAResource(pub String);
 
 impl ResourceId {
@@ -46,22 +52,47 @@ impl ResourceId {
         ResourceId::docker(host, NO_DEPLOYMENT, name, 1)
     }
 
+    /// A program that a host runs by itself, or under systemd.
+    #[must_use]
+    pub fn host_service(host: &str, name: &str) -> ResourceId {
+        ResourceId(format!("{HOST}{}/{SERVICE}/{}", encoded(host), encoded(name)).into())
+    }
+
+    /// What sees the services of a host itself: the source part of their names.
+    #[must_use]
+    pub fn host_source(host: &str) -> String {
+        format!("{HOST}{}", encoded(host))
+    }
+
     /// The whole name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The host on which it lives, which also names the source that sees it.
+    /// The host on which it lives.
     #[must_use]
     pub fn host(&self) -> &str {
         self.parts().next().unwrap_or_default()
     }
 
+    /// What sees it: an engine, which is called as its host is (`web-1`), or the host itself (`host:web-1`).
+    #[must_use]
+    pub fn source(&self) -> &str {
+        let (first, _) = self.0.split_once('/').unwrap_or((&self.0, ""));
+        first.strip_prefix(DOCKER).unwrap_or(first)
+    }
+
+    /// Whether it is a program of a host, and no container.
+    #[must_use]
+    pub fn is_on_host(&self) -> bool {
+        self.0.starts_with(HOST)
+    }
+
     /// The deployment that it belongs to, or [`NO_DEPLOYMENT`].
     #[must_use]
     pub fn deployment(&self) -> &str {
-        self.parts().nth(1).unwrap_or_default()
+        if self.is_on_host() { NO_DEPLOYMENT } else { self.parts().nth(1).unwrap_or_default() }
     }
 
     /// The service's name within its deployment.
@@ -79,8 +110,10 @@ impl ResourceId {
     /// What a person calls it: `shop/web`, `shop/web/2`, or the bare name of a container without deployment.
     #[must_use]
     pub fn short(&self) -> &str {
-        let path = self.0.split_once('/').map_or(&*self.0, |(_, path)| path);
-        path.strip_prefix("-/").unwrap_or(path)
+        if self.deployment() == NO_DEPLOYMENT {
+            return self.0.splitn(3, '/').nth(2).unwrap_or(&self.0);
+        }
+        self.0.split_once('/').map_or(&*self.0, |(_, path)| path)
     }
 
     /// Whether a person's words mean this resource: its whole name, its short one, or its deployment, with or without the
@@ -95,6 +128,12 @@ impl ResourceId {
     #[must_use]
     pub fn whole_deployment(&self) -> &str {
         self.deployment_prefix().trim_end_matches('/')
+    }
+
+    /// What shares a budget with it: its deployment, or nothing else where it belongs to none.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        if self.deployment() == NO_DEPLOYMENT { self.as_str() } else { self.deployment_prefix() }
     }
 
     /// The beginning of the name that all resources of the same deployment share.
@@ -126,16 +165,20 @@ impl FromStr for ResourceId {
     type Err = NotAResource;
 
     fn from_str(text: &str) -> Result<Self, NotAResource> {
-        let not = || NotAResource(text.to_owned());
-        let path = text.strip_prefix("docker:").ok_or_else(not)?;
-        let parts: Vec<&str> = path.split('/').collect();
         let well_formed = |part: &&str| !part.is_empty() && part.bytes().all(|b| plain(b) || b == b'%');
-        let numbered = parts.get(3).is_none_or(|n| n.parse::<u32>().is_ok());
-        if (3..=4).contains(&parts.len()) && parts.iter().all(well_formed) && numbered {
-            Ok(ResourceId(text.into()))
-        } else {
-            Err(not())
-        }
+        let is_name = match (text.strip_prefix(DOCKER), text.strip_prefix(HOST)) {
+            (Some(path), _) => {
+                let parts: Vec<&str> = path.split('/').collect();
+                let numbered = parts.get(3).is_none_or(|n| n.parse::<u32>().is_ok());
+                (3..=4).contains(&parts.len()) && parts.iter().all(well_formed) && numbered
+            }
+            (None, Some(path)) => {
+                let parts: Vec<&str> = path.split('/').collect();
+                matches!(parts.as_slice(), [_, SERVICE, _]) && parts.iter().all(well_formed)
+            }
+            (None, None) => false,
+        };
+        if is_name { Ok(ResourceId(text.into())) } else { Err(NotAResource(text.to_owned())) }
     }
 }
 
@@ -207,6 +250,20 @@ mod tests {
     }
 
     #[test]
+    fn a_program_of_a_host_stands_for_itself_and_is_seen_by_its_host() {
+        let billing = ResourceId::host_service("web-1", "billing");
+        assert_eq!(billing.as_str(), "host:web-1/service/billing");
+        assert_eq!((billing.host(), billing.source()), ("web-1", "host:web-1"));
+        assert_eq!(billing.source(), ResourceId::host_source("web-1"));
+        assert_eq!((billing.deployment(), billing.short(), billing.group()), ("-", "billing", billing.as_str()));
+        assert!(billing.answers_to("billing") && !billing.answers_to("service") && !billing.answers_to("-"));
+        assert_eq!(billing.as_str().parse(), Ok(billing));
+        let web = ResourceId::docker("web-1", "shop", "web", 1);
+        assert_eq!((web.source(), web.group()), ("web-1", "docker:web-1/shop/"));
+        assert_eq!(ResourceId::lone_container("web-1", "nginx").group(), "docker:web-1/-/nginx");
+    }
+
+    #[test]
     fn hostile_labels_cannot_leave_their_part() {
         let id = ResourceId::docker("h", "a/../b", "x\n\u{1b}[31m", 1);
         assert_eq!(id.as_str(), "docker:h/a%2F..%2Fb/x%0A%1B%5B31m");
@@ -218,8 +275,9 @@ mod tests {
 
     #[test]
     fn what_is_not_a_name_is_refused_with_the_shape() {
-        for text in ["", "shop/web", "docker:h/a", "docker:h/a/b/c", "docker:h//b", "docker:h/a/b/1/2", "docker:h/a/ b"]
-        {
+        let docker = ["docker:h/a", "docker:h/a/b/c", "docker:h//b", "docker:h/a/b/1/2", "docker:h/a/ b"];
+        let host = ["host:h/billing", "host:h/unit/x", "host:h/service/", "host:h/service/a/b"];
+        for text in ["", "shop/web"].into_iter().chain(docker).chain(host) {
             assert_eq!(text.parse::<ResourceId>(), Err(NotAResource(text.to_owned())));
         }
     }

@@ -20,16 +20,19 @@ pub(super) const CAUSE: Cause = Cause {
 
 fn judge(case: &Case) -> Option<Finding> {
     let look = case.look.as_ref()?;
-    let kept_running = matches!(look.definition.restart_policy, RestartPolicy::Always | RestartPolicy::UnlessStopped);
+    let policy = look.definition.restart_policy;
+    let kept_running = case.is_program || matches!(policy, RestartPolicy::Always | RestartPolicy::UnlessStopped);
     if exit_code(case)? != 0 || was_signalled(case) || clean_exit::judge(case).is_some() || !kept_running {
         return None;
     }
+    let whose = if case.is_program { "healer watches" } else { "a container lives" };
     (lived(case)? < RAN_WELL).then(|| Finding {
         title: "its main process ends as soon as it is started, without an error".to_owned(),
         confidence: if look.restarts > 0 { Confidence::Sure } else { Confidence::Likely },
-        because: "exit code 0, of a service that is to be kept running: it may put itself into the background, and a \
-                  container lives no longer than its main process"
-            .to_owned(),
+        because: format!(
+            "exit code 0, of a service that is to be kept running: it may put itself into the background, and {whose} \
+             no longer than its main process"
+        ),
         mend: Mend::Person,
     })
 }

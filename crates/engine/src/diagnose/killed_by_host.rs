@@ -26,9 +26,17 @@ fn judge(case: &Case) -> Option<Finding> {
         _ => return None,
     };
     Some(Finding {
-        title: format!("it was killed from the host ({signal})"),
+        title: if case.is_program {
+            format!("somebody killed it ({signal}), and it was not healer")
+        } else {
+            format!("it was killed from the host ({signal})")
+        },
         confidence,
-        because: format!("exit code {code}, no signal through the engine, no word of an out-of-memory kill"),
+        because: if case.is_program {
+            format!("it ended by {signal}, which healer did not send, and the kernel tells of no out-of-memory kill")
+        } else {
+            format!("exit code {code}, no signal through the engine, no word of an out-of-memory kill")
+        },
         mend: Mend::Start,
     })
 }

@@ -17,10 +17,15 @@ pub(super) const CAUSE: Cause = Cause {
 fn judge(case: &Case) -> Option<Finding> {
     let look = case.look.as_ref()?;
     let failed = look.exit.as_ref().is_some_and(|exit| !exit.error.is_empty());
+    let (title, because) = if case.is_program {
+        ("it was never started", "the configuration names it, and there was no start of it and no error")
+    } else {
+        ("it was made and never started", "the engine knows of no start, and of no error")
+    };
     (look.run == Run::Created && look.started.is_none() && !failed).then(|| Finding {
-        title: "it was made and never started".to_owned(),
+        title: title.to_owned(),
         confidence: Confidence::Sure,
-        because: "the engine knows of no start, and of no error".to_owned(),
+        because: because.to_owned(),
         mend: Mend::Start,
     })
 }

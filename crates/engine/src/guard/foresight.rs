@@ -231,7 +231,7 @@ impl Engine {
             let because = format!("{hold}, until {}", moment(now.wall_at(until)));
             return RuleLine { rule, says: Says::Holds, because };
         }
-        if !self.has_a_free_hand(resource.host()) {
+        if !self.has_a_free_hand(resource.source()) {
             let because = Hold::Concurrency { limit: budgets.concurrent }.to_string();
             return RuleLine { rule, says: Says::Holds, because };
         }

@@ -21,7 +21,7 @@ impl Engine {
 
     /// Whether a resource may be started now, as far as its dependencies go.
     pub(crate) fn may_be_started(&self, resource: &ResourceId) -> bool {
-        self.state.recoveries.open.get(resource.host()).is_none_or(|recovery| recovery.down.is_some())
+        self.state.recoveries.open.get(resource.source()).is_none_or(|recovery| recovery.down.is_some())
             && self.unmet(resource).is_none()
     }
 

@@ -141,7 +141,9 @@ fn against_its_stop(intent: &Intent, now: Now) -> String {
     let who = match &intent.by {
         Author::Person(who) => format!("{who} stopped it {ago} ago"),
         Author::SomebodyAtTheEngine => format!("somebody stopped it {ago} ago"),
-        Author::FirstSight | Author::Evidence => format!("it shall be stopped since {ago} ({})", intent.because),
+        Author::FirstSight | Author::Evidence | Author::Configuration => {
+            format!("it shall be stopped since {ago} ({})", intent.because)
+        }
     };
     format!("runs, although {who}; healer neither stops it nor heals it")
 }

@@ -404,7 +404,7 @@ fn intent_in_words(intent: &Intent) -> (Tone, String) {
     let tone = if intent.wanted == Wanted::Unknown { Tone::Waiting } else { Tone::Plain };
     match &intent.by {
         Author::FirstSight => (tone, format!("first sight: {wanted} ({})", intent.because)),
-        Author::SomebodyAtTheEngine | Author::Evidence | Author::Person(_) => {
+        Author::SomebodyAtTheEngine | Author::Evidence | Author::Person(_) | Author::Configuration => {
             (tone, format!("{wanted}: {}", intent.because))
         }
     }
