@@ -1,7 +1,8 @@
 //! One HTTP client policy for everything that healer sends out: TLS, timeouts, limits, and what may be said of a failure.
 //!
 //! ```text
-//! Client::new(&Policy) ── post_json(&Address, headers, body) ──▶ Ok(Response)        2xx
+//! Client::new(&Policy) ── get(&Address) ──▶ Ok(Response) of any status, or Error::Retryable
+//!                      └─ post_json(&Address, headers, body) ──▶ Ok(Response)        2xx
 //!                                                          ├──▶ Error::Retryable   try again later
 //!                                                          └──▶ Error::Final       never will
 //! ```
@@ -59,6 +60,16 @@ impl Client {
             .build()
             .map_err(|error| Error::setup(&error))?;
         Ok(Client { http, body_bytes_max: policy.body_bytes_max })
+    }
+
+    /// Asks for a page. Any answer is `Ok`, whatever its status.
+    ///
+    /// # Errors
+    /// [`Error::Retryable`] when there was none. No error's text holds a query or a path.
+    pub async fn get(&self, url: &Address) -> Result<Response, Error> {
+        let sent = self.http.get(url.url().clone()).send().await;
+        let answer = sent.map_err(|error| Error::unanswered(url, &error))?;
+        Ok(reply::read(answer, self.body_bytes_max).await)
     }
 
     /// Posts a JSON text and waits for the answer. A 2xx is `Ok`, whatever becomes of its body.

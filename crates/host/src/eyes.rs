@@ -1,0 +1,308 @@
+//! What is seen of a host's programs: that they began and ended, as their keepers write it down, and whether they do their
+//! work, as their checks tell.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use model::ResourceId;
+use model::fact::{
+    Fact, Generation, Happening, Health, Incarnation, Kept, Look, Observation, Run, SourceTime, What,
+};
+use model::input::{Input, Report, SourceState};
+use model::recovery::EngineStart;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::life::{Life, happening};
+use crate::program::{Check, Program};
+use crate::{Host, now, process};
+
+/// A program whose check has not passed yet in its present life is asked again so soon at first, and then ever more rarely.
+const FIRST_CHECK_AFTER: Duration = Duration::from_millis(50);
+/// An inbox that is full is tried again after this long.
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// Without a handle on a process its record is looked at so often.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// The inbox is full: what was to be told comes again as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overflow;
+
+/// A program's place: its folder, and what its check last said.
+pub(crate) struct Slot {
+    pub(crate) resource: ResourceId,
+    pub(crate) program: Program,
+    pub(crate) folder: PathBuf,
+    pub(crate) incarnation: Incarnation,
+    checked: Mutex<Checked>,
+    /// Something was done to it.
+    pub(crate) news: Notify,
+}
+
+/// What a check has said of a life.
+#[derive(Debug, Clone, Default)]
+struct Checked {
+    /// Which: by its start.
+    life: Option<SourceTime>,
+    /// So many failures in a row.
+    failures: u32,
+    health: Option<Health>,
+    output: String,
+}
+
+/// Eyes on one host.
+pub struct Eyes {
+    host: Host,
+}
+
+impl Slot {
+    pub(crate) fn new(resource: ResourceId, program: Program, folder: PathBuf) -> Slot {
+        let incarnation = program.incarnation();
+        Slot { resource, program, folder, incarnation, checked: Mutex::default(), news: Notify::new() }
+    }
+
+    /// What its keeper has written down, and whether its process lives.
+    pub(crate) fn life(&self) -> (Life, bool) {
+        let life = Life::read(&self.folder);
+        let lives = life.processes().is_some_and(|(process, _)| process.open().is_some());
+        if lives || life.has_ended() {
+            return (life, lives);
+        }
+        // It may have ended between the two.
+        (Life::read(&self.folder), false)
+    }
+
+    pub(crate) fn look(&self) -> Look {
+        let (life, lives) = self.life();
+        self.look_of(&life, lives)
+    }
+
+    fn look_of(&self, life: &Life, lives: bool) -> Look {
+        let run = life.run(lives);
+        let checked = self.checked();
+        let of_this_life = checked.life == life.started();
+        let health = match (&self.program.check, checked.health) {
+            (None, _) => Health::Unchecked,
+            (Some(_), Some(health)) if of_this_life => health,
+            (Some(_), Some(_) | None) => Health::Starting,
+        };
+        let kept = Kept { complete: true, source_started_since: false, happenings: life.happenings() };
+        Look {
+            at: now(),
+            run,
+            started: life.started(),
+            exit: life.exit(lives),
+            health,
+            health_output: if of_this_life { checked.output } else { String::new() },
+            check_lacks: None,
+            restarts: 0,
+            manually_stopped: None,
+            kept: Some(kept),
+            lost_networks: Vec::new(),
+            definition: self.program.definition(),
+        }
+    }
+
+    fn checked(&self) -> Checked {
+        self.checked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes a check's answer in. Returns the verdict, if it is another one than before, and whether there is one.
+    fn take(&self, check: &Check, life: Option<SourceTime>, answer: Result<(), String>) -> (Option<Health>, bool) {
+        let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        if checked.life != life {
+            *checked = Checked { life, ..Checked::default() };
+        }
+        let before = checked.health;
+        match answer {
+            Ok(()) => {
+                (checked.failures, checked.output) = (0, String::new());
+                checked.health = Some(Health::Healthy);
+            }
+            Err(says) => {
+                checked.failures = checked.failures.saturating_add(1);
+                checked.output = says;
+                if checked.failures >= check.failures {
+                    checked.health = Some(Health::Unhealthy);
+                }
+            }
+        }
+        (checked.health.filter(|_| checked.health != before), checked.health.is_some())
+    }
+
+    pub(crate) fn observation(&self, fact: Fact, generation: Generation) -> Observation {
+        let (resource, incarnation) = (self.resource.clone(), self.incarnation.clone());
+        Observation { resource, incarnation, generation, fact }
+    }
+}
+
+impl Eyes {
+    /// Eyes on `host`.
+    #[must_use]
+    pub fn new(host: Host) -> Eyes {
+        Eyes { host }
+    }
+
+    /// Watches until `stop`.
+    pub async fn run<S>(self, sink: S, stop: CancellationToken)
+    where
+        S: Fn(Input) -> Result<(), Overflow> + Send + Sync + 'static,
+    {
+        let sink = Arc::new(sink);
+        while !stop.is_cancelled() {
+            let ended = stop.child_token();
+            if let Ok(watches) = self.list(&*sink) {
+                let mut tasks = JoinSet::new();
+                for watch in watches {
+                    let (runs, running) = watch::channel(None);
+                    if let Some(check) = watch.slot.program.check.clone() {
+                        let checks = Checks { check, slot: watch.slot.clone(), host: self.host.clone(), running };
+                        tasks.spawn(checks.go_on(watch.generation, sink.clone(), ended.clone()));
+                    }
+                    tasks.spawn(watch.go_on(runs, sink.clone(), ended.clone()));
+                }
+                tasks.join_all().await;
+            }
+            // What was not taken is told anew, as a whole.
+            tokio::time::sleep(AGAIN_AFTER).await;
+        }
+    }
+
+    /// Tells all that there is.
+    fn list(&self, sink: &impl Fn(Input) -> Result<(), Overflow>) -> Result<Vec<Watch>, Overflow> {
+        let generation = self.host.next_generation();
+        let report = |state| Input::Source(Report { source: self.host.source().to_owned(), state });
+        let boot = Some(process::boot_id()).filter(|boot| !boot.is_empty());
+        let start = EngineStart { boot: boot.clone(), process: boot, ..EngineStart::default() };
+        sink(report(SourceState::Opened { generation, start, ahead_ms: 0 }))?;
+        let (mut present, mut watches) = (Vec::new(), Vec::new());
+        for slot in self.host.0.slots.values() {
+            let (life, lives) = slot.life();
+            let look = Fact::Looked(Box::new(slot.look_of(&life, lives)));
+            sink(Input::Observed(slot.observation(look, generation)))?;
+            present.push((slot.resource.clone(), slot.incarnation.clone()));
+            watches.push(Watch { slot: slot.clone(), generation, life, lives });
+        }
+        sink(report(SourceState::Listed { generation, present }))?;
+        Ok(watches)
+    }
+}
+
+/// The watch over one program.
+struct Watch {
+    slot: Arc<Slot>,
+    generation: Generation,
+    /// What was told of it.
+    life: Life,
+    lives: bool,
+}
+
+impl Watch {
+    /// `runs`: who wants to know which life is under way.
+    async fn go_on<S>(mut self, runs: watch::Sender<Option<SourceTime>>, sink: Arc<S>, stop: CancellationToken)
+    where
+        S: Fn(Input) -> Result<(), Overflow> + Send + Sync + 'static,
+    {
+        loop {
+            runs.send_replace(self.life.started().filter(|_| self.life.run(self.lives) == Run::Running));
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.slot.news.notified() => {}
+                () = ended(&self.life, self.lives) => {}
+            }
+            if self.look_again(&*sink).is_err() {
+                return stop.cancel();
+            }
+        }
+    }
+
+    /// Tells what has happened since, with a whole look.
+    fn look_again(&mut self, sink: &impl Fn(Input) -> Result<(), Overflow>) -> Result<(), Overflow> {
+        let (life, lives) = self.slot.life();
+        let told = if life.started() == self.life.started() { self.life.lines.len() } else { 0 };
+        let mut news: Vec<Happening> = life.lines.iter().skip(told).filter_map(happening).collect();
+        let look = self.slot.look_of(&life, lives);
+        // Its keeper was killed: nobody has written down how it ended.
+        if self.lives && !lives && !life.has_ended() {
+            news.extend(look.exit.as_ref().map(|exit| Happening { at: exit.at, what: What::Died { code: exit.code } }));
+        }
+        let is_news = life.lines.len() != told || self.lives != lives;
+        for what in news {
+            sink(Input::Observed(self.slot.observation(Fact::Happened(what), self.generation)))?;
+        }
+        if is_news {
+            sink(Input::Observed(self.slot.observation(Fact::Looked(Box::new(look)), self.generation)))?;
+        }
+        (self.life, self.lives) = (life, lives);
+        Ok(())
+    }
+}
+
+/// The checks of one program.
+struct Checks {
+    check: Check,
+    slot: Arc<Slot>,
+    host: Host,
+    /// The life that is under way.
+    running: watch::Receiver<Option<SourceTime>>,
+}
+
+impl Checks {
+    async fn go_on<S>(mut self, generation: Generation, sink: Arc<S>, stop: CancellationToken)
+    where
+        S: Fn(Input) -> Result<(), Overflow> + Send + Sync + 'static,
+    {
+        let first = FIRST_CHECK_AFTER.min(self.check.every);
+        let mut next = first;
+        loop {
+            let life = *self.running.borrow_and_update();
+            let wait = async {
+                match life {
+                    Some(_) => tokio::time::sleep(next).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                changed = self.running.changed() => {
+                    next = first;
+                    if changed.is_err() {
+                        return;
+                    }
+                    continue;
+                }
+                () = wait => {}
+            }
+            let answer = self.check.probe.ask(&self.host.0.asker).await;
+            if *self.running.borrow() != life {
+                continue;
+            }
+            let (news, settled) = self.slot.take(&self.check, life, answer);
+            // Before it has passed for the first time it may well be on its way up.
+            next = if settled { self.check.every } else { (next * 2).min(self.check.every) };
+            let Some(health) = news else { continue };
+            let turned = Fact::Happened(Happening { at: now(), what: What::Health(health) });
+            let look = Fact::Looked(Box::new(self.slot.look()));
+            let mut facts = [turned, look].into_iter().map(|fact| self.slot.observation(fact, generation));
+            if facts.try_for_each(|seen| sink(Input::Observed(seen))).is_err() {
+                return stop.cancel();
+            }
+        }
+    }
+}
+
+/// Waits until something of it has ended: its keeper, which writes that down, or the program whose keeper was killed.
+async fn ended(life: &Life, lives: bool) {
+    let over = life.run(lives) != Run::Running;
+    match life.processes() {
+        Some(_) if over => std::future::pending().await,
+        None => std::future::pending().await,
+        Some((process, keeper)) => match (keeper.open(), process.open()) {
+            (Some(keeper), _) => keeper.ended().await,
+            (None, Some(process)) => process.ended().await,
+            (None, None) => tokio::time::sleep(LOOK_EVERY).await,
+        },
+    }
+}

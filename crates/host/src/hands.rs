@@ -1,0 +1,141 @@
+//! What healer does to a host's programs: start, stop, read a log.
+
+use std::io;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::ResourceId;
+use model::action::{Action, Answer, Permit};
+use model::fact::{Fact, Incarnation, Observation};
+use model::incident::Excerpt;
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::Command;
+use tokio::time::{Instant, timeout_at};
+
+use crate::eyes::Slot;
+use crate::keeper::BUSY;
+use crate::life::Line;
+use crate::{Host, log};
+
+/// A program whose keeper was killed is asked again whether it has ended.
+const LOOKS_EVERY: Duration = Duration::from_millis(20);
+
+/// Hands on one host. Cheap to clone.
+#[derive(Clone)]
+pub struct Hands {
+    host: Host,
+}
+
+impl Hands {
+    /// Hands on `host`.
+    #[must_use]
+    pub fn new(host: Host) -> Hands {
+        Hands { host }
+    }
+
+    /// Does what the permit allows, once. Just before the act the program is looked at again, and then `still` is asked, as
+    /// the very last thing; its `Err` is the reason to withhold the act.
+    pub async fn perform(&self, permit: &Permit, still: impl Fn() -> Result<(), String>) -> Answer {
+        let Some(slot) = self.host.slot(&permit.step.resource) else {
+            return Answer::Withheld("the configuration names no such service any more".to_owned());
+        };
+        if slot.incarnation != permit.incarnation {
+            return Answer::Withheld("the configuration runs it in another way by now".to_owned());
+        }
+        if let Some(answer) = permit.answered_by(slot.look().run) {
+            return answer;
+        }
+        if let Err(why) = still() {
+            return Answer::Withheld(why);
+        }
+        let deadline = Instant::now() + permit.step.timeout();
+        let done = match permit.step.action {
+            Action::Start => timeout_at(deadline, self.start(slot)).await,
+            Action::Stop => timeout_at(deadline, stop(slot)).await,
+            Action::Recreate | Action::Change(_) => {
+                return Answer::Failed("a program of the host can be started and stopped".to_owned());
+            }
+        };
+        slot.news.notify_one();
+        done.unwrap_or_else(|_| Answer::Unknown("it was not done in its time".to_owned()))
+    }
+
+    /// A keeper is started, which starts the program and stays with it, whatever becomes of healer.
+    async fn start(&self, slot: &Slot) -> Answer {
+        let launch = serde_json::to_vec(&slot.program.launch).unwrap_or_default();
+        let told = async {
+            let mut keeper = Command::new(&self.host.0.keeper)
+                .arg("keep")
+                .arg(&slot.folder)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .process_group(0)
+                .spawn()?;
+            if let Some(mut stdin) = keeper.stdin.take() {
+                stdin.write_all(&launch).await?;
+            }
+            let mut line = String::new();
+            if let Some(stdout) = keeper.stdout.take() {
+                BufReader::new(stdout).read_line(&mut line).await?;
+            }
+            let busy = line.is_empty() && keeper.wait().await?.code() == Some(BUSY.into());
+            io::Result::Ok((line, busy))
+        };
+        match told.await {
+            Err(error) => Answer::Failed(format!("what keeps programs could not be started: {error}")),
+            Ok((_, true)) => Answer::Withheld("something of its last life has not ended yet".to_owned()),
+            Ok((line, false)) => match serde_json::from_str(&line) {
+                Ok(Line::Started { .. }) => Answer::Done,
+                Ok(Line::Failed { error, .. }) => Answer::Failed(error),
+                Ok(Line::Signalled { .. } | Line::Died { .. } | Line::Stopped { .. }) | Err(_) => {
+                    Answer::Unknown("what keeps it did not tell what became of the start".to_owned())
+                }
+            },
+        }
+    }
+
+    /// Looks at a program.
+    #[must_use]
+    pub fn look(&self, resource: &ResourceId) -> Option<Observation> {
+        let slot = self.host.slot(resource)?;
+        Some(slot.observation(Fact::Looked(Box::new(slot.look())), self.host.generation()))
+    }
+
+    /// Reads what it printed since its last start.
+    ///
+    /// # Errors
+    /// In words.
+    pub async fn read_log(&self, resource: &ResourceId, incarnation: &Incarnation) -> Result<Excerpt, String> {
+        let slot = self.host.slot(resource).filter(|slot| slot.incarnation == *incarnation);
+        let slot = Arc::clone(slot.ok_or("the configuration names no such service any more")?);
+        let read = tokio::task::spawn_blocking(move || log::read(&slot.folder));
+        read.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+    }
+}
+
+/// Its keeper is asked to have it end, and waited for.
+async fn stop(slot: &Slot) -> Answer {
+    let (life, _) = slot.life();
+    let Some((process, keeper)) = life.processes() else { return Answer::AlreadySo };
+    if let Some(keeper) = keeper.open() {
+        keeper.signal(Signal::USR1);
+        slot.news.notify_one();
+        keeper.ended().await;
+        return Answer::Done;
+    }
+    // Its keeper was killed: then nobody is left who would write down that it was asked.
+    let Some(group) = Pid::from_raw(process.pid).filter(|_| process.open().is_some()) else { return Answer::AlreadySo };
+    let signal = Signal::from_named_raw(slot.program.launch.stop_signal).unwrap_or(Signal::TERM);
+    let _ = kill_process_group(group, signal);
+    let patience = Instant::now() + Duration::from_secs(slot.program.launch.stop_timeout_s.into());
+    while process.open().is_some() {
+        if Instant::now() > patience {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        tokio::time::sleep(LOOKS_EVERY).await;
+    }
+    Answer::Done
+}

@@ -1,0 +1,96 @@
+//! Eyes and hands on one Linux host: the programs that healer itself runs there.
+//!
+//! ```text
+//! Host ─── what eyes and hands share: the programs of the configuration, each with a folder of its own
+//!   ├─ Eyes ── looks, ends and checks → model::input::Input
+//!   └─ Hands ─ start, stop, read a log
+//! keep() ─ the process that stays with a program: it reaps it, ends its group, and writes down what happened
+//! ```
+//!
+//! A program outlives healer. Its keeper, a small process of healer's own binary, is its parent, holds the lock of its
+//! folder for as long as anything of it lives, and writes `life.jsonl`; so no program is started twice, and whoever comes
+//! back reads there how it fared meanwhile. One whose keeper was killed is watched all the same.
+
+mod eyes;
+mod hands;
+mod keeper;
+mod life;
+mod log;
+mod process;
+mod program;
+mod user;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use model::ResourceId;
+use model::fact::{Generation, SourceTime};
+use probes::Asker;
+
+pub use eyes::{Eyes, Overflow};
+pub use hands::Hands;
+pub use keeper::keep;
+pub use program::{Check, Launch, Limits, Program};
+
+use eyes::Slot;
+
+/// One host, with its programs. Cheap to clone.
+#[derive(Clone)]
+pub struct Host(Arc<Inner>);
+
+struct Inner {
+    source: String,
+    slots: BTreeMap<ResourceId, Arc<Slot>>,
+    /// The binary that keeps programs.
+    keeper: PathBuf,
+    asker: Asker,
+    generation: AtomicU64,
+}
+
+impl Host {
+    /// The host of that name. `folder`: where each program has a folder of its own; `keeper`: healer's own binary.
+    ///
+    /// # Errors
+    /// When a folder cannot be made.
+    pub fn new(name: &str, programs: Vec<Program>, folder: &Path, keeper: &Path, asker: Asker) -> io::Result<Host> {
+        let mut slots = BTreeMap::new();
+        for program in programs {
+            let resource = ResourceId::host_service(name, &program.name);
+            let folder = folder.join(&program.name);
+            std::fs::create_dir_all(&folder)?;
+            slots.insert(resource.clone(), Arc::new(Slot::new(resource, program, folder)));
+        }
+        let source = ResourceId::host_source(name);
+        let (keeper, generation) = (keeper.to_owned(), AtomicU64::new(0));
+        Ok(Host(Arc::new(Inner { source, slots, keeper, asker, generation })))
+    }
+
+    /// What its reports are called.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.0.source
+    }
+
+    /// The present listing's number; 0 before the first.
+    #[must_use]
+    pub fn generation(&self) -> Generation {
+        Generation(self.0.generation.load(Ordering::Acquire))
+    }
+
+    fn next_generation(&self) -> Generation {
+        Generation(self.0.generation.fetch_add(1, Ordering::AcqRel) + 1)
+    }
+
+    fn slot(&self, resource: &ResourceId) -> Option<&Arc<Slot>> {
+        self.0.slots.get(resource)
+    }
+}
+
+/// The present time. A host's clock is ours.
+fn now() -> SourceTime {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    SourceTime(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
