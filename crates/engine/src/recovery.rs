@@ -628,7 +628,7 @@ fn only_a_person_lifts(reason: &Hold) -> bool {
 }
 
 /// Whether a source is a host, which starts nothing by itself.
-fn is_host(source: &str) -> bool {
+pub(crate) fn is_host(source: &str) -> bool {
     source.starts_with("host:")
 }
 

@@ -351,6 +351,9 @@ pub(crate) fn evidence_of(case: &Case, log_lines_max: usize) -> Vec<(&'static st
         let text = match &happening.what {
             What::OutOfMemory => "oom: a process in it was killed for want of memory".to_owned(),
             What::Died { code } => format!("die: exit code {code}"),
+            What::Signalled { signal, terminating: true } if case.is_program => {
+                format!("healer sent it signal {signal}")
+            }
             What::Signalled { signal, terminating: true } => format!("kill: signal {signal} through the engine"),
             What::Stopped => "stop: a stop call was carried out".to_owned(),
             What::Health(model::fact::Health::Unhealthy) => "health_status: unhealthy".to_owned(),
@@ -369,10 +372,18 @@ pub(crate) fn evidence_of(case: &Case, log_lines_max: usize) -> Vec<(&'static st
         found.push(("event", text));
     }
     if let (Some(oom), Some(code)) = (diagnose::oom_flag(case), diagnose::exit_code(case)) {
-        found.push(("inspect", format!("exit code {code}, OOMKilled={oom}")));
+        if !case.is_program {
+            found.push(("inspect", format!("exit code {code}, OOMKilled={oom}")));
+        } else if diagnose::start_error(case).is_none() {
+            found.push(("exit", format!("exit code {code}")));
+        }
     }
     if let Some((_, error)) = diagnose::start_error(case) {
-        found.push(("inspect", format!("State.Error: {error}")));
+        found.push(if case.is_program {
+            ("start", error.to_owned())
+        } else {
+            ("inspect", format!("State.Error: {error}"))
+        });
     }
     if let Some(look) = case.look.as_ref().filter(|look| !look.health_output.is_empty()) {
         found.push(("healthcheck", look.health_output.clone()));

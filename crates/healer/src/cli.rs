@@ -150,6 +150,12 @@ pub(crate) enum Command {
     },
     #[command(flatten)]
     Brief(Brief),
+    /// Start the program that standard input tells of, and stay with it
+    #[command(hide = true)]
+    Keep {
+        /// Where its record is written
+        folder: PathBuf,
+    },
     /// Try the decisions in simulated worlds with faults, and print what was found
     Simulate(Simulate),
 }

@@ -37,6 +37,7 @@ const RECENT: Duration = Duration::from_secs(24 * 3_600);
 pub(crate) fn run(cli: Cli) -> ExitCode {
     let desk = Desk::new(&cli.global);
     match cli.command {
+        Command::Keep { folder } => host::keep(&folder),
         Command::Run { once } => desk.daemon(once),
         Command::Simulate(args) => desk.simulate(&args).into(),
         Command::Brief(brief) => desk.done(brief).into(),

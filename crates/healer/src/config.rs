@@ -13,6 +13,7 @@ mod layer;
 mod read;
 mod reload;
 mod schema;
+mod services;
 mod tree;
 mod value;
 mod window;
@@ -54,10 +55,12 @@ pub(crate) struct Config {
     pub(crate) external_url: Option<String>,
     /// Where the journal and the socket are.
     pub(crate) state_dir: PathBuf,
-    /// The engines. At least one; the first bears the host's name.
+    /// The engines; the first bears the host's name. None only where there are programs to look after.
     pub(crate) docker_hosts: Vec<DockerHost>,
     /// Where each deployment has a directory; their containers are on the first engine.
     pub(crate) deployments_path: Option<PathBuf>,
+    /// The programs that healer runs on this host.
+    pub(crate) programs: Vec<host::Program>,
     /// How often everything is looked at, whatever the events said.
     pub(crate) relist: Duration,
     /// What the engine is told.

@@ -10,12 +10,14 @@ mod ending;
 mod journal;
 mod once;
 mod performers;
+mod reach;
 mod story;
 mod systemd;
 mod waiting;
 mod watch;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -91,13 +93,15 @@ async fn live(
     let channels = Channels::open(&config, key.clone())?;
     let gate = Gate::default();
     let hosts = hosts(&config);
+    let here = here(&config)?;
     let stop = CancellationToken::new();
 
     let mut kept = kept;
     journal::check(&config.state_dir, &handle).context("the journal cannot be used")?;
     let folded = runtime::fold(&mut kept).context("the journal cannot be used")?;
     let clock = Clock::after(folded.state.at);
-    let performers = Performers::new(handle.clone(), gate.clone(), clock.clone(), &hosts, channels.clone());
+    let performers =
+        Performers::new(handle.clone(), gate.clone(), clock.clone(), &hosts, here.as_ref(), channels.clone());
     let settings = Arc::new(config.settings.clone());
     let version = env!("CARGO_PKG_VERSION");
     let mut turning = Loop::resume(kept, folded, Driver::new(performers), gate.clone(), settings, version);
@@ -116,8 +120,13 @@ async fn live(
         }
         tokio::spawn(watch_engine(name, host, config.relist, handle.clone(), stop.clone()));
     }
-    if let Some(path) = config.deployments_path.clone() {
-        let folders = watch::Folders { path, host: config.docker_hosts[0].name.clone(), every: config.relist };
+    if let Some(host) = here {
+        let handle = handle.clone();
+        let sink = move |input: Input| handle.observe(input).map_err(|_| host::Overflow);
+        tokio::spawn(host::Eyes::new(host).run(sink, stop.clone()));
+    }
+    if let (Some(path), Some(engine)) = (config.deployments_path.clone(), config.docker_hosts.first()) {
+        let folders = watch::Folders { path, host: engine.name.clone(), every: config.relist };
         tokio::spawn(watch::folders(folders, handle.clone(), stop.clone()));
     }
     tokio::spawn(watch::room(room.clone(), handle.clone(), stop.clone()));
@@ -176,6 +185,19 @@ fn hosts(config: &Config) -> BTreeMap<String, Result<Host, docker::Error>> {
         (engine.name.clone(), found.map(|endpoint| Host::claimed(&engine.name, endpoint)))
     };
     config.docker_hosts.iter().map(host).collect()
+}
+
+/// The programs of this host, if the configuration names any.
+fn here(config: &Config) -> anyhow::Result<Option<host::Host>> {
+    if config.programs.is_empty() {
+        return Ok(None);
+    }
+    let asker = probes::Asker::new(concat!("healer/", env!("CARGO_PKG_VERSION"))).map_err(anyhow::Error::msg)?;
+    let (name, folder) = (&config.settings.instance, config.state_dir.join("services"));
+    // Of the very program that runs, also once another one was installed in its place.
+    let keeper = Path::new("/proc/self/exe");
+    let host = host::Host::new(name, config.programs.clone(), &folder, keeper, asker);
+    Ok(Some(host.with_context(|| format!("the folders of the services cannot be made in {}", folder.display()))?))
 }
 
 /// Watches one engine until the daemon ends.

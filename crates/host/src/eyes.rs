@@ -3,12 +3,10 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::ResourceId;
-use model::fact::{
-    Fact, Generation, Happening, Health, Incarnation, Kept, Look, Observation, Run, SourceTime, What,
-};
+use model::fact::{Fact, Generation, Happening, Health, Incarnation, Kept, Look, Observation, Run, SourceTime, What};
 use model::input::{Input, Report, SourceState};
 use model::recovery::EngineStart;
 use tokio::sync::{Notify, watch};
@@ -17,13 +15,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::life::{Life, happening};
 use crate::program::{Check, Program};
-use crate::{Host, now, process};
+use crate::{Host, alive, now, process};
 
 /// A program whose check has not passed yet in its present life is asked again so soon at first, and then ever more rarely.
 const FIRST_CHECK_AFTER: Duration = Duration::from_millis(50);
 /// An inbox that is full is tried again after this long.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
-/// Without a handle on a process its record is looked at so often.
+/// A program whose keeper was killed is looked for so often.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// The inbox is full: what was to be told comes again as a whole.
@@ -46,8 +44,9 @@ pub(crate) struct Slot {
 struct Checked {
     /// Which: by its start.
     life: Option<SourceTime>,
-    /// So many failures in a row.
+    /// So many failures in a row, and when the last one was counted.
     failures: u32,
+    counted: Option<Instant>,
     health: Option<Health>,
     output: String,
 }
@@ -113,7 +112,8 @@ impl Slot {
     fn take(&self, check: &Check, life: Option<SourceTime>, answer: Result<(), String>) -> (Option<Health>, bool) {
         let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
         if checked.life != life {
-            *checked = Checked { life, ..Checked::default() };
+            // That it does not answer at once says nothing yet.
+            *checked = Checked { life, counted: Some(Instant::now()), ..Checked::default() };
         }
         let before = checked.health;
         match answer {
@@ -122,8 +122,12 @@ impl Slot {
                 checked.health = Some(Health::Healthy);
             }
             Err(says) => {
-                checked.failures = checked.failures.saturating_add(1);
                 checked.output = says;
+                // Asked more often than it is set, it fails no faster.
+                if checked.counted.is_none_or(|at| at.elapsed() >= check.every) {
+                    checked.failures = checked.failures.saturating_add(1);
+                    checked.counted = Some(Instant::now());
+                }
                 if checked.failures >= check.failures {
                     checked.health = Some(Health::Unhealthy);
                 }
@@ -210,7 +214,7 @@ impl Watch {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = self.slot.news.notified() => {}
-                () = ended(&self.life, self.lives) => {}
+                () = ended(&self.slot, &self.life, self.lives) => {}
             }
             if self.look_again(&*sink).is_err() {
                 return stop.cancel();
@@ -294,15 +298,13 @@ impl Checks {
 }
 
 /// Waits until something of it has ended: its keeper, which writes that down, or the program whose keeper was killed.
-async fn ended(life: &Life, lives: bool) {
-    let over = life.run(lives) != Run::Running;
-    match life.processes() {
-        Some(_) if over => std::future::pending().await,
-        None => std::future::pending().await,
-        Some((process, keeper)) => match (keeper.open(), process.open()) {
-            (Some(keeper), _) => keeper.ended().await,
-            (None, Some(process)) => process.ended().await,
-            (None, None) => tokio::time::sleep(LOOK_EVERY).await,
-        },
+async fn ended(slot: &Slot, life: &Life, lives: bool) {
+    let under_way = life.run(lives) == Run::Running;
+    let Some((process, keeper)) = life.processes().filter(|_| under_way) else { return std::future::pending().await };
+    if keeper.open().is_some() {
+        return alive::ended(&slot.folder, keeper).await;
+    }
+    while process.open().is_some() {
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }

@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::eyes::Slot;
 use crate::keeper::BUSY;
 use crate::life::Line;
-use crate::{Host, log};
+use crate::{Host, alive, log};
 
 /// A program whose keeper was killed is asked again whether it has ended.
 const LOOKS_EVERY: Duration = Duration::from_millis(20);
@@ -120,10 +120,10 @@ impl Hands {
 async fn stop(slot: &Slot) -> Answer {
     let (life, _) = slot.life();
     let Some((process, keeper)) = life.processes() else { return Answer::AlreadySo };
-    if let Some(keeper) = keeper.open() {
-        keeper.signal(Signal::USR1);
+    if let Some(open) = keeper.open() {
+        open.signal(Signal::USR1);
         slot.news.notify_one();
-        keeper.ended().await;
+        alive::ended(&slot.folder, keeper).await;
         return Answer::Done;
     }
     // Its keeper was killed: then nobody is left who would write down that it was asked.

@@ -15,8 +15,8 @@ use model::complaint::StartError;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, Resource, Rlimit, Signal, WaitOptions, getpid, kill_process, kill_process_group, set_child_subreaper, setrlimit,
-    setsid, wait,
+    Pid, Resource, Rlimit, Signal, WaitOptions, getpid, kill_process, kill_process_group, set_child_subreaper,
+    setrlimit, setsid, wait,
 };
 use signal_hook::consts::signal::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
@@ -24,7 +24,7 @@ use signal_hook::iterator::Signals;
 use crate::life::{Line, Record};
 use crate::process::Process;
 use crate::program::{Launch, Limits};
-use crate::{log, now, user};
+use crate::{alive, log, now, user};
 
 /// It ends so where another keeper is at work in the same folder (`EX_TEMPFAIL` of sysexits.h).
 pub(crate) const BUSY: u8 = 75;
@@ -59,6 +59,7 @@ fn kept(folder: &Path) -> io::Result<ExitCode> {
         Err(Errno::WOULDBLOCK) => return Ok(ExitCode::from(BUSY)),
         other => other?,
     }
+    let alive = alive::hold(folder)?;
     // Neither a terminal's Ctrl-C nor its end is meant for the program.
     let _ = setsid();
     set_child_subreaper(Some(getpid()))?;
@@ -95,7 +96,7 @@ fn kept(folder: &Path) -> io::Result<ExitCode> {
         }
     }
     kept.end();
-    drop(lock);
+    drop((lock, alive));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -199,7 +200,9 @@ fn why_not(launch: &Launch, program: &str, error: &io::Error) -> Line {
     let command = program.to_owned();
     let folder = launch.working_dir.display();
     let (error, start_error) = match error.kind() {
-        io::ErrorKind::NotFound if !launch.working_dir.is_dir() => (format!("its working_dir {folder} is not there"), None),
+        io::ErrorKind::NotFound if !launch.working_dir.is_dir() => {
+            (format!("its working_dir {folder} is not there"), None)
+        }
         io::ErrorKind::NotFound => {
             (format!("{program}: there is no such program"), Some(StartError::CommandNotFound { command }))
         }

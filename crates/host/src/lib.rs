@@ -11,6 +11,7 @@
 //! folder for as long as anything of it lives, and writes `life.jsonl`; so no program is started twice, and whoever comes
 //! back reads there how it fared meanwhile. One whose keeper was killed is watched all the same.
 
+mod alive;
 mod eyes;
 mod hands;
 mod keeper;

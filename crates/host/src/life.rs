@@ -17,6 +17,8 @@ const NAME: &str = "life.jsonl";
 const BEFORE: &str = "life.before.jsonl";
 /// So ends what nobody was there to see end, as Docker has it.
 const UNSEEN_END: i32 = 255;
+/// What could not be started ends as a shell has it that finds no such program.
+const NOT_STARTED: i32 = 127;
 /// A record has some lines.
 const RECORD_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -70,7 +72,9 @@ impl Life {
     /// Reads it; empty where there was none. A line that is not whole is not there yet.
     pub(crate) fn read(folder: &Path) -> Life {
         let path = folder.join(NAME);
-        let Ok(about) = fs::metadata(&path).map(|about| (about.len(), about.modified())) else { return Life::default() };
+        let Ok(about) = fs::metadata(&path).map(|about| (about.len(), about.modified())) else {
+            return Life::default();
+        };
         let text = if about.0 > RECORD_BYTES_MAX { Vec::new() } else { fs::read(&path).unwrap_or_default() };
         let lines = text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
         let written = about.1.ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
@@ -114,7 +118,7 @@ impl Life {
             }
             Line::Failed { at, error, start_error } => Some(Exit {
                 at: *at,
-                code: UNSEEN_END,
+                code: NOT_STARTED,
                 oom: false,
                 error: error.clone(),
                 start_error: start_error.clone(),

@@ -5,8 +5,6 @@ use std::os::fd::OwnedFd;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
 /// One process of one boot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +27,7 @@ impl Process {
         if self.boot != boot_id() {
             return None;
         }
-        let handle = pidfd_open(Pid::from_raw(self.pid)?, PidfdFlags::NONBLOCK).ok()?;
+        let handle = pidfd_open(Pid::from_raw(self.pid)?, PidfdFlags::empty()).ok()?;
         // Only after it is held can its number not be given to another one unseen.
         (started_ticks(self.pid) == Some(self.started_ticks)).then_some(Open(handle))
     }
@@ -43,12 +41,6 @@ impl Open {
     pub(crate) fn signal(&self, signal: Signal) {
         // One that has ended needs none.
         let _ = pidfd_send_signal(&self.0, signal);
-    }
-
-    /// Waits for its end.
-    pub(crate) async fn ended(self) {
-        let Ok(handle) = AsyncFd::register_with_interest(self.0, Interest::READABLE) else { return };
-        let _ = handle.readable().await;
     }
 }
 

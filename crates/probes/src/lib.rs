@@ -117,7 +117,10 @@ mod tests {
     async fn a_status_below_400_passes_and_anything_else_says_why() {
         assert_eq!(http(b"HTTP/1.1 204 No Content\r\n\r\n").await, Ok(()));
         // Where it leads to is another matter: this one answers.
-        assert_eq!(http(b"HTTP/1.1 302 Found\r\nlocation: http://203.0.113.1/\r\ncontent-length: 0\r\n\r\n").await, Ok(()));
+        assert_eq!(
+            http(b"HTTP/1.1 302 Found\r\nlocation: http://203.0.113.1/\r\ncontent-length: 0\r\n\r\n").await,
+            Ok(())
+        );
         let ill = http(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 8\r\n\r\ndb \x1b[31mx").await.unwrap_err();
         assert!(ill.starts_with("it answered 503") && ill.contains("db ") && !ill.contains('\u{1b}'), "{ill}");
         let endless = http(b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\nand so on").await.unwrap_err();
@@ -132,7 +135,8 @@ mod tests {
     #[tokio::test]
     async fn a_connection_that_is_taken_passes() {
         let open = server(b"").await;
-        let ask = |address: String| async { Probe { question: Question::Tcp(address), timeout: SOON }.ask(&asker()).await };
+        let ask =
+            |address: String| async { Probe { question: Question::Tcp(address), timeout: SOON }.ask(&asker()).await };
         assert_eq!(ask(open.to_string()).await, Ok(()));
         let closed = { TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap() };
         assert!(ask(closed.to_string()).await.unwrap_err().contains("refused"));

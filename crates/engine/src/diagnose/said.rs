@@ -61,7 +61,7 @@ pub(super) fn says_while_unhealthy(case: &Case, is: fn(&Complaint) -> bool) -> O
     Some(Finding {
         title: format!("it {complaint}, and its healthcheck fails"),
         confidence: Confidence::Sure,
-        because: "its log says so, and the engine that its healthcheck fails".to_owned(),
+        because: "its log says so, and its healthcheck fails".to_owned(),
         mend: Mend::Person,
     })
 }

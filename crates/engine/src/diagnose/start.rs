@@ -22,12 +22,12 @@ use super::{Finding, look_at_end};
 pub(super) fn failed_by(case: &Case, is: fn(&StartError) -> bool, mend: Mend) -> Option<Finding> {
     let exit = look_at_end(case)?.exit.as_ref()?;
     let error = exit.start_error.as_ref().filter(|error| is(error))?;
-    Some(Finding {
-        title: format!("it cannot start: {error}"),
-        confidence: Confidence::Sure,
-        because: format!("the engine says so, with exit code {}", exit.code),
-        mend,
-    })
+    let (why, because) = if case.is_program {
+        (exit.error.clone(), "its last start failed so".to_owned())
+    } else {
+        (error.to_string(), format!("the engine says so, with exit code {}", exit.code))
+    };
+    Some(Finding { title: format!("it cannot start: {why}"), confidence: Confidence::Sure, because, mend })
 }
 
 #[cfg(test)]

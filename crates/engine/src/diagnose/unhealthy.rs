@@ -37,8 +37,8 @@ pub(super) fn judge(case: &Case) -> Option<Finding> {
         return None;
     }
     let because = match look.map(|look| look.health_output.as_str()) {
-        Some(output) if !output.is_empty() => "the engine says so, and the check's own words are quoted",
-        Some(_) | None => "the engine says so",
+        Some(output) if !output.is_empty() => "it runs, and the check's own words are quoted",
+        Some(_) | None => "it runs",
     };
     Some(Finding {
         title: "its healthcheck fails".to_owned(),

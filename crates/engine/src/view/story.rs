@@ -12,6 +12,7 @@ use model::input::SourceState;
 use model::intent::{Author, Intent, Wanted};
 use model::make::{Difference, short_id};
 use model::message::Kind;
+use model::recovery::Restarted;
 use model::time::Spoken;
 use model::update::Fetched;
 use model::view::{Line, Tone};
@@ -135,9 +136,10 @@ impl<'e> Before<'e> {
     fn refused(&mut self, resource: &'e ResourceId, because: &str) -> String {
         let says = without_ids(because);
         if self.refused.insert(resource, says.clone()) == Some(says) {
-            return "the engine refused for the same reason as before".to_owned();
+            return "it could not be done, for the same reason as before".to_owned();
         }
-        format!("the engine refused: {because}")
+        let who = if resource.is_on_host() { "it could not be done" } else { "the engine refused" };
+        format!("{who}: {because}")
     }
 
     fn settled(&self, permit: PermitId, shown: &str, at: Tick) -> String {
@@ -225,11 +227,17 @@ fn words<'e>(entry: &'e Entry, before: &mut Before<'e>) -> Option<(Tone, String)
         Event::SourceChanged { source, state } => source_in_words(source, state),
         Event::RecoveryBegan { source, restarted, exempt, .. } => {
             let budgets = if *exempt { "" } else { "; it happens too often: the budgets hold" };
-            (Plain, format!("{source}: back after {restarted}: all is looked at first{budgets}"))
+            let what = match restarted {
+                Restarted::Host | Restarted::Engine => format!("back after {restarted}: all is looked at first"),
+                Restarted::Nothing => "what the configuration names is started for the first time".to_owned(),
+            };
+            (Plain, format!("{source}: {what}{budgets}"))
         }
         Event::RecoveryPlanned { down, back, .. } => {
             let (down, back) = (down.len(), back.len());
-            (Plain, format!("{down} to be brought back, {back} brought back by the engine itself"))
+            let by_itself =
+                if back > 0 { format!(", {back} brought back by the engine itself") } else { String::new() };
+            (Plain, format!("{down} to be started{by_itself}"))
         }
         Event::RecoveryEnded { outcome, .. } => {
             let tone = if outcome.failed.is_empty() { Good } else { Bad };
@@ -389,6 +397,9 @@ fn source_in_words(source: &str, state: &SourceState) -> (Tone, String) {
         }
         SourceState::Lost { because, .. } => {
             (Tone::Waiting, format!("{source}: the connection to the engine broke: {because}"))
+        }
+        SourceState::Opened { .. } if crate::recovery::is_host(source) => {
+            (Tone::Good, format!("{source}: its services are watched"))
         }
         SourceState::Opened { .. } => (Tone::Good, format!("{source}: connected to the engine")),
         SourceState::Listed { .. } => (Tone::Good, format!("{source}: all was looked at")),

@@ -412,7 +412,7 @@ fn what_differs_in_an_id_alone_is_told_once() {
     let expect = [
         format!("found [e1] inspect: {}", taken(&first)),
         format!("the engine refused: {}", taken(&first)),
-        "the engine refused for the same reason as before".to_owned(),
+        "it could not be done, for the same reason as before".to_owned(),
         format!("found [e3] inspect: {}", taken(&second).replace("8080", "8081")),
         "found [e4] inspect: fatal: no config (×2)".to_owned(),
     ];

@@ -54,7 +54,7 @@ fn done(dir: &Path, words: &str) -> Done {
     let exit = match cli.command {
         Command::Brief(brief) => desk.done(brief),
         Command::Simulate(args) => desk.simulate(&args),
-        Command::Run { .. } => panic!("{words} does not end"),
+        Command::Run { .. } | Command::Keep { .. } => panic!("{words} does not end"),
     };
     Done { exit, out: out.text(), err: err.text() }
 }

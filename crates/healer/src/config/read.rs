@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use docker::Endpoint;
+use host::Program;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use model::policy::COMPARED_MAX;
@@ -18,6 +19,7 @@ use notify::channel::{email, webhook};
 
 use super::check::{Finding, Findings};
 use super::schema::MODES;
+use super::services;
 use super::tree::{Entry, Node, Place, Value};
 use super::window::{self, Window};
 use super::{Channel, Config, DockerHost, Flags, Origin, Setting, Surroundings, value};
@@ -56,7 +58,8 @@ impl<'a> Reader<'a> {
         let state_dir = self.state_dir();
         let mode = self.mode();
         let host = self.host();
-        let docker_hosts = self.docker_hosts(&host);
+        let programs = self.programs();
+        let docker_hosts = self.docker_hosts(&host, programs.is_empty());
         let deployments_path = self.deployments_path(&docker_hosts);
         let relist =
             self.single("docker.relist", RELIST, |node| value::duration(node.text()?).ok(), |d| value::written(*d));
@@ -92,6 +95,7 @@ impl<'a> Reader<'a> {
             state_dir,
             docker_hosts,
             deployments_path,
+            programs,
             relist,
             settings,
             maintenance,
@@ -196,7 +200,17 @@ impl<'a> Reader<'a> {
         Some(path)
     }
 
-    fn docker_hosts(&mut self, host: &str) -> Vec<DockerHost> {
+    fn programs(&mut self) -> Vec<Program> {
+        let programs = services::read(self.items("host.services"), &self.base, self.findings);
+        for (at, program) in programs.iter().enumerate() {
+            let origin = self.origin("host.services");
+            self.note(&format!("host.services[{at}]"), services::written(program), origin);
+        }
+        programs
+    }
+
+    /// `only`: there is nothing else to watch.
+    fn docker_hosts(&mut self, host: &str, only: bool) -> Vec<DockerHost> {
         let Some(list) = self.at("docker.hosts").filter(|node| node.value != Value::Empty) else {
             let value = "the engine that the docker command would use".to_owned();
             self.note("docker.hosts", value, Origin::Default);
@@ -204,6 +218,10 @@ impl<'a> Reader<'a> {
             return vec![DockerHost { name: host.to_owned(), url: None }];
         };
         if matches!(&list.value, Value::List(items) if items.is_empty()) {
+            if !only {
+                self.note("docker.hosts", "none".to_owned(), from(list));
+                return Vec::new();
+            }
             let says = "the list is empty: nothing would be watched; leave the key out for the local engine".to_owned();
             self.findings.errors.push(Finding::at(&list.place, "docker.hosts", says));
         }

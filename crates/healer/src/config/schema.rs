@@ -7,6 +7,7 @@ use std::time::Duration;
 use engine::diagnose::issue_types;
 use model::settings::RESOURCE_KIND;
 
+use super::services::STOP_SIGNALS;
 use super::window::EVERY;
 
 /// A key.
@@ -33,6 +34,8 @@ pub(crate) enum Shape {
     Whole(i64, i64),
     /// A duration from the first to the second.
     Duration(Duration, Duration),
+    /// So many bytes.
+    Size,
     /// So many within a window.
     Limit,
     /// An IP address with a port.
@@ -158,8 +161,37 @@ static DOCKER_HOST: &[Key] = &[
 static HOST: &[Key] = &[
     key("name", Shape::Name, "this host's name in resources and incidents; default: the hostname"),
     key("sample", Shape::Later, "how often the host is measured"),
-    key("services", Shape::Later, "plain programs"),
+    key("services", Shape::List(&Shape::Section(SERVICE)), "programs that healer runs here, and keeps running"),
     key("disks", Shape::Later, "disks that may be cleaned"),
+];
+
+static SERVICE: &[Key] = &[
+    key("name", Shape::Name, "what the service is called"),
+    key("command", Shape::List(&Shape::Text), "the program with its arguments; it stays in the foreground"),
+    key("unit", Shape::Later, "a unit of systemd in place of a command"),
+    key("user", Shape::Text, "as whom it runs; default: as whoever healer runs"),
+    key("environment", Shape::Named(&Shape::Text), "its environment, besides PATH"),
+    key("working_dir", Shape::Path, "where it runs; default: /"),
+    key("depends_on", Shape::List(&Shape::Text), "services that it needs; where they have a check, healthy ones"),
+    key("stop_signal", Shape::OneOf(STOP_SIGNALS), "what asks it to end; default: TERM"),
+    key("stop_grace_period", Shape::Duration(SECOND, HOUR), "how long that may take; default: 10s"),
+    key("limits", Shape::Section(LIMITS), "what each of its processes may use at most"),
+    key("check", Shape::Section(CHECK), "whether it does its work: one of http, tcp and command"),
+];
+
+static LIMITS: &[Key] = &[
+    key("memory", Shape::Size, "memory of its own, such as 512MiB"),
+    key("open_files", Shape::Whole(16, 1 << 30), "open files"),
+    key("processes", Shape::Whole(1, 1 << 22), "processes of its user"),
+];
+
+static CHECK: &[Key] = &[
+    key("http", Shape::Url(HTTP), "a page that is answered with a status below 400"),
+    key("tcp", Shape::Text, "a host and a port that take a connection"),
+    key("command", Shape::List(&Shape::Text), "a command that ends with 0"),
+    key("every", Shape::Duration(SECOND, HOUR), "how often; default: 10s"),
+    key("timeout", Shape::Duration(SECOND, HOUR), "how long an answer may take; default: 5s"),
+    key("failures", Shape::Whole(1, 1_000), "so many in a row make it unhealthy; default: 3"),
 ];
 
 static POLICY: &[Key] = &[
@@ -233,6 +265,7 @@ impl Shape {
             Shape::Flag => "true or false".to_owned(),
             Shape::Whole(from, to) => format!("a whole number from {from} to {to}"),
             Shape::Duration(..) => "a duration such as 30s, 5m or 1h30m".to_owned(),
+            Shape::Size => "a size such as 512MiB or 2GiB".to_owned(),
             Shape::Limit => "a limit such as 3/30m: at most 3 within 30 minutes".to_owned(),
             Shape::Address => "an IP address with a port, such as 127.0.0.1:4325".to_owned(),
             Shape::Engine => "an address such as unix:///var/run/docker.sock or tcp://host:2375".to_owned(),
@@ -273,7 +306,7 @@ pub(crate) fn every_key() -> Vec<(String, &'static Key)> {
             }
             Shape::Text | Shape::Name | Shape::Path | Shape::Flag | Shape::Whole(..) | Shape::Duration(..) => {}
             Shape::Limit | Shape::Address | Shape::Engine | Shape::Url(_) | Shape::OneOf(_) | Shape::Words(_) => {}
-            Shape::Later | Shape::LaterNarrowing => {}
+            Shape::Size | Shape::Later | Shape::LaterNarrowing => {}
         }
     }
     let mut out = Vec::new();

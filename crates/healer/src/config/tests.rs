@@ -58,7 +58,7 @@ fn the_example_passes_with_warnings_alone() {
         keys,
         [
             "host.sample",
-            "host.services",
+            "host.services[1].unit",
             "host.disks",
             "kubernetes",
             "prometheus",

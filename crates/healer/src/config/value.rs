@@ -7,6 +7,26 @@ use std::time::Duration;
 
 use model::verdict::Limit;
 
+/// Reads a size: `512MiB`, `2GiB`, `64k`. K, M and G are powers of 1024, as in Compose files.
+///
+/// # Errors
+/// What was expected.
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+    let expected = || "a size such as 512MiB or 2GiB".to_owned();
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| expected())?;
+    let unit = unit.trim().to_ascii_lowercase();
+    let power = match unit.trim_end_matches('b').trim_end_matches('i') {
+        "" => 0,
+        "k" => 1,
+        "m" => 2,
+        "g" => 3,
+        _ => return Err(expected()),
+    };
+    number.checked_mul(1 << (10 * power)).filter(|bytes| *bytes > 0).ok_or_else(expected)
+}
+
 /// `30s`, `5m`, `1h30m`, `7d`: whole numbers with units, the largest unit first, each at most once.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     const EXPECTED: &str = "a duration such as 30s, 5m or 1h30m";

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use anyhow::Context as _;
-use docker::{Hands, Host};
+use docker::Host;
 use model::ResourceId;
 use model::action::{Answer, Permit, PermitId};
 use model::command::CommandId;
@@ -20,6 +20,7 @@ use runtime::{Clock, Gate, Handle, Perform};
 use surfaces::link::{Key, Link};
 use tokio::sync::{Semaphore, oneshot};
 
+use super::reach::Reach;
 use crate::config::Config;
 
 /// Acts that are under way at the same time on one engine; the guard allows fewer.
@@ -44,10 +45,10 @@ pub(crate) struct Performers {
     sends: Arc<Semaphore>,
 }
 
+/// What acts on all that one source sees.
 #[derive(Clone)]
 struct Engine {
-    host: Host,
-    hands: Hands,
+    reach: Reach,
     acts: Arc<Semaphore>,
     reads: Arc<Semaphore>,
     fetches: Arc<Semaphore>,
@@ -113,24 +114,26 @@ impl Performers {
         gate: Gate,
         clock: Clock,
         hosts: &BTreeMap<String, Result<Host, docker::Error>>,
+        here: Option<&host::Host>,
         channels: Channels,
     ) -> Performers {
-        let engine = |host: &Host| Engine {
-            host: host.clone(),
-            hands: Hands::new(host.clone()),
+        let engine = |reach| Engine {
+            reach,
             acts: Arc::new(Semaphore::new(ACTS_MAX)),
             reads: Arc::new(Semaphore::new(READS_MAX)),
             fetches: Arc::new(Semaphore::new(FETCHES_MAX)),
         };
+        let engine_of = |(name, host): (&String, &Result<Host, docker::Error>)| {
+            Some((name.clone(), Reach::engine(host.as_ref().ok()?.clone())))
+        };
+        let containers = hosts.iter().filter_map(engine_of);
+        let programs = here.map(|host| (host.source().to_owned(), Reach::host(host.clone())));
         Performers {
             tasks: tokio::runtime::Handle::current(),
             back,
             gate,
             clock,
-            engines: hosts
-                .iter()
-                .filter_map(|(name, host)| Some((name.clone(), engine(host.as_ref().ok()?))))
-                .collect(),
+            engines: containers.chain(programs).map(|(source, reach)| (source, engine(reach))).collect(),
             bring_ups: Arc::default(),
             channels,
             sends: Arc::new(Semaphore::new(SENDS_MAX)),
@@ -138,7 +141,7 @@ impl Performers {
     }
 
     fn engine(&self, resource: &ResourceId) -> Option<Engine> {
-        self.engines.get(resource.host()).cloned()
+        self.engines.get(resource.source()).cloned()
     }
 
     fn look(&self, resource: ResourceId, incarnation: Incarnation, ticket: Option<PermitId>) {
@@ -147,19 +150,19 @@ impl Performers {
         self.tasks.spawn(async move {
             let Ok(_turn) = engine.reads.acquire().await else { return };
             // Without an answer nothing is known: the engine asks again when it is due.
-            let Ok(seen) = engine.hands.look(&resource).await else { return };
-            for input in told(seen, &resource, &incarnation, ticket, engine.host.generation()) {
+            let Some(seen) = engine.reach.look(&resource).await else { return };
+            for input in told(seen, &resource, &incarnation, ticket, engine.reach.generation()) {
                 back.tell(input);
             }
         });
     }
 
-    fn gather(&self, incident: IncidentId, resource: &ResourceId, incarnation: Incarnation) {
-        let Some(engine) = self.engine(resource) else { return };
+    fn gather(&self, incident: IncidentId, resource: ResourceId, incarnation: Incarnation) {
+        let Some(engine) = self.engine(&resource) else { return };
         let back = self.back.clone();
         self.tasks.spawn(async move {
             let Ok(_turn) = engine.reads.acquire().await else { return };
-            let log = engine.hands.read_log(&incarnation).await;
+            let log = engine.reach.read_log(&resource, &incarnation).await;
             back.tell(Input::Gathered { incident, incarnation, log });
         });
     }
@@ -172,7 +175,7 @@ impl Performers {
             let still = || gate.pass(&permit, clock.now().tick).map_err(|withdrawn| withdrawn.to_string());
             // Whatever the wait for a place took is no longer the act's: after its deadline the step is settled by a look.
             let left = permit.until.since(clock.now().tick);
-            let acting = tokio::time::timeout(left, engine.hands.perform(&permit, still)).await;
+            let acting = tokio::time::timeout(left, engine.reach.act(&permit, still)).await;
             let late = |_| Answer::Unknown("no answer before the permit's end".to_owned());
             back.tell(Input::Answered(permit.id, acting.unwrap_or_else(late)));
         });
@@ -187,10 +190,10 @@ impl Performers {
         under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(command.clone(), call_off);
         self.tasks.spawn(async move {
             let still = || gate.pass_order().map_err(|withdrawn| withdrawn.to_string());
-            let result = match engine {
+            let result = match engine.as_ref().and_then(|engine| engine.reach.containers()) {
                 // What is dropped takes its Compose with it.
-                Some(engine) => tokio::select! {
-                    result = engine.hands.bring_up(&folder, still) => result,
+                Some(hands) => tokio::select! {
+                    result = hands.bring_up(&folder, still) => result,
                     Ok(()) = called_off => Err("called off".to_owned()),
                 },
                 None => Err(format!("there is no engine called {}", folder.host)),
@@ -206,10 +209,11 @@ impl Performers {
         let engine = self.engine(&order.resource);
         self.tasks.spawn(async move {
             let still = || gate.pass_order().map_err(|withdrawn| withdrawn.to_string());
-            let result = match engine {
-                Some(engine) => {
-                    let Ok(_turn) = engine.fetches.acquire().await else { return };
-                    engine.hands.fetch(&order, still).await
+            let places = engine.as_ref().map(|engine| &engine.fetches);
+            let result = match engine.as_ref().and_then(|engine| engine.reach.containers()).zip(places) {
+                Some((hands, places)) => {
+                    let Ok(_turn) = places.acquire().await else { return };
+                    hands.fetch(&order, still).await
                 }
                 None => Fetched::Failed(format!("there is no engine called {}", order.resource.host())),
             };
@@ -248,7 +252,7 @@ impl Perform for Performers {
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Look { resource, incarnation, ticket } => self.look(resource, incarnation, ticket),
-            Effect::Gather { incident, resource, incarnation } => self.gather(incident, &resource, incarnation),
+            Effect::Gather { incident, resource, incarnation } => self.gather(incident, resource, incarnation),
             Effect::Execute(permit) => self.execute(permit),
             Effect::BringUp(order) => self.bring_up(*order),
             Effect::CallOff(command) => self.call_off(&command),

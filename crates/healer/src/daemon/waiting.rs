@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use jiff::Zoned;
 use model::settings::Mode;
 use model::view::{Source, Status};
-use model::{Now, Tick, Wall};
+use model::{Now, ResourceId, Tick, Wall};
 use store::{Error, Room};
 use surfaces::{Socket, Waiting};
 use tokio::sync::watch::Receiver;
@@ -89,7 +89,9 @@ fn status(config: &Config, because: &str) -> Arc<dyn Fn() -> Status + Send + Syn
         because: "not watched before there is room for the journal".to_owned(),
         untold: String::new(),
     };
-    let sources: Vec<Source> = config.docker_hosts.iter().map(|engine| unwatched(&engine.name)).collect();
+    let here = (!config.programs.is_empty()).then(|| ResourceId::host_source(&config.settings.instance));
+    let engines = config.docker_hosts.iter().map(|engine| &engine.name);
+    let sources: Vec<Source> = engines.chain(here.as_ref()).map(unwatched).collect();
     let (instance, warnings) = (config.settings.instance.clone(), vec![because.to_owned()]);
     Arc::new(move || Status {
         instance: instance.clone(),

@@ -209,11 +209,20 @@ fn count_of(standing: Standing, count: usize, page: &Page) -> String {
 
 fn watching(status: &Status, page: &Page) -> String {
     let deployments = status.deployments.iter().filter(|deployment| deployment.name != NO_DEPLOYMENT).count();
-    let containers: usize = status.deployments.iter().map(|deployment| deployment.resources.len()).sum();
+    let resources = || status.deployments.iter().flat_map(|deployment| &deployment.resources);
+    let programs = resources().filter(|resource| resource.id.is_on_host()).count();
+    let containers = resources().count() - programs;
+    let mut what = Vec::new();
+    if containers > 0 || programs == 0 {
+        what.extend([counted(deployments, "deployment"), counted(containers, "container")]);
+    }
+    if programs > 0 {
+        what.push(counted(programs, "service"));
+    }
     let up = status.running_since.map_or(String::new(), |since| format!(" · up {}", page.ago(since)));
     // While nobody runs, nobody watches.
     let watching = if page.source == Source::Daemon { "watching " } else { "" };
-    format!("{watching}{}, {}{up}", counted(deployments, "deployment"), counted(containers, "container"))
+    format!("{watching}{}{up}", what.join(", "))
 }
 
 /// What keeps healer from working as it would, each in its own line.
