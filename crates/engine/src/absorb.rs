@@ -287,7 +287,7 @@ impl Engine {
                 let another = self.another_body(seen);
                 // Unless healer has put that one in its place, and nobody else.
                 let ours = self.state.own.get(&seen.incarnation).is_some_and(|own| own.replaced);
-                let another_runs = another.is_some_and(|other| self.runs_on(seen, other)) && !ours;
+                let another_runs = self.world.others(seen).any(|other| self.runs_on(seen, other)) && !ours;
                 // Nor is what was not known of another's end known by what this one's end shows.
                 let up = this.is_some_and(Body::is_up);
                 let of_its_end = by == Author::Evidence && !up;

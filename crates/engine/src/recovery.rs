@@ -257,7 +257,8 @@ impl Engine {
     pub(crate) fn first_starts(&self, source: &str) -> Option<Event> {
         let never_ran = |resource: &&ResourceId| {
             let named = |intent: &Intent| intent.by == Author::Configuration && intent.wanted == Wanted::Running;
-            let created = self.world.body(resource).is_some_and(|(_, body)| body.run == Run::Created);
+            let body = self.world.body(resource).map(|(_, body)| body);
+            let created = body.is_some_and(|body| body.run == Run::Created && body.exit.is_none());
             resource.source() == source && created && self.state.intents.get(*resource).is_some_and(named)
         };
         let under_way = self.state.recoveries.open.contains_key(source);
@@ -641,6 +642,7 @@ pub fn title(restarted: Restarted, outcome: &Outcome) -> String {
     let (one, more) = if programs { ("service", "services") } else { ("deployment", "deployments") };
     let what = many(groups.len(), one, more);
     let recovered = match restarted {
+        Restarted::Nothing if groups.is_empty() => "nothing that the configuration names could be started".to_owned(),
         Restarted::Host | Restarted::Engine => format!("recovered {what} after {restarted}"),
         Restarted::Nothing => format!("started {what} that the configuration names"),
     };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::action::{Action, Answer, Change, Pair, Permit, PermitId, Retag, Step, With};
 use model::event::Event;
-use model::fact::{self, Run};
+use model::fact::{self, Run, SourceTime};
 use model::incident::{Escalation, Outcome, Phase, RollbackCause, Verification};
 use model::intent::Wanted;
 use model::verdict::{Hold, Refusal, Verdict};
@@ -118,7 +118,7 @@ impl Engine {
         let now = self.now.tick;
         if let Some(shown) = self.live.shown.remove(&id) {
             let goes_on = self.may_still_stop(act) && self.stop_goes_on(act, &shown);
-            if goes_on || self.may_still_be_made(act) {
+            if goes_on || self.may_still_be_made(act) || self.may_still_start(act, &shown) {
                 let until = now.after(STOPPING_AGAIN);
                 self.live.looks_again.insert(id, until);
                 self.emit(Event::LookRepeated { permit: id, id: act.permit.behalf.incident().cloned(), until });
@@ -174,6 +174,21 @@ impl Engine {
             && act.made.is_none()
             && matches!(act.answer, Some(Answer::Unknown(_)))
             && act.answered.is_some_and(|answered| self.now.tick.since(answered) < patience + MADE_LATE)
+            && self.now.tick < act.permit.until
+    }
+
+    /// Whether a start that a process of healer's ordered just before its end may yet be carried out: told to be of no effect
+    /// it would be nobody's, and a stop by its owner in between could not win.
+    fn may_still_start(&self, act: &Act, shown: &Shown) -> bool {
+        let ordered = SourceTime(act.permit.given.wall.0.saturating_mul(1_000_000));
+        let body = self.world.body(&act.permit.step.resource).map(|(_, body)| body);
+        let failed = |exit: &fact::Exit| exit.at >= ordered && !exit.error.is_empty();
+        let is_seen = body.is_some_and(|body| body.started >= Some(ordered) || body.exit.as_ref().is_some_and(failed));
+        act.permit.step.action == Action::Start
+            && !is_up(shown)
+            && !is_seen
+            && matches!(act.answer, Some(Answer::Unknown(_)))
+            && act.answered.is_some_and(|answered| self.now.tick.since(answered) < MADE_LATE)
             && self.now.tick < act.permit.until
     }
 

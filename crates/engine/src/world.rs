@@ -178,6 +178,12 @@ impl World {
         self.bodies.get(resource).into_iter().flat_map(BTreeMap::values)
     }
 
+    /// The bodies that claim to be the same resource as the one that is seen.
+    pub(crate) fn others(&self, seen: &Observation) -> impl Iterator<Item = (&Incarnation, &Body)> {
+        let all = self.bodies.get(&seen.resource).into_iter().flatten();
+        all.filter(|(incarnation, _)| **incarnation != seen.incarnation)
+    }
+
     /// All that claim to be a resource.
     pub fn claimants(&self, resource: &ResourceId) -> impl Iterator<Item = &Incarnation> {
         self.bodies.get(resource).into_iter().flat_map(BTreeMap::keys)

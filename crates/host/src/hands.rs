@@ -67,6 +67,7 @@ impl Hands {
         let launch = serde_json::to_vec(&slot.program.launch).unwrap_or_default();
         let told = async {
             let mut keeper = Command::new(&self.host.0.keeper)
+                .arg0("healer")
                 .arg("keep")
                 .arg(&slot.folder)
                 .stdin(Stdio::piped())

@@ -286,6 +286,19 @@ fn what_a_late_stop_of_ours_took_down_may_be_meant_by_who_stops_the_others() {
 }
 
 #[test]
+fn a_start_that_works_only_after_the_process_that_ordered_it_has_ended_gives_way_to_the_owners_stop() {
+    let mut story = Story::of(&["shop/web"]);
+    story.hands_work = false;
+    story.after(5.0).crashes("shop/web", 3).after(0.05);
+    assert_eq!(story.starts("shop/web"), 1, "{story}");
+    story.says("ann", Ask::Stop("shop/web".to_owned())).after(0.01).is_killed();
+    story.hands_work = true;
+    story.after(0.05).process_starts().connects().after(0.1).docker_start_by_us("shop/web").after(60.0);
+    assert_eq!(story.wanted("shop/web"), Some(Wanted::Stopped), "{story}");
+    assert!(!story.is_running("shop/web"), "{story}");
+}
+
+#[test]
 fn an_end_before_a_stop_of_ours_that_never_began_is_nobodys_wish() {
     let mut story = Story::new();
     story.runs("shop/web").has_check("shop/web").begins();
