@@ -85,6 +85,9 @@ impl Engine {
     fn reopens(&self, resource: &ResourceId) -> Option<(u64, Next)> {
         let incident = self.state.latest.get(resource).and_then(|number| self.state.incidents.get(number))?;
         let Phase::Resolved { outcome, at } = &incident.phase else { return None };
+        if incident.is_first_start() {
+            return None;
+        }
         let next = life::next(&incident.phase, Turn::CameBack).ok().filter(|next| *next != Next::Stay)?;
         let lately = self.now.tick.since(*at) < REOPENS_WITHIN;
         let child = matches!(outcome, Outcome::MergedInto(_));

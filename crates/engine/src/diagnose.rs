@@ -16,7 +16,7 @@ mod ends_at_its_start;
 mod engine_stopped;
 pub(crate) mod interrupted_restart;
 mod killed_by_host;
-mod never_started;
+pub(crate) mod never_started;
 mod oom_main;
 mod restarted;
 pub(crate) mod said;

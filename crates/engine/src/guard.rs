@@ -576,7 +576,7 @@ impl Engine {
         };
         let here = |(at, number): &&(Tick, u64)| {
             let other = self.state.incidents.get(number).filter(|other| other.since.tick == *at);
-            other.is_some_and(|other| other.resource.host() == incident.resource.host())
+            other.is_some_and(|other| other.resource.host() == incident.resource.host() && !other.is_first_start())
         };
         let before = self.state.began.iter().rev().filter(earlier).filter(here).take(STORM_FROM - 1).count();
         (before + 1 >= STORM_FROM).then_some(Verdict::Hold(Hold::Storm, until))

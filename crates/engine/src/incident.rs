@@ -14,6 +14,8 @@ use model::verdict;
 use model::{Now, ResourceId, Tick};
 use serde::{Deserialize, Serialize};
 
+use crate::diagnose::never_started;
+
 /// An incident.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Incident {
@@ -150,6 +152,12 @@ impl Incident {
     pub(crate) fn told_by_a_recovery(&mut self) {
         self.told.ever = true;
         self.told.open = true;
+    }
+
+    /// Whether it is no illness: a program that the configuration names was started for the first time.
+    pub(crate) fn is_first_start(&self) -> bool {
+        let began = |told: &Diagnosis| told.cause == never_started::CAUSE.name;
+        self.resource.is_on_host() && self.diagnosis.as_ref().is_some_and(began)
     }
 
     /// Since when an image's name may be left where no person was told that it is: what gave it was cut short, or did not help

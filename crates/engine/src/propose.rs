@@ -96,7 +96,7 @@ impl Engine {
         }
         let Some(incident) = self.state.incidents.get(&number) else { return };
         match verdict {
-            Verdict::Allow(permit) if closes => self.start_action(permit, 0, 0),
+            Verdict::Allow(permit) if closes || self.is_first_start(&step.resource) => self.start_action(permit, 0, 0),
             Verdict::Allow(permit) => {
                 let limit = self.attempts_limit(incident);
                 let made = self.state.spending.attempts_within(&step.resource, limit.window(), self.now.tick);

@@ -420,6 +420,12 @@ impl Engine {
         recovery.is_some_and(|recovery| recovery.exempt && first(recovery))
     }
 
+    /// Whether it is to be started for the first time ever, which repairs nothing and is no attempt.
+    pub(crate) fn is_first_start(&self, resource: &ResourceId) -> bool {
+        let open = self.state.recoveries.open.get(resource.source());
+        open.is_some_and(|recovery| recovery.restarted == Restarted::Nothing && recovery.awaits(resource))
+    }
+
     /// Whether a resource belongs to a recovery under way: then that tells of it.
     pub(crate) fn recovery_tells_of(&self, resource: &ResourceId) -> bool {
         self.state.recoveries.of(resource).is_some()

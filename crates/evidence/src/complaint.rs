@@ -255,6 +255,7 @@ impl Said<'_> {
             "enomem",
             "allowed memory size",
             "failed to allocate memory",
+            "memory allocation of",
         ];
         self.has(&memory).then_some(Complaint::NoMemory)
     }

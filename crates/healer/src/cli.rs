@@ -150,6 +150,22 @@ pub(crate) enum Command {
     },
     #[command(flatten)]
     Brief(Brief),
+    /// See healer at work: real faults befall services that are started for it
+    Demo {
+        /// End after the last fault, for scripts: with 0 if all was healed or left as it should be
+        #[arg(long)]
+        once: bool,
+    },
+    /// One of the demo's services
+    #[command(hide = true)]
+    DemoService {
+        /// What it is called
+        name: String,
+        /// Where it listens on 127.0.0.1
+        port: u16,
+        /// Where it is noted that it is broken
+        broken: PathBuf,
+    },
     /// Start the program that standard input tells of, and stay with it
     #[command(hide = true)]
     Keep {

@@ -22,7 +22,7 @@ use crate::config::{self, Config, Errors, Finding, Flags};
 use crate::live::Daemon;
 use crate::render::{self, Page, Source};
 use crate::source::{House, Part, Trouble};
-use crate::{backup, daemon, install, simulate, source};
+use crate::{backup, daemon, demo, install, simulate, source};
 
 /// How many columns are used where nobody says how wide the page is: into a pipe, a file, a log.
 const WIDTH_UNKNOWN: usize = 100;
@@ -38,6 +38,8 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
     let desk = Desk::new(&cli.global);
     match cli.command {
         Command::Keep { folder } => host::keep(&folder),
+        Command::Demo { once } => desk.demo(once),
+        Command::DemoService { name, port, broken } => demo::service::serve(&name, port, &broken),
         Command::Run { once } => desk.daemon(once),
         Command::Simulate(args) => desk.simulate(&args).into(),
         Command::Brief(brief) => desk.done(brief).into(),
@@ -153,6 +155,10 @@ impl Desk {
                 Exit::Wrong.into()
             }
         }
+    }
+
+    fn demo(&self, once: bool) -> ExitCode {
+        self.ended(demo::run(&self.page, &|text| self.say(text), once).map(ExitCode::from))
     }
 
     /// Fails if a promise was broken in one of the worlds, or they did not reach what they should.

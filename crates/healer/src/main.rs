@@ -11,6 +11,7 @@ mod cli;
 mod commands;
 mod config;
 mod daemon;
+mod demo;
 mod install;
 mod live;
 mod offline;

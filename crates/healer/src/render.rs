@@ -2,6 +2,7 @@
 //! things stand. A renderer adds no meaning; what it prints with `--format json` is the very value it draws.
 
 mod check;
+mod demo;
 mod deployment;
 mod history;
 mod incidents;

@@ -21,11 +21,12 @@ use rustix::process::{
 use signal_hook::consts::signal::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
-use crate::life::{Line, Record};
-use crate::process::Process;
+use crate::life::{Life, Line, Record};
+use crate::process::{Open, Process};
 use crate::program::{Launch, Limits};
 use crate::{alive, log, now, user};
 
+const LOCK: &str = "lock";
 /// It ends so where another keeper is at work in the same folder (`EX_TEMPFAIL` of sysexits.h).
 pub(crate) const BUSY: u8 = 75;
 /// What a program leaves behind may take so long to end before it is killed.
@@ -37,6 +38,17 @@ const LOOKS_EVERY: Duration = Duration::from_millis(10);
 const LOG_EVERY: Duration = Duration::from_millis(250);
 /// Where programs are looked for if healer's own environment does not tell.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The keeper of what has its record there, if it lives.
+pub(crate) fn of(folder: &Path) -> Option<Open> {
+    Life::read(folder).processes()?.1.open()
+}
+
+/// Whether a keeper is at work in that folder: it holds the lock for as long as anything of its program lives.
+pub(crate) fn is_at_work(folder: &Path) -> bool {
+    let Ok(lock) = File::open(folder.join(LOCK)) else { return false };
+    flock(&lock, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK)
+}
 
 /// Runs the program that standard input tells of, and stays with it until nothing of it is left. What became of the start
 /// is told on standard output, in one line.
@@ -54,7 +66,7 @@ pub fn keep(folder: &Path) -> ExitCode {
 
 fn kept(folder: &Path) -> io::Result<ExitCode> {
     let launch: Launch = serde_json::from_reader(io::stdin())?;
-    let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(folder.join("lock"))?;
+    let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(folder.join(LOCK))?;
     match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
         Err(Errno::WOULDBLOCK) => return Ok(ExitCode::from(BUSY)),
         other => other?,

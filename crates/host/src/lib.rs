@@ -26,10 +26,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use model::ResourceId;
 use model::fact::{Generation, SourceTime};
 use probes::Asker;
+use rustix::process::Signal;
 
 pub use eyes::{Eyes, Overflow};
 pub use hands::Hands;
@@ -37,6 +39,9 @@ pub use keeper::keep;
 pub use program::{Check, Launch, Limits, Program};
 
 use eyes::Slot;
+
+/// Whoever clears away looks so often whether all has ended.
+const LOOKS_EVERY: Duration = Duration::from_millis(10);
 
 /// One host, with its programs. Cheap to clone.
 #[derive(Clone)]
@@ -94,4 +99,18 @@ impl Host {
 fn now() -> SourceTime {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     SourceTime(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// Ends all programs that have a folder in `folder`, with all that they started, and waits for that. For whoever clears
+/// away: healer itself never does this.
+pub fn end_all(folder: &Path) {
+    let folders: Vec<PathBuf> =
+        std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
+    // Also one that has only just begun, and has not written down yet that it did.
+    while folders.iter().any(|folder| keeper::is_at_work(folder)) {
+        for keeper in folders.iter().filter_map(|folder| keeper::of(folder)) {
+            keeper.signal(Signal::USR1);
+        }
+        std::thread::sleep(LOOKS_EVERY);
+    }
 }

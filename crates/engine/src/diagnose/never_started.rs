@@ -5,7 +5,7 @@ use model::incident::{Case, Confidence, Mend};
 
 use super::{BroughtBy, Cause, Finding};
 
-pub(super) const CAUSE: Cause = Cause {
+pub(crate) const CAUSE: Cause = Cause {
     name: "never_started",
     issue_type: "service_down",
     brought_by: BroughtBy::Nothing,

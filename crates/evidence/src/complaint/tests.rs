@@ -163,6 +163,7 @@ fn what_is_wrong_with_the_program_or_its_data_is_told() {
         ("exec /app: exec format error", C::WrongArchitecture),
         ("standard_init_linux.go:228: exec user process caused: exec format error", C::WrongArchitecture),
         ("java.lang.OutOfMemoryError: Java heap space", C::NoMemory),
+        ("memory allocation of 8388608 bytes failed", C::NoMemory),
         ("FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory", C::NoMemory),
         ("FATAL:  database files are incompatible with server", C::DataOfAnotherVersion),
         ("error: Dirty database version 7. Fix and force version.", C::MigrationFailed),

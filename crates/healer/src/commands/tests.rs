@@ -54,7 +54,9 @@ fn done(dir: &Path, words: &str) -> Done {
     let exit = match cli.command {
         Command::Brief(brief) => desk.done(brief),
         Command::Simulate(args) => desk.simulate(&args),
-        Command::Run { .. } | Command::Keep { .. } => panic!("{words} does not end"),
+        Command::Run { .. } | Command::Keep { .. } | Command::Demo { .. } | Command::DemoService { .. } => {
+            panic!("{words} does not end")
+        }
     };
     Done { exit, out: out.text(), err: err.text() }
 }
