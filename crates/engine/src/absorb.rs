@@ -146,7 +146,8 @@ impl Engine {
         if replaced {
             self.asked_amid_our_recreate(resource, incarnation, None);
         }
-        if !replaced || !self.watch.is_to_be_told(incarnation) {
+        // A look may show that it went before its last events come: what they tell of is the end of the same patience.
+        if !replaced {
             self.watch.forget(incarnation);
         }
     }

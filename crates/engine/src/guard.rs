@@ -83,7 +83,6 @@ impl Engine {
                 .or_else(|| self.halted(step))
                 .or_else(|| self.busy(Some(&incident.id), step))
                 .or_else(|| self.observing())
-                .or_else(|| self.group_budget(&step.resource, 1))
                 .or_else(|| self.hands_are_full(&step.resource)),
             Purpose::Close => self
                 .ours_and_seen(&step.resource)
@@ -525,9 +524,9 @@ impl Engine {
                 return Some(Verdict::Hold(Hold::Backoff { attempt: made + 1, wait_ms }, until));
             }
         }
-        // A step that takes something down needs room for the one that brings it up again.
-        let steps = if step.pair == Pair::Opens { 2 } else { 1 };
-        if let Some(spent) = self.group_budget(&step.resource, steps) {
+        // What takes something down needs room for what brings it up again.
+        let actions = if step.pair == Pair::Opens { 2 } else { 1 };
+        if let Some(spent) = self.group_budget(&step.resource, actions) {
             return Some(spent);
         }
         if let Some(replica) = self.replica_that_is_down(step) {
@@ -542,12 +541,12 @@ impl Engine {
         full.then(|| Verdict::Hold(Hold::Concurrency { limit }, self.after(ASK_AGAIN_SOON)))
     }
 
-    /// Whether the budgets of the groups that it belongs to have no room for so many steps. What comes first after a restart
+    /// Whether the budgets of the groups that it belongs to have no room for so many actions. What comes first after a restart
     /// is outside of them.
-    fn group_budget(&self, resource: &ResourceId, steps: u32) -> Option<Verdict> {
+    fn group_budget(&self, resource: &ResourceId, actions: u32) -> Option<Verdict> {
         let of_groups = !self.is_exempt(resource);
         let (hold, until) = of_groups
-            .then(|| self.state.spending.spent_group(&self.settings.budgets, resource, steps, self.now.tick))
+            .then(|| self.state.spending.spent_group(&self.settings.budgets, resource, actions, self.now.tick))
             .flatten()?;
         Some(Verdict::Hold(hold, until))
     }

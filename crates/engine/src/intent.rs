@@ -71,12 +71,6 @@ impl Watch {
         foreign.is_some_and(|foreign| now.since(foreign.at) < ENDS_WITHIN)
     }
 
-    /// Whether somebody asked this body to end, and it is not known yet who.
-    pub(crate) fn is_to_be_told(&self, incarnation: &Incarnation) -> bool {
-        let foreign = self.bodies.get(incarnation).and_then(|signals| signals.foreign);
-        foreign.is_some_and(|foreign| !foreign.api_open)
-    }
-
     /// When, and by which signal, somebody asked a body to end that is no more, once the API is known to have been open then.
     pub(crate) fn told_at_last(
         &mut self,

@@ -324,7 +324,7 @@ impl State {
                 self.open.remove(&id.number);
                 self.forget_old(now.tick);
             }
-            Event::ActionStarted { permit, attempt, .. } => self.apply_started(permit, *attempt, now),
+            Event::ActionStarted { permit, step, attempt, .. } => self.apply_started(permit, *step, *attempt, now),
             Event::ActionAnswered { permit, answer, .. } => {
                 if let Some(act) = self.acts.get_mut(permit).filter(|act| act.takes(answer)) {
                     act.answer = Some(answer.clone());
@@ -335,8 +335,12 @@ impl State {
                     let counted = matches!(permit.behalf, Behalf::Incident(_)) && !permit.unhindered;
                     if matches!(answer, Answer::Withheld(_)) {
                         let first = self.recoveries.take_start_back(permit);
+                        let incident = permit.behalf.incident().and_then(|id| self.incidents.get(&id.number));
+                        let goes_on = incident
+                            .and_then(|incident| incident.attempts.last())
+                            .is_some_and(|done| done.steps_done > 0);
                         if counted {
-                            self.spending.take_back(&permit.step.resource, permit.given.tick, !first);
+                            self.spending.take_back(&permit.step.resource, permit.given.tick, !first && !goes_on);
                         }
                     }
                 }
@@ -534,7 +538,7 @@ impl State {
         }
     }
 
-    fn apply_started(&mut self, permit: &Permit, attempt: u32, now: Now) {
+    fn apply_started(&mut self, permit: &Permit, step: usize, attempt: u32, now: Now) {
         self.last_permit = self.last_permit.max(permit.id.0);
         self.forget_replaced_bodies(permit, now.tick);
         let resource = &permit.step.resource;
@@ -543,7 +547,8 @@ impl State {
         own.ordered(permit.step.action, resource, now.tick, Some(done_by(permit)), ended);
         let first_of_a_recovery = self.recoveries.note_start(permit);
         if let Behalf::Incident(_) = permit.behalf {
-            let outside = permit.unhindered || first_of_a_recovery;
+            // A plan is one action for the groups, however many steps it has.
+            let outside = permit.unhindered || first_of_a_recovery || step > 0;
             self.spending.action(&permit.step.resource, outside, now.tick);
             if attempt > 0 {
                 self.spending.attempt(&permit.step.resource, now.tick);

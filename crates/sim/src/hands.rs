@@ -217,7 +217,8 @@ impl World<'_> {
         if self.stormy && !matches!(answer, Answer::Withheld(_)) {
             match self.rng.below(100) {
                 0..15 => return self.counts.hit("answer", "lost"),
-                15..18 if answer == Answer::Done => {
+                // Whoever moves an image's name says where it is, or nothing.
+                15..18 if answer == Answer::Done && self.check.retag_of(permit).is_none() => {
                     self.counts.hit("answer", "lie");
                     answer = Answer::Failed("the engine answered 500: context deadline exceeded".to_owned());
                 }

@@ -390,6 +390,7 @@ fn a_plan_is_gone_on_with_unless_something_came_in_between() {
         "did_not_help_here",
         "budget_spent",
         "backoff",
+        "group_budget",
         "storm",
         "ask: its risk is dangerous",
     ];

@@ -181,7 +181,7 @@ impl World<'_> {
         if step == 0 {
             self.check_attempts_budget(&resource, &policy, settings.budgets.per_resource, now);
         }
-        if outside {
+        if outside || step > 0 {
             return;
         }
         self.check.actions.push((now, resource.clone()));
