@@ -20,7 +20,11 @@ pub(super) const CAUSE: Cause = Cause {
 };
 
 fn judge(case: &Case) -> Option<Finding> {
-    let (code, _) = start_error(case)?;
+    let (code, error) = start_error(case)?;
+    if case.is_program {
+        let (title, because) = (format!("it cannot start: {error}"), "its last start failed so".to_owned());
+        return Some(Finding { title, confidence: Confidence::Sure, because, mend: Mend::Person });
+    }
     let (title, mend) = match code {
         NOT_EXECUTABLE => ("it cannot start: its command cannot be executed", Mend::Person),
         NOT_FOUND => ("it cannot start: no such command, or a mount that does not fit", Mend::Person),

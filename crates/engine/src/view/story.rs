@@ -297,13 +297,16 @@ fn words<'e>(entry: &'e Entry, before: &mut Before<'e>) -> Option<(Tone, String)
         Event::ApprovalAnswered { by, because, .. } if because.is_empty() => (Bad, format!("{by} rejected it")),
         Event::ApprovalAnswered { by, because, .. } => (Bad, format!("{by} rejected it: {because}")),
         Event::ApprovalWithdrawn { because, .. } => (Plain, format!("the request is withdrawn: {because}")),
-        Event::ActionStarted { permit, attempt, within, .. } => {
+        Event::ActionStarted { permit, step, attempt, within } => {
             before.permits.insert(permit.id, (permit.step.action, entry.at.tick));
             let within = within.map(|within| format!(" {within}")).unwrap_or_default();
             let allowed = match (&permit.behalf, permit.step.pair, attempt) {
                 (Behalf::Person(who), _, _) => format!("on {who}'s word"),
                 (Behalf::Incident(_), Pair::Closes, _) => "in order to leave nothing down".to_owned(),
-                (Behalf::Incident(_), Pair::None, 0) if !permit.unhindered => "the next step of the plan".to_owned(),
+                (Behalf::Incident(_), Pair::None, 0) if !permit.unhindered && *step > 0 => {
+                    "the next step of the plan".to_owned()
+                }
+                (Behalf::Incident(_), Pair::None, 0) if !permit.unhindered => "for the first time".to_owned(),
                 (Behalf::Incident(_), _, 0) if permit.step.action == Action::Stop => {
                     "in order to give way to the owner's stop".to_owned()
                 }
