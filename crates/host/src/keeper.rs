@@ -99,11 +99,7 @@ fn kept(folder: &Path) -> io::Result<ExitCode> {
         match signal {
             SIGUSR1 => kept.ask(),
             SIGUSR2 => kept.kill(),
-            SIGCHLD => {
-                if kept.main_has_ended() {
-                    break;
-                }
-            }
+            SIGCHLD if kept.main_has_ended() => break,
             _ => {}
         }
     }
@@ -211,17 +207,13 @@ fn started(launch: &Launch, output: &File) -> Result<Child, Line> {
 fn why_not(launch: &Launch, program: &str, error: &io::Error) -> Line {
     let command = program.to_owned();
     let folder = launch.working_dir.display();
-    let (error, start_error) = match error.kind() {
-        io::ErrorKind::NotFound if !launch.working_dir.is_dir() => {
-            (format!("its working_dir {folder} is not there"), None)
-        }
-        io::ErrorKind::NotFound => {
+    let (error, start_error) = match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::NOENT) if !launch.working_dir.is_dir() => (format!("its working_dir {folder} is not there"), None),
+        Some(Errno::NOENT) => {
             (format!("{program}: there is no such program"), Some(StartError::CommandNotFound { command }))
         }
-        io::ErrorKind::PermissionDenied => {
-            (format!("{program}: it may not be run"), Some(StartError::NotExecutable { command }))
-        }
-        _ if error.raw_os_error() == Some(Errno::NOEXEC.raw_os_error()) => (
+        Some(Errno::ACCESS) => (format!("{program}: it may not be run"), Some(StartError::NotExecutable { command })),
+        Some(Errno::NOEXEC) => (
             format!("{program}: it is no program for this machine, and no script that says what reads it"),
             Some(StartError::NotExecutable { command }),
         ),

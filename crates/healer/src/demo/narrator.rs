@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
-use model::ResourceId;
 use model::action::{Action, Answer, Behalf, Pair};
 use model::event::{Entry, Event};
 use model::incident::{IncidentId, Outcome, Verification};
@@ -106,13 +105,7 @@ impl Narrator {
 
     fn service_of(&self, event: &Event) -> Option<String> {
         let by_incident = || self.services.get(event.incident()?).cloned();
-        match event {
-            Event::ActionStarted { permit, .. } => Some(permit.step.resource.short().to_owned()),
-            Event::ActionSettled { resource, .. }
-            | Event::ActionAnswered { resource, .. }
-            | Event::IntentChanged { resource, .. } => Some(ResourceId::short(resource).to_owned()),
-            _ => by_incident(),
-        }
+        event.resource().map(|resource| resource.short().to_owned()).or_else(by_incident)
     }
 
     /// The words for what matters to who watches; everything is in `healer why`.

@@ -13,11 +13,12 @@ use crate::house::processes_of;
 fn demo(folder: &Path, once: bool) -> Child {
     let mut demo = Command::new(env!("CARGO_BIN_EXE_healer"));
     demo.arg("demo").args(once.then_some("--once")).env("TMPDIR", folder).env("COLUMNS", "80").env("NO_COLOR", "1");
-    demo.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    demo.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("healer can be run")
 }
 
 fn nothing_is_left(folder: &Path) {
-    let left: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let left: Vec<_> =
+        fs::read_dir(folder).expect("it is ours").map(|entry| entry.expect("it is ours").path()).collect();
     assert_eq!(left, Vec::<std::path::PathBuf>::new());
     assert_eq!(processes_of(folder), Vec::<String>::new());
 }

@@ -24,7 +24,7 @@ pub(crate) struct House {
 impl House {
     /// Starts a healer with these services, one a line of YAML.
     pub(crate) fn new(services: &[String]) -> House {
-        let mut house = House { folder: tempfile::tempdir().unwrap(), healer: None };
+        let mut house = House { folder: tempfile::tempdir().expect("there is a temporary folder"), healer: None };
         house.write(services);
         house.start();
         house
@@ -38,7 +38,7 @@ impl House {
         for service in services {
             text += &format!("    - {service}\n");
         }
-        fs::write(path.join("healer.yaml"), text).unwrap();
+        fs::write(path.join("healer.yaml"), text).expect("the folder is ours");
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -46,22 +46,27 @@ impl House {
     }
 
     pub(crate) fn start(&mut self) {
-        let log = File::options().create(true).append(true).open(self.path().join("log")).unwrap();
+        let log = File::options().create(true).append(true).open(self.path().join("log")).expect("the folder is ours");
         let mut run = Command::new(HEALER);
         run.args(["run", "--config"]).arg(self.path().join("healer.yaml")).stdin(Stdio::null()).stderr(log);
-        self.healer = Some(run.spawn().unwrap());
+        self.healer = Some(run.spawn().expect("healer can be run"));
     }
 
     /// Ends healer, and leaves its programs.
     pub(crate) fn end(&mut self, signal: Signal) {
         if let Some(mut healer) = self.healer.take() {
-            kill_process(Pid::from_child(&healer), signal).unwrap();
-            healer.wait().unwrap();
+            kill_process(Pid::from_child(&healer), signal).expect("healer is ours");
+            healer.wait().expect("healer is ours");
         }
     }
 
     pub(crate) fn cli(&self, words: &[&str]) -> Output {
-        Command::new(HEALER).arg("--config").arg(self.path().join("healer.yaml")).args(words).output().unwrap()
+        Command::new(HEALER)
+            .arg("--config")
+            .arg(self.path().join("healer.yaml"))
+            .args(words)
+            .output()
+            .expect("healer can be run")
     }
 
     /// What a command says as JSON.
@@ -137,7 +142,7 @@ impl Drop for House {
 }
 
 pub(crate) fn kill(pid: i32) {
-    kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+    kill_process(Pid::from_raw(pid).expect("it is a process"), Signal::KILL).expect("it is ours");
 }
 
 /// Whether a process lives: one that has ended and was not reaped does not.
@@ -152,5 +157,5 @@ pub(crate) fn processes_of(folder: &Path) -> Vec<String> {
         let line = String::from_utf8_lossy(&line).replace('\0', " ");
         line.contains(&*folder.to_string_lossy()).then_some(line)
     };
-    fs::read_dir("/proc").unwrap().filter_map(|entry| named(entry.ok()?)).collect()
+    fs::read_dir("/proc").expect("this is Linux").filter_map(|entry| named(entry.ok()?)).collect()
 }
