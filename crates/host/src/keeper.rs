@@ -8,6 +8,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,7 @@ use signal_hook::consts::signal::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIG
 use signal_hook::iterator::Signals;
 
 use crate::life::{Life, Line, Record};
+use crate::oom::Kills;
 use crate::process::{Open, Process};
 use crate::program::{Launch, Limits};
 use crate::{alive, log, now, user};
@@ -86,11 +88,12 @@ fn kept(folder: &Path) -> io::Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    let mut kept = Kept { main: Pid::from_child(&child), record, launch, asked: false };
+    let mut kept = Kept { main: Pid::from_child(&child), record, launch, asked: false, kills: Arc::default() };
     kept.note_start();
-    let folder = folder.to_owned();
+    let (folder, kills) = (folder.to_owned(), kept.kills.clone());
     thread::spawn(move || {
         loop {
+            kills.look();
             thread::sleep(LOG_EVERY);
             let _ = log::shorten(&folder);
         }
@@ -115,6 +118,7 @@ struct Kept {
     launch: Launch,
     /// It was asked to end.
     asked: bool,
+    kills: Arc<Kills>,
 }
 
 impl Kept {
@@ -153,7 +157,9 @@ impl Kept {
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
             if pid == self.main {
                 let code = status.exit_status().or_else(|| Some(128 + status.terminating_signal()?)).unwrap_or(0);
-                self.record.write(&Line::Died { at: now(), code });
+                let killed = status.terminating_signal() == Some(Signal::KILL.as_raw());
+                let oom = killed && !self.asked && self.kills.lately();
+                self.record.write(&Line::Died { at: now(), code, oom });
                 ended = true;
             }
         }

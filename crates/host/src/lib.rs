@@ -17,6 +17,7 @@ mod hands;
 mod keeper;
 mod life;
 mod log;
+mod oom;
 mod process;
 mod program;
 mod user;

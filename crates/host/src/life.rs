@@ -32,8 +32,13 @@ pub(crate) enum Line {
     Failed { at: SourceTime, error: String, start_error: Option<StartError> },
     /// healer asked it to end, or killed it.
     Signalled { at: SourceTime, signal: i32 },
-    /// Its main process ended.
-    Died { at: SourceTime, code: i32 },
+    /// Its main process ended; `oom`: killed, in a moment in which the kernel killed something for want of memory.
+    Died {
+        at: SourceTime,
+        code: i32,
+        #[serde(default)]
+        oom: bool,
+    },
     /// It was asked to, and has ended with all that it had started.
     Stopped { at: SourceTime },
 }
@@ -113,8 +118,8 @@ impl Life {
     /// How it ended, or why it could not be started. `lives`: whether its process does.
     pub(crate) fn exit(&self, lives: bool) -> Option<Exit> {
         let told = self.lines.iter().find_map(|line| match line {
-            Line::Died { at, code } => {
-                Some(Exit { at: *at, code: *code, oom: false, error: String::new(), start_error: None })
+            Line::Died { at, code, oom } => {
+                Some(Exit { at: *at, code: *code, oom: *oom, error: String::new(), start_error: None })
             }
             Line::Failed { at, error, start_error } => Some(Exit {
                 at: *at,
@@ -148,7 +153,7 @@ pub(crate) fn happening(line: &Line) -> Option<Happening> {
         Line::Signalled { at, signal } => {
             (*at, What::Signalled { signal: u8::try_from(*signal).unwrap_or(0), terminating: true })
         }
-        Line::Died { at, code } => (*at, What::Died { code: *code }),
+        Line::Died { at, code, .. } => (*at, What::Died { code: *code }),
         Line::Stopped { at } => (*at, What::Stopped),
         Line::Failed { .. } => return None,
     };
@@ -172,7 +177,7 @@ mod tests {
         let life = Life::read(folder.path());
         assert_eq!((life.run(true), life.exit(true)), (Run::Running, None));
         assert_eq!(life.processes(), Some((&process(10), &process(9))));
-        record.write(&Line::Died { at: SourceTime(2), code: 3 });
+        record.write(&Line::Died { at: SourceTime(2), code: 3, oom: false });
         let life = Life::read(folder.path());
         assert_eq!((life.run(true), life.exit(true).map(|exit| exit.code)), (Run::Exited, Some(3)));
         Record::begin(folder.path()).unwrap();

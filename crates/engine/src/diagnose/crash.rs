@@ -14,6 +14,9 @@ pub(super) const CAUSE: Cause = Cause {
     judge,
 };
 
+/// So ends a program whose keeper saw nothing of it.
+const UNSEEN_END: i32 = 255;
+
 /// Ended by a signal that the program brought upon itself.
 fn signal_of(code: i32) -> Option<&'static str> {
     match code {
@@ -30,6 +33,14 @@ fn judge(case: &Case) -> Option<Finding> {
     let code = exit_code(case)?;
     if matches!(code, 0 | 137 | 143) || was_signalled(case) || start_error(case).is_some() {
         return None;
+    }
+    if case.is_program && code == UNSEEN_END {
+        return Some(Finding {
+            title: "it ended while nothing watched it".to_owned(),
+            confidence: Confidence::Likely,
+            because: "its keeper ended with it, or before it, and nobody asked for either".to_owned(),
+            mend: Mend::Start,
+        });
     }
     let title = match signal_of(code) {
         Some(signal) => format!("it crashed: {signal} (exit {code})"),

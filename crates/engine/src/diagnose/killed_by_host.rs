@@ -33,7 +33,9 @@ fn judge(case: &Case) -> Option<Finding> {
         },
         confidence,
         because: if case.is_program {
-            format!("it ended by {signal}, which healer did not send, and the kernel tells of no out-of-memory kill")
+            format!(
+                "it ended by {signal}, which healer did not send, and the kernel killed nothing for want of memory then"
+            )
         } else {
             format!("exit code {code}, no signal through the engine, no word of an out-of-memory kill")
         },

@@ -23,6 +23,14 @@ fn judge(case: &Case) -> Option<Finding> {
         return None;
     }
     let (event, flag) = (oom_event(case), oom_flag(case));
+    if case.is_program {
+        return (flag == Some(true)).then(|| Finding {
+            title: "out of memory in the main process".to_owned(),
+            confidence: Confidence::Likely,
+            because: "it was killed in a moment in which the kernel killed something for want of memory".to_owned(),
+            mend: Mend::MoreMemory,
+        });
+    }
     let because = match (event, flag) {
         (true, Some(true)) => "the engine reports an out-of-memory kill, by event and by flag",
         (true, None) => "the engine reports an out-of-memory kill by event",

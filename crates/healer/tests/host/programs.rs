@@ -4,7 +4,7 @@ use std::fs;
 
 use model::view::Standing;
 
-use crate::house::{House, kill, lives};
+use crate::house::{House, kill, lives, skip};
 
 /// A program that writes its process, and that of a child of its own, before it goes on with this.
 fn with_child(house: &House, name: &str, then: &str) -> String {
@@ -123,6 +123,48 @@ fn a_check_that_fails_has_a_service_started_anew_and_its_words_are_quoted() {
     assert!(!lives(pid));
     house.wait_for_standing("web", Standing::Well);
     assert!(house.why("web").contains("queue is stuck"), "{}", house.why("web"));
+}
+
+/// A group of processes that may use so much memory; gone when it is dropped.
+struct MemoryGroup(std::path::PathBuf);
+
+impl MemoryGroup {
+    /// `None`, and a word about it, where this user can make none (cgroup v1).
+    fn make(limit_bytes: u64) -> Option<MemoryGroup> {
+        let path = std::path::PathBuf::from(format!("/sys/fs/cgroup/memory/healer-test-{}", std::process::id()));
+        if fs::create_dir(&path).is_err() {
+            skip("memory-group");
+            return None;
+        }
+        fs::write(path.join("memory.limit_in_bytes"), limit_bytes.to_string()).expect("it is ours");
+        Some(MemoryGroup(path))
+    }
+}
+
+impl Drop for MemoryGroup {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+#[test]
+fn a_program_that_the_kernel_kills_for_want_of_memory_is_told_from_one_that_somebody_kills() {
+    let Some(group) = MemoryGroup::make(32 << 20) else { return };
+    let tasks = group.0.join("tasks").display().to_string();
+    let house = restarted_with(|house| {
+        let once = house.path().join("once").display().to_string();
+        // The first time it takes what it gets; its processes leave the group by ending.
+        let script =
+            format!("[ -e {once} ] && exec sleep 1000; touch {once}; sleep 1; echo $$ > {tasks}; exec tail /dev/zero");
+        vec![format!("{{name: greedy, command: [sh, -c, \"{script}\"]}}")]
+    });
+    let pid = house.wait_for_another("greedy", None);
+    let again = house.wait_for_another("greedy", Some(pid));
+    let why = house.why("greedy");
+    assert!(why.contains("cause: out of memory in the main process, likely"), "{why}");
+    house.wait_for_standing("greedy", Standing::Well);
+    kill(again);
+    house.wait("that to be told", || house.why("greedy").contains("somebody killed it (KILL)").then_some(()));
 }
 
 #[test]

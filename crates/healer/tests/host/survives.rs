@@ -66,6 +66,20 @@ fn fifty_programs_outlive_a_healer_that_is_killed_and_none_is_started_twice() {
 }
 
 #[test]
+fn what_was_killed_with_its_keeper_while_healer_was_away_is_started_again() {
+    let mut house = House::new(&["{name: web, command: [sleep, \"1000\"]}".to_owned()]);
+    let web = house.wait_for_another("web", None);
+    house.wait_for_standing("web", Standing::Well);
+    house.end(Signal::KILL);
+    kill(house.keeper("web").unwrap());
+    kill(web);
+    house.start();
+    house.wait_for_another("web", Some(web));
+    house.wait_for_standing("web", Standing::Well);
+    assert!(house.why("web").contains("it ended while nothing watched it"), "{}", house.why("web"));
+}
+
+#[test]
 fn a_program_whose_keeper_was_killed_is_watched_and_started_again_once_it_ends() {
     let house = House::new(&["{name: web, command: [sleep, \"1000\"]}".to_owned()]);
     let web = house.wait_for_another("web", None);
