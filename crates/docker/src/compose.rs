@@ -20,6 +20,7 @@ use serde::Deserialize;
 
 pub(crate) use anew::Unchanged;
 pub(crate) use driver::Compose;
+pub use driver::versions as compose_versions;
 pub use folders::{Stamps, folder_stamps, folders};
 use variables::{Variables, filled};
 

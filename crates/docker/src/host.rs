@@ -234,6 +234,14 @@ impl Host {
         SourceTime(wall_ns().saturating_add(self.0.offset_ns.load(Ordering::Relaxed)))
     }
 
+    /// Whether the engine answers, in a way that healer understands.
+    ///
+    /// # Errors
+    /// Why not, with the remedy.
+    pub async fn reach(&self) -> Result<(), Error> {
+        self.connect().await
+    }
+
     /// Agrees with the engine on a version of the API. Waits for an engine that is just starting.
     pub(crate) async fn connect(&self) -> Result<(), Error> {
         if let Unit::Down(state) = activation::unit(&self.0.endpoint).await {

@@ -39,7 +39,7 @@ mod start_error;
 mod update;
 mod wire;
 
-pub use compose::{Stamps, folder_stamps, folders};
+pub use compose::{Stamps, compose_versions, folder_stamps, folders};
 pub use endpoint::Endpoint;
 pub use error::Error;
 pub use eyes::{Eyes, Overflow};

@@ -185,6 +185,8 @@ pub(crate) enum Brief {
         #[arg(long)]
         keys: bool,
     },
+    /// What hinders healer on this machine, with the remedies; ends with 1 if something does
+    Doctor,
     /// How everything stands: who needs you, what healer is at, what is well
     Status {
         /// Show each service, and what is only watched

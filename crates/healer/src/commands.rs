@@ -22,7 +22,7 @@ use crate::config::{self, Config, Errors, Finding, Flags};
 use crate::live::Daemon;
 use crate::render::{self, Page, Source};
 use crate::source::{House, Part, Trouble};
-use crate::{backup, daemon, demo, install, simulate, source};
+use crate::{backup, daemon, demo, doctor, install, simulate, source};
 
 /// How many columns are used where nobody says how wide the page is: into a pipe, a file, a log.
 const WIDTH_UNKNOWN: usize = 100;
@@ -117,6 +117,12 @@ impl Desk {
                 let installed = install::install(&args).map_err(Trouble::Failed)?;
                 self.show(&installed, || installed.says.join("\n") + "\n");
                 Ok(Exit::Fine)
+            }
+            Brief::Doctor => {
+                let all = doctor::examine(&self.flags);
+                self.show(&all, || render::doctor(&all, &self.page));
+                let hinders = all.iter().any(|found| found.verdict == doctor::Verdict::Hinders);
+                Ok(if hinders { Exit::Failed } else { Exit::Fine })
             }
             Brief::Check { keys: true } => {
                 let keys = config::keys();

@@ -12,6 +12,7 @@ mod commands;
 mod config;
 mod daemon;
 mod demo;
+mod doctor;
 mod install;
 mod live;
 mod offline;

@@ -4,6 +4,7 @@
 mod check;
 mod demo;
 mod deployment;
+mod doctor;
 mod history;
 mod incidents;
 mod policies;
@@ -25,6 +26,7 @@ use model::view::Standing;
 
 pub(crate) use check::{check, errors, keys, warnings};
 pub(crate) use deployment::deployment;
+pub(crate) use doctor::doctor;
 pub(crate) use history::history;
 pub(crate) use incidents::incidents;
 pub(crate) use policies::{PolicyTable, explained, policies};

@@ -71,6 +71,12 @@ pub(super) struct Project {
     env_files: Vec<PathBuf>,
 }
 
+/// The versions of Compose that work here, the preferred one first.
+pub async fn versions() -> Vec<String> {
+    let compose = Compose { docker_host: OsString::new(), mounts: None };
+    compose.programs().await.into_iter().map(|program| program.version).collect()
+}
+
 impl Compose {
     /// For the engine at that endpoint.
     #[must_use]
