@@ -27,6 +27,7 @@ use crate::http::{self, Reply, encoded};
 use crate::mounts::Mounts;
 use crate::networks;
 use crate::own::{self, Own};
+use crate::part::{hex_part, image_part, path_part, repository_and_tag};
 use crate::registry::{Looked, Registry};
 use crate::start;
 use crate::wire::{self, Event, Info, Inspect, MemoryUpdate, Summary, Version};
@@ -598,33 +599,6 @@ fn wall_ns() -> i64 {
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
-/// A container's id as a part of a path.
-fn path_part(id: &Incarnation) -> Result<&str, Error> {
-    hex_part(&id.0)
-}
-
-/// An id as a part of a path.
-pub(crate) fn hex_part(id: &str) -> Result<&str, Error> {
-    let plain = !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric());
-    if plain { Ok(id) } else { Err(Error::NotFound) }
-}
-
-/// An image's name as a part of a path.
-fn image_part(name: &str) -> Result<&str, Error> {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-/:@".contains(&b);
-    let is_name = !name.is_empty() && name.bytes().all(plain) && !name.contains("..") && !name.starts_with('/');
-    if is_name { Ok(name) } else { Err(Error::Nonsense("its image has no name that could be asked for".to_owned())) }
-}
-
-/// The two parts of an image's name. One that names its content cannot mean anything else.
-fn repository_and_tag(name: &str) -> Result<(&str, &str), Error> {
-    if name.contains('@') {
-        return Err(Error::Nonsense("its image is named by its content".to_owned()));
-    }
-    // A colon before a slash is that of a port.
-    Ok(name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).unwrap_or((name, "latest")))
-}
-
 /// The newest version that both speak.
 fn negotiate(engine: &Version, endpoint: &Endpoint) -> Result<(u32, u32), Error> {
     let parsed = |text: Option<&str>| -> Option<(u32, u32)> {
@@ -691,12 +665,5 @@ mod tests {
         assert_eq!(host.0.offset_ns.load(Ordering::Relaxed), 50 * second);
         host.set_clock(&told("0001-01-01T00:00:00Z"), 0, 1);
         assert_eq!(host.0.offset_ns.load(Ordering::Relaxed), 50 * second);
-    }
-
-    #[test]
-    fn only_ids_become_parts_of_a_path() {
-        for (id, good) in [("6f0c9a", true), ("", false), ("a/../b", false), ("a?x", false), ("../json", false)] {
-            assert_eq!(path_part(&Incarnation(id.into())).is_ok(), good, "{id}");
-        }
     }
 }

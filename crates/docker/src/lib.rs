@@ -33,6 +33,7 @@ mod look;
 mod mounts;
 mod networks;
 mod own;
+mod part;
 mod registry;
 mod start;
 mod start_error;

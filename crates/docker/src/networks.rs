@@ -15,7 +15,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::error::Error;
 use crate::hands::{Hands, refused};
-use crate::host::{Host, hex_part};
+use crate::host::Host;
+use crate::part::hex_part;
 use crate::wire::{self, Addresses, Attachment, Connect, EndpointConfig, Inspect, Ipam};
 
 /// What the engine makes itself, and nobody removes.
