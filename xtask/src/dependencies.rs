@@ -65,6 +65,7 @@ const WALLS: &[Wall] = &[
     Wall { of: "engine", forbids: IMPURE, because: "the engine decides everything and does nothing" },
     Wall { of: "docker", forbids: DECIDERS_AND_PEERS, because: "a platform knows neither who decides nor its peers" },
     Wall { of: "host", forbids: DECIDERS_AND_PEERS, because: "a platform knows neither who decides nor its peers" },
+    Wall { of: "linux", forbids: DECIDERS_AND_PEERS, because: "it reads, and knows nobody" },
     Wall { of: "probes", forbids: DECIDERS_AND_PEERS, because: "a probe asks, and knows nobody" },
     Wall { of: "notify", forbids: DECIDERS_AND_PEERS, because: "a channel knows neither who decides nor its peers" },
     Wall { of: "store", forbids: DECIDERS_AND_PEERS, because: "the journal is written by the runtime alone" },

@@ -2,9 +2,9 @@
 //! network that several containers share the engine knows nothing.
 
 use std::fs;
-use std::path::Path;
 
 use evidence::escape;
+use linux::{listener, named};
 use model::complaint::{Complaint, StartError};
 use model::fact::{Incarnation, Look};
 use model::incident::Excerpt;
@@ -15,11 +15,7 @@ use crate::http::encoded;
 use crate::start;
 use crate::wire::{Inspect, Summary};
 
-/// The state LISTEN in `/proc/net/tcp` (the kernel's `include/net/tcp_states.h`).
-const LISTEN: &str = "0A";
 const NAME_BYTES_MAX: usize = 60;
-/// So many processes are looked through at most.
-const PROCESSES_MAX: usize = 20_000;
 /// What the engine calls a network mode that is the host's own.
 const HOST_NETWORK: &str = "host";
 /// The digits of a container's id.
@@ -44,7 +40,7 @@ pub(crate) async fn tell_of_start(host: &Host, look: &mut Look) {
 /// Says of a log that complains of a taken port which other container listens there, in a network that both share.
 pub(crate) async fn tell_of_log(host: &Host, inspect: &Inspect, log: &mut Excerpt) {
     let taken = log.lines.iter_mut().rev().find_map(|line| match &mut line.complaint {
-        Some(Complaint::AddressInUse { port: Some(port), held_by }) => Some((*port, held_by)),
+        Some(Complaint::AddressInUse { port: Some(port), held_by, .. }) => Some((*port, held_by)),
         Some(_) | None => None,
     });
     let Some((port, held_by)) = taken else { return };
@@ -84,68 +80,9 @@ fn contained_in(groups: &str) -> Option<Incarnation> {
     groups.split(|c: char| !c.is_ascii_alphanumeric()).find(is_id).map(|id| Incarnation(id.into()))
 }
 
-/// The process that listens on a TCP port in the network namespace of another process. Reads a link for every open file of
-/// every process: for a thread that may wait.
-fn listener(within: i32, port: u16) -> Option<u32> {
-    let inodes: Vec<String> = ["tcp", "tcp6"]
-        .iter()
-        .filter_map(|table| fs::read_to_string(format!("/proc/{within}/net/{table}")).ok())
-        .flat_map(|table| listeners(&table, port).map(|inode| format!("socket:[{inode}]")).collect::<Vec<_>>())
-        .collect();
-    let processes = fs::read_dir("/proc").ok().filter(|_| !inodes.is_empty())?;
-    let ids = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let holds = |folder: &Path| {
-        let files = fs::read_dir(folder.join("fd")).into_iter().flatten().flatten();
-        files
-            .filter_map(|file| fs::read_link(file.path()).ok())
-            .any(|link| inodes.iter().any(|one| link.as_os_str() == one.as_str()))
-    };
-    ids.take(PROCESSES_MAX).find(|pid| holds(Path::new(&format!("/proc/{pid}"))))
-}
-
-fn named(pid: u32) -> String {
-    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    format!("{} (pid {pid})", escape(name.trim(), NAME_BYTES_MAX))
-}
-
-/// The inodes of the sockets that listen on a port, in a table as `/proc/net/tcp` has it.
-fn listeners(table: &str, port: u16) -> impl Iterator<Item = &str> {
-    let lines = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
-    lines.filter_map(move |fields| {
-        let (_, hex) = fields.get(1)?.rsplit_once(':')?;
-        let is_it = u16::from_str_radix(hex, 16).ok()? == port && *fields.get(3)? == LISTEN;
-        fields.get(9).copied().filter(|_| is_it)
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
-
     use super::*;
-
-    #[test]
-    fn who_listens_is_found_by_the_port_alone() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let me = i32::try_from(std::process::id()).unwrap();
-        let found = super::listener(me, port);
-        assert_eq!(found, u32::try_from(me).ok());
-        let name = found.map(named).unwrap();
-        assert!(name.ends_with(&format!("(pid {me})")), "{name}");
-        drop(listener);
-        assert_eq!(super::listener(me, port), None);
-    }
-
-    #[test]
-    fn a_connection_from_that_port_is_no_listener() {
-        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   \
-                     0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 41 1 0 100\n   \
-                     1: 0100007F:1F90 0100007F:D431 01 00000000:00000000 00:00000000 00000000     0        0 42 1 0 100\n   \
-                     2: nonsense";
-        assert_eq!(listeners(table, 8080).collect::<Vec<_>>(), ["41"]);
-        assert_eq!(listeners(table, 80).count(), 0);
-    }
 
     #[test]
     fn a_containers_id_stands_in_the_paths_of_its_control_groups() {

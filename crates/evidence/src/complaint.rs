@@ -267,7 +267,8 @@ impl Said<'_> {
             let is_address = in_english || self.has(libc::ADDRESS_IN_USE);
             if is_address {
                 let port = self.address_near(at).map(|(_, port)| port).or_else(|| self.port_told());
-                return Some(Complaint::AddressInUse { port: port.or_else(|| self.port_in_tuple()), held_by: None });
+                let port = port.or_else(|| self.port_in_tuple());
+                return Some(Complaint::AddressInUse { port, held_by: None, by: None });
             }
         }
         let names = [

@@ -9,6 +9,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use evidence::Reducer;
+use model::complaint::Complaint;
 use model::incident::Excerpt;
 
 const NAME: &str = "log";
@@ -48,7 +49,21 @@ pub(crate) fn read(folder: &Path) -> io::Result<Excerpt> {
         reducer.cut();
     }
     reducer.feed(&text);
-    Ok(reducer.finish())
+    let mut excerpt = reducer.finish();
+    tell_who_listens(&mut excerpt);
+    Ok(excerpt)
+}
+
+/// Says of a log that complains of a taken port who listens there at present.
+fn tell_who_listens(excerpt: &mut Excerpt) {
+    let taken = excerpt.lines.iter_mut().rev().find_map(|line| match &mut line.complaint {
+        Some(Complaint::AddressInUse { port: Some(port), by, .. }) => Some((*port, by)),
+        Some(_) | None => None,
+    });
+    if let Some((port, by)) = taken {
+        let own = rustix::process::getpid().as_raw_nonzero().get();
+        *by = linux::listener(own, port).map(linux::named);
+    }
 }
 
 /// The last bytes of a file, and whether that is all of it.

@@ -81,6 +81,9 @@ pub enum Complaint {
         /// The other container that listens there, in a network that both share, as the kernel tells.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         held_by: Option<Incarnation>,
+        /// Who listens there, in words, where the kernel tells: a process of the same host.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
     },
     /// Its own heap, or what it may have, is used up, as it says.
     NoMemory,
@@ -247,6 +250,9 @@ impl fmt::Display for Complaint {
             Complaint::FileMissing { path: None, .. } => f.write_str("misses a file"),
             Complaint::ModuleMissing { name: Some(name) } => write!(f, "misses a part of itself: {name}"),
             Complaint::ModuleMissing { name: None } => f.write_str("misses a part of itself"),
+            Complaint::AddressInUse { port: Some(port), by: Some(by), .. } => {
+                write!(f, "cannot listen on port {port}: it is taken by {by}")
+            }
             Complaint::AddressInUse { port: Some(port), .. } => write!(f, "cannot listen on port {port}: it is taken"),
             Complaint::AddressInUse { port: None, .. } => f.write_str("cannot listen: the address is taken"),
             Complaint::NoMemory => f.write_str("says that it has no memory left"),

@@ -137,7 +137,7 @@ mod tests {
             Complaint::IsDirectory { path: None },
             Complaint::FileMissing { path: None, for_good: false },
             Complaint::ModuleMissing { name: None },
-            Complaint::AddressInUse { port: None, held_by: None },
+            Complaint::AddressInUse { port: None, held_by: None, by: None },
             Complaint::NoMemory,
             Complaint::Certificate(CertificateFlaw::Expired),
             Complaint::ClockWrong,
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn a_start_is_in_vain_only_where_it_is_sure_that_nothing_comes_back() {
         let file = |for_good| Complaint::FileMissing { path: Some("/etc/app/licence.key".to_owned()), for_good };
-        let port = Complaint::AddressInUse { port: Some(8000), held_by: None };
+        let port = Complaint::AddressInUse { port: Some(8000), held_by: None, by: None };
         let kept = |given: Case| Case { port_kept_by: Some(ResourceId::docker("h", "shop", "app", 1)), ..given };
         let table = [
             ("a file may come", ended(1, 1, &[file(false)]), ("file_missing", Mend::Start)),

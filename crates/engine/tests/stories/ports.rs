@@ -10,7 +10,7 @@ use crate::story::Story;
 fn two() -> Story {
     let mut story = Story::of(&["wiki/app", "shop/web"]);
     let held_by = Some(story.first_id_of("wiki/app"));
-    let taken = Complaint::AddressInUse { port: Some(8000), held_by };
+    let taken = Complaint::AddressInUse { port: Some(8000), held_by, by: None };
     story.complains("shop/web", taken).will_end("shop/web", 500, 1, 9).after(5.0);
     story
 }

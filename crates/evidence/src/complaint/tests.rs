@@ -18,7 +18,7 @@ fn no_file(path: &str) -> C {
 }
 
 fn taken(port: u16) -> C {
-    C::AddressInUse { port: Some(port), held_by: None }
+    C::AddressInUse { port: Some(port), held_by: None, by: None }
 }
 
 fn check(table: &[(&str, C)]) {

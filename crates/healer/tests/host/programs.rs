@@ -125,6 +125,20 @@ fn a_check_that_fails_has_a_service_started_anew_and_its_words_are_quoted() {
     assert!(house.why("web").contains("queue is stuck"), "{}", house.why("web"));
 }
 
+#[test]
+fn who_has_the_port_that_a_program_wants_is_named_and_it_follows_once_that_is_gone() {
+    let thief = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = thief.local_addr().unwrap().port();
+    let healer = env!("CARGO_BIN_EXE_healer");
+    let house = restarted_with(|_| {
+        vec![format!("{{name: web, command: [{healer}, demo-service, web, \"{port}\", /no/such/file]}}")]
+    });
+    let own = format!("it is taken by {}", linux::named(std::process::id()));
+    house.wait("that to be told", || house.why("web").contains(&own).then_some(()));
+    drop(thief);
+    house.wait_for_standing("web", Standing::Well);
+}
+
 /// A group of processes that may use so much memory; gone when it is dropped.
 struct MemoryGroup(std::path::PathBuf);
 
