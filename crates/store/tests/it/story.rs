@@ -112,6 +112,7 @@ pub(crate) fn case() -> Case {
             cut: true,
         }),
         is_job: false,
+        is_program: false,
         ended_by_us: false,
         ended_with: None,
         network: None,
