@@ -26,7 +26,7 @@ use variables::{Variables, filled};
 
 use crate::definition::{DEPENDENCIES_MAX, Labels, NAME_BYTES_MAX};
 
-const SERVICE: &str = "com.docker.compose.service";
+pub(crate) const SERVICE: &str = "com.docker.compose.service";
 const WORKING_DIR: &str = "com.docker.compose.project.working_dir";
 const CONFIG_FILES: &str = "com.docker.compose.project.config_files";
 /// A Compose file is some kilobytes long.

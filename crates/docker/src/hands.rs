@@ -1,6 +1,7 @@
 //! What healer does to an engine's containers: look, read a log, start, stop, unpause, have Compose make anew. Nothing else, and
 //! never a restart in one call: that would undo a stop by somebody else in between (facts/intent.md, 0.4).
 
+use evidence::escape;
 use model::ResourceId;
 use model::action::{Action, Answer, Behalf, Change, Limits, Permit, Retag, With};
 use model::fact::{Fact, Incarnation, Observation};
@@ -10,7 +11,7 @@ use model::size::Bytes;
 use tokio::time::{Instant, timeout_at};
 
 use crate::compose::{Compose, Unchanged};
-use crate::definition::CONFIG_HASH;
+use crate::definition::{CONFIG_HASH, NAME_BYTES_MAX};
 use crate::error::Error;
 use crate::host::{ANSWER_WITHIN, Host};
 use crate::log;
@@ -117,9 +118,15 @@ impl Hands {
         };
         let (unchanged, network) = match timeout_at(deadline, self.unchanged(&permit.incarnation, retag)).await {
             Ok(Ok(unchanged)) => unchanged,
+            Ok(Err(Answer::Failed(why))) => {
+                return Answer::Failed(why + &self.left_by_its_fetching(permit, retag).await);
+            }
             Ok(Err(answer)) => return answer,
             Err(_) => return Answer::Withheld("Compose did not tell in time what it would make".to_owned()),
         };
+        if let Some(answer) = self.ended_meanwhile(permit).await {
+            return answer;
+        }
         if let Err(why) = still() {
             return Answer::Withheld(why);
         }
@@ -127,16 +134,27 @@ impl Hands {
             self.keep(&retag.from, &permit.step.resource).await;
         }
         if let Some(retag) = retag
-            && let Err(why) = self.give_name_back(retag, &unchanged, &network).await
+            && let Err(why) = self.give_name_back(permit, retag, &unchanged, &network).await
         {
-            return Answer::Failed(why);
+            let told = why.contains("docker tag");
+            return Answer::Failed(if told {
+                why
+            } else {
+                why + &self.left_by_its_fetching(permit, Some(retag)).await
+            });
+        }
+        if let (Some(retag), Some(answer)) = (retag, self.ended_meanwhile(permit).await) {
+            self.take_name_back(permit, retag).await;
+            return answer;
         }
         match unchanged.make_anew(deadline.saturating_duration_since(Instant::now())).await {
             Ok(()) => Answer::Done,
             // Nothing else was done: all is asked again, and then nothing is in its way.
             Err(not) => {
                 let left = match retag {
-                    Some(retag) => self.take_name_back(retag).await,
+                    // It was made, and cannot be started: the name means what it is made of.
+                    Some(retag) if !not.in_the_way && self.was_made(permit, retag).await => String::new(),
+                    Some(retag) => self.take_name_back(permit, retag).await,
                     None => String::new(),
                 };
                 if not.in_the_way && left.is_empty() {
@@ -147,6 +165,13 @@ impl Hands {
                 Answer::Failed(not.why + &left)
             }
         }
+    }
+
+    /// What ran when this was decided, and ends before Compose takes it down, somebody else has stopped, or it crashed: the
+    /// engine would say the same of both as of Compose's own stop. What cannot be asked is asked by Compose next.
+    async fn ended_meanwhile(&self, permit: &Permit) -> Option<Answer> {
+        let seen = self.host.look(&permit.incarnation).await.ok()?;
+        permit.answered_by(seen.look.run)
     }
 
     /// Gives the image that an update replaces a name of its own, so that `docker image prune` leaves it: it may have to be
@@ -160,7 +185,13 @@ impl Hands {
 
     /// Gives an image's name to the one that it meant before, if that was all that was changed. A name that somebody gives
     /// to a third image meanwhile is theirs: the engine cannot be told to compare and set, so it is looked at around each.
-    async fn give_name_back(&self, retag: &Retag, unchanged: &Unchanged, network: &str) -> Result<(), String> {
+    async fn give_name_back(
+        &self,
+        permit: &Permit,
+        retag: &Retag,
+        unchanged: &Unchanged,
+        network: &str,
+    ) -> Result<(), String> {
         let Retag { name, to, from, .. } = retag;
         if !self.means(name, &[to, from]).await? {
             return Err(format!("{name} means another image by now, or none"));
@@ -173,11 +204,20 @@ impl Hands {
             (Ok(true), Ok(false)) => "its configuration was changed as well: that is for who changed it".to_owned(),
             (Err(why), _) | (Ok(true), Err(why)) => why,
         };
-        Err(why + &self.take_name_back(retag).await)
+        Err(why + &self.take_name_back(permit, retag).await)
     }
 
-    /// Nothing was made: the image's name means again what it meant. What cannot be done about that is told.
-    async fn take_name_back(&self, Retag { name, from, to, .. }: &Retag) -> String {
+    /// Nothing was made: the image's name means again what it meant. What cannot be done about that is told, and so is of whom
+    /// the name would be taken that an update has moved.
+    async fn take_name_back(&self, permit: &Permit, retag: &Retag) -> String {
+        let Retag { name, from, to, .. } = retag;
+        if let Behalf::Person(_) = permit.behalf
+            && let Some(other) = self.is_made_of(retag, &permit.step.resource).await
+        {
+            return format!(
+                "; {name} means {to} by now, and so it stays, since {other} is made of that: `docker tag {from} {name}` takes that back"
+            );
+        }
         let taken = match self.means(name, &[to]).await {
             Ok(true) => self.host.tag(from, name).await.map_err(|e| e.to_string()),
             // Somebody else's by now.
@@ -186,6 +226,34 @@ impl Hands {
         };
         let left = |why| format!("; {name} means {to} by now: `docker tag {from} {name}` takes that back ({why})");
         taken.map_or_else(left, |()| String::new())
+    }
+
+    /// Whether the service has a container by now that is made of what its image's name was given to.
+    async fn was_made(&self, permit: &Permit, retag: &Retag) -> bool {
+        let Ok(containers) = self.host.list(ANSWER_WITHIN).await else { return false };
+        let is_new = |of: &Summary| of.image_id == retag.to && of.id != *permit.incarnation.0;
+        containers.named.iter().any(|of| is_new(of) && is_of(of, &permit.step.resource))
+    }
+
+    /// Another container that is made of what an image's name was given to, under that name.
+    async fn is_made_of(&self, Retag { name, to, .. }: &Retag, resource: &ResourceId) -> Option<String> {
+        let containers = self.host.list(ANSWER_WITHIN).await.ok()?.named;
+        let mut others = containers.iter().filter(|of| of.image == *name && of.image_id == *to);
+        let other = others.find(|of| !is_of(of, resource))?;
+        Some(escape(other.names.first()?.trim_start_matches('/'), NAME_BYTES_MAX))
+    }
+
+    /// Nothing was begun, and the name that an update has moved stays where it is: its owner may want it so.
+    async fn left_by_its_fetching(&self, permit: &Permit, retag: Option<&Retag>) -> String {
+        let (Behalf::Person(_), Some(Retag { name, to, from, .. })) = (&permit.behalf, retag) else {
+            return String::new();
+        };
+        let runs = self.host.inspect(&permit.incarnation).await.ok().and_then(|inspect| inspect.image);
+        let runs = runs.as_ref().unwrap_or(from);
+        if runs == to || matches!(self.means(name, &[to]).await, Ok(false)) {
+            return String::new();
+        }
+        format!("; {name} means {to} by now: `docker tag {runs} {name}` takes that back")
     }
 
     /// Whether an image's name means one of these.
@@ -330,6 +398,10 @@ fn another_limit(limits: Limits, present: &HostConfig) -> Result<Option<MemoryUp
         _ => -1,
     };
     Ok(Some(MemoryUpdate { memory: to, memory_swap }))
+}
+
+fn is_of(container: &Summary, resource: &ResourceId) -> bool {
+    container.project() == Some(resource.deployment()) && container.service() == Some(resource.service())
 }
 
 /// Whether it was the engine that could not be asked, rather than one container that could not be looked at.

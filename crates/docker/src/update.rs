@@ -25,7 +25,8 @@ impl Hands {
         let service = compose.unchanged(&labels, made_of, &network).await?;
         still()?;
         service.fetch(order.source).await?;
-        let to = self.host().image_id(&name).await.map_err(unasked)?;
+        let moved = |e| format!("{}; {name} may mean a newer image by now", unasked(e));
+        let to = self.host().image_id(&name).await.map_err(moved)?;
         let to = to.ok_or_else(|| format!("there is no image called {name} after that"))?;
         if to == from {
             return Ok(Fetched::Same);

@@ -40,6 +40,9 @@ pub(crate) struct Info {
 pub(crate) struct Summary {
     pub(crate) id: String,
     pub(crate) names: Vec<String>,
+    /// The image's name, while that means the image that it is made of.
+    pub(crate) image: String,
+    pub(crate) image_id: String,
     pub(crate) labels: BTreeMap<String, String>,
 }
 
@@ -49,15 +52,22 @@ impl Summary {
         self.labels.get(crate::definition::PROJECT).map(String::as_str)
     }
 
+    /// Its Compose service, if it has one.
+    pub(crate) fn service(&self) -> Option<&str> {
+        self.labels.get(crate::compose::SERVICE).map(String::as_str)
+    }
+
     /// Reads one element of the list; `None` if it does not say which container it is. Whatever else cannot be read is
     /// left out: the look that follows knows better.
     pub(crate) fn read(element: &Value) -> Option<Summary> {
         let id = element.get("Id")?.as_str().filter(|id| !id.is_empty())?.to_owned();
         let text = |value: &Value| value.as_str().map(str::to_owned);
+        let of = |key: &str| element.get(key).and_then(text).unwrap_or_default();
+        let (image, image_id) = (of("Image"), of("ImageID"));
         let names = element.get("Names").and_then(Value::as_array).into_iter().flatten().filter_map(text).collect();
         let labels = element.get("Labels").and_then(Value::as_object).into_iter().flatten();
         let labels = labels.filter_map(|(key, value)| Some((key.clone(), text(value)?))).collect();
-        Some(Summary { id, names, labels })
+        Some(Summary { id, names, image, image_id, labels })
     }
 }
 
@@ -300,6 +310,8 @@ mod tests {
         let summary = |id: &str, names: &[&str], labels: &[(&str, &str)]| Summary {
             id: id.to_owned(),
             names: names.iter().map(|name| (*name).to_owned()).collect(),
+            image: String::new(),
+            image_id: String::new(),
             labels: labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
         };
         let table = [

@@ -506,6 +506,7 @@ fn permit(action: Action, resource: &ResourceId, incarnation: &Incarnation) -> P
         behalf: Behalf::Incident("lab/1".parse().unwrap()),
         step: Step { action, resource: resource.clone(), pair: Pair::None, timeout_ms: 30_000, with: With::Nothing },
         incarnation: incarnation.clone(),
+        ran: false,
         leases: BTreeSet::new(),
         unhindered: false,
         given: Now::default(),

@@ -128,11 +128,36 @@ impl Deployed {
                 with: With::Image(retag),
             },
             incarnation: Incarnation(self.container.as_str().into()),
+            ran: false,
             leases: BTreeSet::new(),
             unhindered: false,
             given: Now::default(),
             until: Tick(u64::MAX),
         }
+    }
+
+    /// The name means the newest image, as after a fetch, and a person has healer make the service of that.
+    fn updated(&self) -> Permit {
+        self.updated_to(&self.images[2])
+    }
+
+    fn updated_to(&self, image: &str) -> Permit {
+        self.docker(&["tag", image, &self.name()]);
+        let hash = self.run("docker-compose", &["-p", &self.project, "config", "--hash", "web"]);
+        let hash = String::from_utf8_lossy(&hash.stdout).trim().rsplit(' ').next().unwrap().to_owned();
+        let mut permit = self.permit();
+        permit.behalf = Behalf::Person("ann".to_owned());
+        if let With::Image(retag) = &mut permit.step.with {
+            (retag.to, retag.config_hash) = (image.to_owned(), hash);
+        }
+        permit
+    }
+
+    /// The owner edits the file.
+    fn edits(&self) {
+        let file = self.folder.path().join("docker-compose.yml");
+        let edited = std::fs::read_to_string(&file).unwrap().replace("100000", "200000");
+        std::fs::write(file, edited).unwrap();
     }
 
     /// Has healer's hands give the name back; `meanwhile` comes between their last look and the act.
@@ -232,4 +257,71 @@ async fn where_more_was_changed_than_the_image_its_name_is_taken_back() {
         retag.config_hash = "0".repeat(64);
     }
     deployed.is_left(&deployed.put_back(&permit, || ()).await, "its configuration was changed as well", 1);
+}
+
+// ---- updates
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_update_that_comes_to_nothing_leaves_the_name_where_it_was_or_with_whom_it_is() {
+    for shared in [false, true] {
+        let Some(deployed) = Deployed::new() else { return };
+        let permit = deployed.updated();
+        let other = shared.then(|| deployed.docker(&["create", &deployed.name(), "true"]));
+        let answer = deployed.put_back(&permit, || deployed.edits()).await;
+        deployed.is_left(&answer, "its configuration was changed as well", if shared { 2 } else { 1 });
+        assert_eq!(format!("{answer:?}").contains("and so it stays, since"), shared, "{answer:?}");
+        if let Some(other) = other {
+            deployed.docker(&["rm", &other]);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_update_that_is_not_begun_tells_where_its_fetching_has_left_the_name() {
+    let Some(deployed) = Deployed::new() else { return };
+    let permit = deployed.updated();
+    deployed.edits();
+    let takes_back = format!("`docker tag {} {}` takes that back", deployed.images[1], deployed.name());
+    deployed.is_left(&deployed.put_back(&permit, || ()).await, &takes_back, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_stopped_after_it_was_decided_is_not_made_anew() {
+    for just_before in [false, true] {
+        let Some(deployed) = Deployed::new() else { return };
+        let permit = Permit { ran: true, ..deployed.updated() };
+        let stops = || {
+            deployed.docker(&["stop", &deployed.container]);
+        };
+        if !just_before {
+            stops();
+        }
+        let answer = deployed
+            .put_back(&permit, || {
+                if just_before {
+                    stops()
+                }
+            })
+            .await;
+        assert_eq!(answer, Answer::Withheld("it has ended since this was decided".to_owned()));
+        assert_eq!(deployed.container(), (deployed.container.clone(), Some(1)));
+        assert_eq!(deployed.means(), Some(if just_before { 1 } else { 2 }), "what was fetched is the owner's");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_the_newer_image_cannot_be_started_the_name_means_what_the_service_is_made_of() {
+    let Some(deployed) = Deployed::new() else { return };
+    let of = deployed.docker(&["create", "healer-test:1", "true"]);
+    let newer = deployed.docker(&["commit", "--change", "ENTRYPOINT [\"/is/not/there\"]", &of]);
+    deployed.docker(&["rm", &of]);
+    let answer = deployed.put_back(&deployed.updated_to(&newer), || ()).await;
+    assert!(matches!(&answer, Answer::Failed(why) if why.contains("/is/not/there")), "{answer:?}");
+    let all = deployed.docker(&["ps", "-aq", "--no-trunc", "--filter", &deployed.label()]);
+    let images: Vec<String> =
+        all.lines().map(|id| deployed.docker(&["inspect", "--format", "{{.Image}}", id])).collect();
+    assert!(images.contains(&newer), "{images:?}");
+    assert_eq!(deployed.docker(&["image", "inspect", "--format", "{{.Id}}", &deployed.name()]), newer);
+    deployed.run("docker-compose", &["-p", &deployed.project, "down", "--timeout", "0"]);
+    deployed.docker(&["rmi", "--force", &newer]);
 }

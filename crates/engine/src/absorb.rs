@@ -174,9 +174,12 @@ impl Engine {
             Fact::Looked(look) => look.started,
             Fact::Happened(_) | Fact::ApiOpenAfter(_) | Fact::Gone | Fact::Unlooked(_) => None,
         };
+        // What comes after the word of healer's own hands that it is over is somebody else's.
+        let over = act.answered.filter(|_| act.is_answered()).map(|at| self.by_clock_of_source(&seen.resource, at));
         let ordered = SourceTime(act.permit.given.wall.0.saturating_mul(1_000_000));
         let known = self.world.body_of(&seen.resource, &seen.incarnation).map(|body| body.known_since);
-        let is_new = began >= Some(ordered) && known.is_none_or(|since| since >= act.permit.given.tick);
+        let in_time = began >= Some(ordered) && over.is_none_or(|over| began <= Some(over));
+        let is_new = in_time && known.is_none_or(|since| since >= act.permit.given.tick);
         if act.made.is_none() && act.permit.incarnation != seen.incarnation && is_new && !self.faults.made_by_nobody {
             let (resource, incarnation) = (seen.resource.clone(), seen.incarnation.clone());
             self.emit(Event::BodyMade { permit: *permit, resource, incarnation });
@@ -198,7 +201,7 @@ impl Engine {
         if self.state.makes.present(resource) != Some(&make) {
             let before = self.state.makes.last(resource).filter(|before| **before != make);
             let before = before.cloned().map(Box::new);
-            let by = self.updated_by(resource);
+            let by = self.updated_by(resource, &make);
             self.emit(Event::MadeOf { resource: resource.clone(), make: Box::new(make), before, by });
         }
     }

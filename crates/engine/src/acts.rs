@@ -35,7 +35,7 @@ impl Engine {
             },
         };
         self.emit(Event::ActionAnswered { permit, resource: resource.clone(), id, answer: answer.clone() });
-        if matches!(answer, Answer::AlreadySo) {
+        if matches!(answer, Answer::AlreadySo | Answer::Withheld(_)) {
             self.reconsider_stops(&resource);
         }
         if matches!(answer, Answer::Withheld(_)) && self.state.acts.contains_key(&permit) {
@@ -67,7 +67,7 @@ impl Engine {
         }
     }
 
-    /// An order of ours found it done already: a `stop` that seemed to be ours may be somebody's.
+    /// An order of ours found it done already, or was not begun: a `stop` that seemed to be ours may be somebody's.
     fn reconsider_stops(&mut self, resource: &ResourceId) {
         let Some((incarnation, body)) = self.world.body(resource) else { return };
         let Some(source) = self.world.source(resource.source()) else { return };

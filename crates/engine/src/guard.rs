@@ -466,14 +466,21 @@ impl Engine {
     }
 
     /// Whether whoever had a service updated ordered with it that it goes back. Where another service is well of the image that
-    /// the name would be taken from, somebody is asked.
+    /// the name would be taken from, somebody is asked; and of what somebody has put in its place since, though it be the same.
     fn is_ordered_with_its_update(&self, incident: &Incident) -> bool {
         let deploy = incident.case.as_ref().and_then(|case| case.deploy.as_ref());
-        let Some(deploy) = deploy.filter(|deploy| deploy.by.is_some()) else { return false };
+        let Some(deploy) = deploy.filter(|deploy| deploy.by.is_some() || self.faults.every_deploy_goes_back) else {
+            return false;
+        };
         let resource = &incident.resource;
+        let any = self.faults.update_of_any_body || self.faults.every_deploy_goes_back;
+        let ours = |body: &Incarnation| any || self.state.own.get(body).is_some_and(|own| own.made);
+        if !self.world.body(resource).is_some_and(|(body, _)| ours(body)) {
+            return false;
+        }
         let here = self.world.resources().filter(|other| *other != resource && other.host() == resource.host());
         let same = |made: &Make| made.image == deploy.to.image && made.image_id == deploy.to.image_id;
-        !here.filter_map(|other| self.state.makes.present(other)).any(same)
+        self.faults.name_taken_from_another || !here.filter_map(|other| self.state.makes.present(other)).any(same)
     }
 
     /// What an approval binds at present.
@@ -599,6 +606,7 @@ impl Engine {
             behalf,
             step: step.clone(),
             incarnation: incarnation.clone(),
+            ran: self.is_up(&step.resource),
             leases: self.leases(step),
             unhindered,
             given: self.now,

@@ -19,6 +19,7 @@ mod decisions;
 mod detect;
 pub mod diagnose;
 mod examine;
+mod faults;
 mod folders;
 mod guard;
 pub mod incident;
@@ -55,6 +56,7 @@ use model::settings::Settings;
 use model::verdict::Refusal;
 use model::{Now, ResourceId, Tick, Wall};
 
+pub use faults::Faults;
 pub use state::State;
 
 /// The engine: the folded state, and what is seen at present.
@@ -187,76 +189,6 @@ pub struct Maintained {
     pub deployment: Option<String>,
     /// From when on, and when it is over.
     pub span: std::ops::Range<Tick>,
-}
-
-/// Faults that the simulator plants, to show that it would find them. Without the feature `faults` nothing can switch them on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct Faults {
-    /// An executed plan is not counted as an attempt.
-    pub attempt_not_counted: bool,
-    /// The guard does not ask for the intent.
-    pub intent_not_asked: bool,
-    /// Freeze is not asked.
-    pub freeze_not_asked: bool,
-    /// Deadlines of verifications are forgotten.
-    pub deadline_forgotten: bool,
-    /// The guard does not ask whether a resource is seen through an open connection.
-    pub sight_not_asked: bool,
-    /// Whoever stops, it is taken for our own stop.
-    pub foreign_stop_taken_for_ours: bool,
-    /// A pair that was opened is not closed.
-    pub pair_left_open: bool,
-    /// The first good look ends a verification.
-    pub verified_at_once: bool,
-    /// Two remediations may have hold of one resource.
-    pub leases_ignored: bool,
-    /// The wait before the next attempt is not kept.
-    pub wait_skipped: bool,
-    /// An incident is told at each of its turns.
-    pub told_at_each_turn: bool,
-    /// An owner's stop during a step is not remembered.
-    pub owner_stop_forgotten: bool,
-    /// What is down at first sight is taken to be wanted.
-    pub first_sight_guessed: bool,
-    /// An act that the journal shows as under way is repeated after a restart without a look.
-    pub act_repeated_blindly: bool,
-    /// A child that was absorbed is not looked at when its parent has left.
-    pub children_forgotten: bool,
-    /// After a restart nothing waits for what it needs.
-    pub order_ignored: bool,
-    /// After a restart every start is outside of the budgets of groups, and not the first one alone.
-    pub exempt_for_good: bool,
-    /// Nobody notices that a shared network is dead.
-    pub network_ignored: bool,
-    /// What is to be started anew in another's network is made anew.
-    pub made_anew_too_easily: bool,
-    /// The body that an order of ours has made is somebody else's.
-    pub made_by_nobody: bool,
-    /// That others of a deployment were stopped says nothing of one that was down then.
-    pub others_ignored: bool,
-    /// What a recovery will tell is told by itself too.
-    pub told_beside_recovery: bool,
-    /// The guard does not ask whether what a resource needs is mounted.
-    pub mounts_not_asked: bool,
-    /// What a plan did that did not help stays.
-    pub not_taken_back: bool,
-    /// What a plan did is taken back, whoever has put another body in the place of the one that it left.
-    pub undo_of_any_body: bool,
-    /// A link answers whatever its incident asks.
-    pub link_not_compared: bool,
-    /// A yes at the command line is one to whatever plan is held.
-    pub answer_to_any_plan: bool,
-    /// A yes is good for whatever body is there.
-    pub approval_not_bound: bool,
-    /// A yes is good for more than one execution.
-    pub approval_never_spent: bool,
-    /// Nobody is asked about what is dangerous.
-    pub risk_not_asked: bool,
-    /// What waits in order to close a pair is woken as if it began one.
-    pub hold_misjudged: bool,
-    /// Whatever body of a service somebody stops, they want the service stopped.
-    pub other_body_ignored: bool,
 }
 
 impl Engine {
@@ -576,8 +508,11 @@ fn lets_go(event: &Event) -> bool {
 #[must_use]
 pub fn needs_wanted_running(permit: &Permit) -> bool {
     match (&permit.behalf, permit.step.action, permit.step.pair) {
-        (Behalf::Person(_), _, _) | (Behalf::Incident(_), Action::Stop, Pair::None | Pair::Closes) => false,
-        (Behalf::Incident(_), Action::Start | Action::Recreate, _)
+        (Behalf::Person(_), Action::Start | Action::Stop | Action::Change(_), _)
+        | (Behalf::Incident(_), Action::Stop, Pair::None | Pair::Closes) => false,
+        // An update says nothing of whether it shall run.
+        (Behalf::Person(_), Action::Recreate, _)
+        | (Behalf::Incident(_), Action::Start | Action::Recreate, _)
         | (Behalf::Incident(_), Action::Stop, Pair::Opens) => true,
         // In order to start it, or to take back what did not help.
         (Behalf::Incident(_), Action::Change(_), _) => !permit.unhindered,

@@ -82,8 +82,11 @@ impl Others {
     }
 
     /// It was asked about.
-    pub(crate) fn noticed(&mut self, resource: &ResourceId) {
-        self.outlasts.remove(resource);
+    pub(crate) fn noticed(&mut self, resource: &ResourceId, now: Tick) {
+        // Until then a notice is about something else.
+        if self.outlasts.get(resource).is_some_and(|due| *due <= now) {
+            self.outlasts.remove(resource);
+        }
     }
 
     pub(crate) fn forget(&mut self, resource: &ResourceId) {
@@ -226,8 +229,26 @@ impl Engine {
         }
     }
 
-    fn notice(
+    pub(crate) fn notice(
         &mut self,
+        host: &str,
+        resource: Option<&ResourceId>,
+        title: String,
+        story: Vec<String>,
+        next: Vec<String>,
+    ) {
+        let channels = self.settings.channels.clone();
+        self.notice_to(channels, host, resource, title, story, next);
+    }
+
+    /// A notice that nobody is sent, since they are told otherwise: `why` and `history` have it.
+    pub(crate) fn note(&mut self, resource: &ResourceId, title: String) {
+        self.notice_to(Vec::new(), resource.host(), Some(resource), title, Vec::new(), Vec::new());
+    }
+
+    fn notice_to(
+        &mut self,
+        channels: Vec<String>,
         host: &str,
         resource: Option<&ResourceId>,
         title: String,
@@ -240,7 +261,6 @@ impl Engine {
         let about = About::Notice { instance, notice: id, host: host.to_owned(), resource };
         let (kind, severity) = (Kind::Notice, Severity::Warning);
         let message = Message { id, about, kind, severity, title, story, next, asks: None, at: wall };
-        let channels = self.settings.channels.clone();
         self.emit(Event::MessageQueued { message: Box::new(message), channels });
     }
 }

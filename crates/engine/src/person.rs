@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use model::action::{Action, Answer, Behalf, Change, Pair, Permit, PermitId, Retag, Step, With};
+use model::action::{Action, Answer, Behalf, Change, Pair, Permit, PermitId, Step, With};
 use model::command::{Ask, Command, CommandId, Reply, ReplyLine};
 use model::event::{Event, Refresh};
 use model::fact::{Run, SourceTime};
@@ -425,7 +425,15 @@ impl Engine {
             (Action::Recreate, false, _) => format!("it was not made anew: `healer why {name}`"),
             (Action::Stop, false, _) => format!("it was told to stop, and still runs: `healer why {name}`"),
         };
-        self.reply_line(command, ReplyLine { failed: !reached, ..line(Some(&resource), &text) });
+        match &act.permit.step.with {
+            With::Image(retag) if !reached => {
+                let hands_say = matches!(act.answer, Some(Answer::Failed(_)));
+                self.not_updated(command, &act.permit.step, &text, retag, hands_say);
+            }
+            With::Image(_) | With::Nothing | With::Memory(_) | With::Network(_) | With::NetworkName(_) => {
+                self.reply_line(command, ReplyLine { failed: !reached, ..line(Some(&resource), &text) });
+            }
+        }
     }
 
     /// This moment by the clock of a resource's engine, where that is another than ours.
@@ -433,6 +441,14 @@ impl Engine {
         let ahead_ms = self.world.source(resource.source()).map_or(0, |source| source.ahead_ms);
         let now_ms = self.now.wall.0.saturating_add(ahead_ms);
         (ahead_ms != 0).then(|| SourceTime(now_ms.saturating_mul(1_000_000)))
+    }
+
+    /// A moment of ours by the clock of a resource's engine.
+    pub(crate) fn by_clock_of_source(&self, resource: &ResourceId, at: Tick) -> SourceTime {
+        let ahead_ms = self.world.source(resource.host()).map_or(0, |source| source.ahead_ms);
+        let ago_ms = i64::try_from(self.now.tick.since(at).as_millis()).unwrap_or(i64::MAX);
+        let at_ms = self.now.wall.0.saturating_sub(ago_ms).saturating_add(ahead_ms);
+        SourceTime(at_ms.saturating_mul(1_000_000))
     }
 
     /// Whether somebody wants it stopped since this was ordered: their stop crossed our start.
@@ -516,7 +532,9 @@ impl Engine {
         };
         let verdict = self.guard_person(who, step);
         match verdict {
-            _ if contradicted => self.drop_step(command, step, "dropped: somebody wanted otherwise meanwhile"),
+            _ if contradicted && !(self.faults.update_intent_not_asked && step.action == Action::Recreate) => {
+                self.drop_step(command, step, "dropped: somebody wanted otherwise meanwhile")
+            }
             Verdict::Allow(permit) => self.start_action(permit, 0, 0),
             Verdict::Refuse(refusal) => {
                 self.note_refusal(&refusal);
@@ -540,13 +558,12 @@ impl Engine {
 
     fn drop_step(&mut self, command: &CommandId, step: &Step, text: &str) {
         self.emit(Event::CommandDequeued { id: command.clone(), resource: step.resource.clone() });
-        let text = match &step.with {
-            With::Image(Retag { name, to, from, .. }) => {
-                format!("{text}; {name} means {to} by now: `docker tag {from} {name}` takes that back")
+        match &step.with {
+            With::Image(retag) => self.not_updated(command, step, text, retag, false),
+            With::Nothing | With::Memory(_) | With::Network(_) | With::NetworkName(_) => {
+                self.reply_line(command, failed(Some(&step.resource), text));
             }
-            With::Nothing | With::Memory(_) | With::Network(_) | With::NetworkName(_) => text.to_owned(),
-        };
-        self.reply_line(command, failed(Some(&step.resource), &text));
+        }
     }
 
     /// A person is not kept waiting for what is busy: they are told, and it follows.

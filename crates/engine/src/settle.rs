@@ -13,6 +13,7 @@ use model::{ResourceId, Tick};
 use crate::guard::Purpose;
 use crate::incident::{Incident, LOOK_WAIT};
 use crate::state::Act;
+use crate::world::Body;
 use crate::{Engine, Found, Shown};
 
 /// After so long without a look an act is settled without one.
@@ -170,9 +171,17 @@ impl Engine {
         let patience_s =
             old.and_then(|body| body.definition.as_ref()).map_or(0, |definition| definition.stop_timeout_s);
         let patience = Duration::from_secs(u64::try_from(patience_s).unwrap_or(0));
+        let is_open = match act.answer {
+            Some(Answer::Unknown(_)) => true,
+            // It is made, and was not seen yet.
+            Some(Answer::Done) => !self.is_made_anew(&act.permit),
+            // Where the old one is down it may have been made, and be told of late: nobody could tell then whose it is.
+            Some(Answer::Failed(_)) => old.is_none(),
+            Some(Answer::AlreadySo | Answer::Withheld(_)) | None => false,
+        };
         act.permit.step.action == Action::Recreate
             && act.made.is_none()
-            && matches!(act.answer, Some(Answer::Unknown(_)))
+            && is_open
             && act.answered.is_some_and(|answered| self.now.tick.since(answered) < patience + MADE_LATE)
             && self.now.tick < act.permit.until
     }
@@ -205,9 +214,15 @@ impl Engine {
         is_up(shown) || (shown.found == Found::Is(Run::Exited) && just_ended)
     }
 
-    /// Whether another body stands for a resource than the one that was to be replaced.
+    /// Whether another body stands for a resource than the one that was to be replaced, and than those that were there before.
     fn is_made_anew(&self, permit: &Permit) -> bool {
-        self.world.body(&permit.step.resource).is_some_and(|(present, _)| *present != permit.incarnation)
+        let ordered = self.by_clock_of_source(&permit.step.resource, permit.given.tick);
+        // A process that began since knows none for longer.
+        let is_new = |body: &Body| {
+            body.known_since >= permit.given.tick && body.started.is_none_or(|started| started >= ordered)
+        };
+        let present = self.world.body(&permit.step.resource);
+        present.is_some_and(|(present, body)| *present != permit.incarnation && is_new(body))
     }
 
     /// Whether what a step should change is as it should be.
@@ -307,12 +322,12 @@ impl Engine {
                 self.reopen_pair(number, step);
             }
             // It was cut short, and has not been tried.
-            (false, _) if act.permit.step.action == Action::Recreate && !is_answered(&act) => {
+            (false, _) if act.permit.step.action == Action::Recreate && !act.is_answered() => {
                 self.was_cut_short(number, &act.permit.step, without_look);
             }
             (false, _) if without_look && self.is_last(number, step) => self.begin_verification(number, step),
             // The step that brings up again what we took down was perhaps never heard: the pair is still open.
-            (false, _) if act.permit.step.pair == Pair::Closes && !is_answered(&act) => self.reopen_pair(number, step),
+            (false, _) if act.permit.step.pair == Pair::Closes && !act.is_answered() => self.reopen_pair(number, step),
             (false, _) => {
                 let because = match &act.answer {
                     Some(Answer::Failed(because) | Answer::Withheld(because)) => because.clone(),
@@ -603,14 +618,6 @@ fn was_started(shown: &Shown) -> bool {
     match shown.found {
         Found::Is(Run::Running | Run::Paused | Run::Restarting | Run::Exited) => true,
         Found::Is(Run::Created | Run::Removing) | Found::Gone | Found::Unseen => false,
-    }
-}
-
-/// Whether it is known what came of the order.
-fn is_answered(act: &Act) -> bool {
-    match act.answer {
-        Some(Answer::Done | Answer::AlreadySo | Answer::Failed(_)) => true,
-        Some(Answer::Unknown(_) | Answer::Withheld(_)) | None => false,
     }
 }
 

@@ -155,6 +155,14 @@ impl Act {
             Some(Answer::Done | Answer::AlreadySo | Answer::Withheld(_) | Answer::Failed(_)) => false,
         }
     }
+
+    /// Whether it is known what came of the order.
+    pub(crate) fn is_answered(&self) -> bool {
+        match self.answer {
+            Some(Answer::Done | Answer::AlreadySo | Answer::Failed(_)) => true,
+            Some(Answer::Unknown(_) | Answer::Withheld(_)) | None => false,
+        }
+    }
 }
 
 /// An order to bring up a deployment, for as long as no other follows it.
@@ -334,6 +342,10 @@ impl State {
                     own.answered(permit.step.action, answer);
                     let counted = matches!(permit.behalf, Behalf::Incident(_)) && !permit.unhindered;
                     if matches!(answer, Answer::Withheld(_)) {
+                        // What was taken for made by it is somebody else's.
+                        if let Some(made) = act.made.take() {
+                            self.own.remove(&made);
+                        }
                         let first = self.recoveries.take_start_back(permit);
                         let incident = permit.behalf.incident().and_then(|id| self.incidents.get(&id.number));
                         let goes_on = incident
@@ -423,7 +435,7 @@ impl State {
             Event::MessageQueued { message, channels } => {
                 self.last_message = self.last_message.max(message.id.0);
                 if let About::Notice { resource: Some(resource), .. } = &message.about {
-                    self.others.noticed(resource);
+                    self.others.noticed(resource, now.tick);
                 }
                 let fresh = Tries { made: 0, next: now.tick, since: now.tick };
                 let channels: BTreeMap<_, _> = channels.iter().map(|name| (name.clone(), fresh.clone())).collect();

@@ -3,20 +3,23 @@
 //! well is part of the order ([`crate::diagnose`], `broken_by_deploy`).
 
 use model::ResourceId;
-use model::action::{Action, Behalf, Pair, Step, With};
+use model::action::{Action, Behalf, Pair, Retag, Step, With};
 use model::command::{Ask, CommandId, ReplyLine};
 use model::event::Event;
 use model::fact::Belongs;
 use model::input::Effect;
 use model::intent::Wanted;
-use model::make::{Deploy, short_id};
+use model::make::{Deploy, Make, short_id};
 use model::update::{Fetched, Source, Update};
 use model::verdict::{Refusal, Verdict};
 
 use crate::person::{failed, line};
 use crate::{Engine, PendingReply, plan};
 
-const ENDED_WITH_HEALER: &str = "healer was ended meanwhile";
+const ENDED_WITH_HEALER: &str =
+    "healer was ended meanwhile; its image's name may mean a newer one by now, of which the same command makes it";
+/// How a name is given back.
+const TAKES_BACK: &str = "docker tag";
 
 impl Engine {
     /// Has the images of what a person's words mean fetched, and answers once each service runs of its newest.
@@ -71,6 +74,7 @@ impl Engine {
         }
         let name = self.name_of(resource);
         match self.state.intents.get(resource).map(|intent| intent.wanted) {
+            _ if self.faults.update_intent_not_asked => {}
             Some(Wanted::Running) => {}
             Some(Wanted::Stopped) => {
                 return refused(format!("{}: `healer start {name}` first", Refusal::StoppedOnPurpose));
@@ -86,10 +90,19 @@ impl Engine {
         if self.world.replicas(resource).next().is_some() {
             return refused("it has replicas, and Compose makes all of them anew or none".to_owned());
         }
-        match self.state.updates.get(resource) {
-            Some(order) => refused(format!("{} is having its image fetched already", order.who)),
-            None => Ok(()),
+        if let Some(order) = self.state.updates.get(resource) {
+            return refused(format!("{} is having its image fetched already", order.who));
         }
+        if self.is_being_updated(resource) {
+            return refused("its image was fetched already, and it is yet to be made anew of that".to_owned());
+        }
+        Ok(())
+    }
+
+    fn is_being_updated(&self, resource: &ResourceId) -> bool {
+        let updates = |step: &Step| step.resource == *resource && matches!(step.with, With::Image(_));
+        self.state.queue.iter().any(|queued| queued.steps.iter().any(updates))
+            || self.state.acts.values().any(|act| updates(&act.permit.step))
     }
 
     /// The fetching of an image is over. A newer one is put in the service's place in a person's turn, if it shall still run
@@ -107,12 +120,40 @@ impl Engine {
                 self.emit(Event::CommandQueued { id: id.clone(), who: order.who, steps });
                 return;
             }
+            Fetched::Same if self.faults.same_made_anew => {
+                let step = plan::step(Action::Recreate, resource, None, Pair::None);
+                return self.emit(Event::CommandQueued { id: id.clone(), who: order.who, steps: vec![step] });
+            }
             Fetched::Same => {
                 return self.reply_line(id, line(Some(resource), "there is no newer image: it stays as it is"));
             }
             Fetched::Failed(why) => format!("{} failed, and it stays as it is: {why}", order.source.verb()),
         };
-        self.reply_line(id, failed(Some(resource), &text));
+        if !self.faults.failed_update_unanswered {
+            self.reply_line(id, failed(Some(resource), &text));
+        }
+    }
+
+    /// A service was not made anew of the newer image, which its image's name may mean all the same. Whoever had it updated
+    /// reads where that is; where they do not wait for an answer any more, that is a notice. What healer's hands say that
+    /// failed, they say what became of the name.
+    pub(crate) fn not_updated(&mut self, command: &CommandId, step: &Step, text: &str, retag: &Retag, hands_say: bool) {
+        let Retag { name, from, to, .. } = retag;
+        let (resource, takes_back) = (&step.resource, format!("{TAKES_BACK} {from} {name}"));
+        if self.faults.name_left_untold || (hands_say && !text.contains(TAKES_BACK)) {
+            return self.reply_line(command, failed(Some(resource), text));
+        }
+        let text = match hands_say {
+            true => text.to_owned(),
+            false => format!("{text}; {name} may mean {to} by now: `{takes_back}` takes that back"),
+        };
+        let whole = format!("{}: {text}", resource.short());
+        if self.live.replies.get(command).is_some_and(|pending| pending.outstanding.contains(resource)) {
+            self.note(resource, whole);
+            return self.reply_line(command, failed(Some(resource), &text));
+        }
+        let title = format!("{} was not made anew of the image that was fetched for it", resource.short());
+        self.notice(resource.host(), Some(resource), title, vec![whole], vec![takes_back]);
     }
 
     /// What a service runs by now, for whoever had it updated.
@@ -129,8 +170,10 @@ impl Engine {
     }
 
     /// Who had healer make a service what it is seen to be, while that is under way.
-    pub(crate) fn updated_by(&self, resource: &ResourceId) -> Option<String> {
-        let makes = |step: &Step| step.resource == *resource && matches!(step.with, With::Image(_));
+    pub(crate) fn updated_by(&self, resource: &ResourceId, make: &Make) -> Option<String> {
+        let is_of = |image: &Retag| (&image.name, &image.to) == (&make.image, &make.image_id);
+        let makes =
+            |step: &Step| step.resource == *resource && matches!(&step.with, With::Image(image) if is_of(image));
         let acts = self.state.acts.values().filter(|act| makes(&act.permit.step));
         acts.filter_map(|act| match &act.permit.behalf {
             Behalf::Person(who) => Some(who.clone()),
@@ -152,6 +195,9 @@ impl Engine {
 
     /// What fetched an image ended with the process that had it do so. The service runs on as it was.
     pub(crate) fn give_up_updates(&mut self) {
+        if self.faults.update_never_given_up {
+            return;
+        }
         for (resource, order) in self.state.updates.clone() {
             self.fetched(&order.command, &resource, &Fetched::Failed(ENDED_WITH_HEALER.to_owned()));
         }

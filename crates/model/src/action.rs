@@ -248,6 +248,9 @@ pub struct Permit {
     pub step: Step,
     /// To which body of the resource.
     pub incarnation: Incarnation,
+    /// Whether that ran when it was given.
+    #[serde(default)]
+    pub ran: bool,
     /// All that it takes hold of: the resource and what it shares.
     pub leases: BTreeSet<ResourceId>,
     /// Whether the act must go on in freeze and maintenance: it closes a pair, undoes, or a person asked for it.
@@ -265,6 +268,8 @@ impl Permit {
         let withheld = |why: &str| Some(Answer::Withheld(why.to_owned()));
         match (self.step.action, run) {
             (Action::Start, Run::Created | Run::Exited) | (Action::Stop, Run::Running | Run::Restarting) => None,
+            // Nothing was done to it yet, so that somebody else has stopped it, or it crashed: that is judged first.
+            (Action::Recreate, Run::Exited) if self.ran => withheld("it has ended since this was decided"),
             (Action::Recreate, Run::Created | Run::Exited | Run::Running) => None,
             (Action::Start, Run::Running) | (Action::Stop, Run::Created | Run::Exited) => Some(Answer::AlreadySo),
             (Action::Start | Action::Recreate, Run::Restarting) => {
@@ -419,6 +424,7 @@ mod tests {
                 with: With::Nothing,
             },
             incarnation: Incarnation("ab".into()),
+            ran: false,
             leases: BTreeSet::new(),
             unhindered: false,
             given: Now::default(),

@@ -44,6 +44,8 @@ pub struct Faults {
     pub epoch_ignored: bool,
     /// A permit is good for ever.
     pub permit_never_expires: bool,
+    /// The ledger is not read again for what a person has made anew.
+    pub update_not_reread: bool,
 }
 
 /// Why a permit is worth nothing any more.
@@ -112,7 +114,8 @@ impl Gate {
         if by_plan && inner.maintenance.iter().any(|window| window.span.contains(&now) && is_of(window)) {
             return Err(Withdrawn::Maintenance);
         }
-        if needs_wanted_running(permit) && !faults.intent_not_reread {
+        let by_person = matches!(permit.behalf, Behalf::Person(_)) && faults.update_not_reread;
+        if needs_wanted_running(permit) && !faults.intent_not_reread && !by_person {
             let standing = inner.standings.get(&permit.step.resource);
             if standing.is_none_or(|standing| standing.wanted != Wanted::Running) {
                 return Err(Withdrawn::NotWanted);

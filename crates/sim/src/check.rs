@@ -4,12 +4,13 @@
 mod answers;
 mod permits;
 mod recoveries;
+mod updates;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine::State;
 use model::ResourceId;
-use model::action::{Action, Answer, Behalf, Pair, Permit, PermitId, Retag, With};
+use model::action::{Action, Answer, Behalf, Pair, Permit, PermitId};
 use model::command::{Ask, CommandId};
 use model::event::{Entry, Event};
 use model::fact::Incarnation;
@@ -206,14 +207,6 @@ impl Check {
         self.permits.get(&permit).map(|given| (given.permit.step.action, given.permit.step.pair))
     }
 
-    /// The image's name that a permit allows to be given another meaning.
-    pub(crate) fn retag_of(&self, permit: PermitId) -> Option<Retag> {
-        match &self.permits.get(&permit)?.permit.step.with {
-            With::Image(retag) => Some(retag.clone()),
-            With::Nothing | With::Memory(_) | With::Network(_) | With::NetworkName(_) => None,
-        }
-    }
-
     fn under_way(&self) -> impl Iterator<Item = &Given> {
         self.perhaps_under_way(u64::MAX)
     }
@@ -385,7 +378,12 @@ impl World<'_> {
                 self.check.pairs_open.remove(&id.number);
                 self.count_outcome(outcome);
             }
-            Event::MessageQueued { message, .. } => {
+            Event::MessageQueued { message, channels } => {
+                self.name_is_told(message, channels.is_empty());
+                // What nobody is sent is in the journal alone.
+                if channels.is_empty() {
+                    return;
+                }
                 self.check.written.insert(message.id);
                 let kind = message.kind;
                 let About::Incident { incident, resource } = &message.about else { return };
@@ -416,6 +414,8 @@ impl World<'_> {
                 self.counts.hit("message", "given up");
             }
             Event::CommandTaken { ask, .. } => self.taken(ask, now),
+            Event::MadeOf { resource, by: Some(_), .. } => self.update_is_seen(resource),
+            Event::ImageFetched { id, resource, result } => self.fetch_is_noted(id, resource, result),
             Event::CommandDequeued { resource, .. } => {
                 let settings = self.leader().map(|healer| healer.turning.engine().settings().clone());
                 let made_of = self.svc_of(resource).and_then(|svc| self.docker.body(svc));
@@ -456,7 +456,6 @@ impl World<'_> {
             | Event::BringUpCalledOff { .. }
             | Event::BroughtUp { .. }
             | Event::UpdateOrdered { .. }
-            | Event::ImageFetched { .. }
             | Event::Frozen { .. }
             | Event::Thawed { .. }
             | Event::MessageDelivered { .. }

@@ -112,6 +112,15 @@ impl World<'_> {
             }
             return;
         }
+        if self.healer(pid).is_some()
+            && let Some(answer) = self.ended_meanwhile(&permit)
+        {
+            if !again {
+                self.orders.insert(permit.id, (pid, false));
+                self.answer(permit.id, answer);
+            }
+            return;
+        }
         let Some(healer) = self.healer(pid) else { return };
         if let Err(withdrawn) = healer.gate.pass(&permit, tick) {
             if !again {
@@ -123,7 +132,8 @@ impl World<'_> {
         self.check_act(pid, &permit);
         self.orders.insert(permit.id, (pid, true));
         let Some(key) = self.docker.by_id(&permit.incarnation).filter(|_| self.docker.api) else {
-            return self.answer(permit.id, Answer::Failed("the engine cannot be reached".to_owned()));
+            let why = "the engine cannot be reached".to_owned() + &self.where_its_name_is(&permit);
+            return self.answer(permit.id, Answer::Failed(why));
         };
         self.trace(|| format!("healer {pid} acts: {} {}", permit.step.action, permit.step.resource.short()));
         match permit.step.action {
@@ -149,6 +159,16 @@ impl World<'_> {
             Action::Change(Change::SetMemory) => self.sets_memory(&permit, key),
             Action::Change(change) => self.changes_network(change, &permit, key),
         }
+    }
+
+    /// What is to be made anew is looked at once more, after Compose was asked about it.
+    pub(crate) fn ended_meanwhile(&mut self, permit: &Permit) -> Option<Answer> {
+        let key = self.docker.by_id(&permit.incarnation).filter(|_| permit.step.action == Action::Recreate)?;
+        let answer = permit.answered_by(self.docker.containers[key].run)?;
+        if permit.ran && !self.docker.containers[key].is_up() {
+            self.counts.hit("race", "ended before it was made anew");
+        }
+        Some(answer)
     }
 
     fn sets_memory(&mut self, permit: &Permit, key: Key) {
@@ -352,6 +372,7 @@ impl World<'_> {
     pub(crate) fn replied(&mut self, reply: &Reply) {
         self.check.unanswered.remove(&reply.id);
         self.link_is_answered(reply);
+        self.update_is_answered(reply);
         self.trace(|| format!("{} is answered: {:?}", reply.id.0, reply.lines));
     }
 }

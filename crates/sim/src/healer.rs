@@ -311,8 +311,9 @@ impl World<'_> {
                 Effect::Look { resource, incarnation, ticket } => self.begin_look(pid, resource, incarnation, ticket),
                 Effect::Gather { incident, incarnation, .. } => self.gather(pid, incident, incarnation),
                 Effect::Execute(permit) => self.begin_act(pid, permit),
-                // Nobody in these worlds keeps deployments in directories, or updates an image.
-                Effect::BringUp(_) | Effect::CallOff(_) | Effect::Fetch(_) => {}
+                // Nobody in these worlds keeps deployments in directories.
+                Effect::BringUp(_) | Effect::CallOff(_) => {}
+                Effect::Fetch(order) => self.begin_fetch(pid, *order),
                 Effect::Send(parcel) => self.send(pid, parcel),
                 Effect::Answer(reply) => self.replied(&reply),
             }

@@ -34,12 +34,15 @@ pub(crate) struct Images {
     pub(crate) rng: Rng,
     /// Whether this world's people push any.
     any: bool,
-    pushed: u32,
+    /// How many images were made besides the first ones.
+    made: u32,
     flaws: BTreeMap<String, Flaw>,
     /// The services whose next deploy changes nothing but the image.
     alone: BTreeSet<Svc>,
     /// The containers that Compose made at healer's order.
     pub(crate) made_by_healer: BTreeSet<Key>,
+    /// Those that somebody made of the same while healer was at it.
+    pub(crate) perhaps_by_healer: BTreeSet<Key>,
     /// The names that healer gave back and that mean so still.
     pub(crate) given_back: BTreeMap<Svc, GivenBack>,
 }
@@ -64,8 +67,26 @@ impl Images {
     pub(crate) fn new(seed: u64, all_deeds: bool) -> Images {
         let mut rng = Rng::new(seed ^ 0x69_6d61_6765);
         let any = rng.percent(WORLDS_PERCENT) && all_deeds;
-        let (flaws, given_back) = (BTreeMap::new(), BTreeMap::new());
-        Images { rng, any, pushed: 0, flaws, alone: BTreeSet::new(), made_by_healer: BTreeSet::new(), given_back }
+        Images {
+            rng,
+            any,
+            made: 0,
+            flaws: BTreeMap::new(),
+            alone: BTreeSet::new(),
+            made_by_healer: BTreeSet::new(),
+            perhaps_by_healer: BTreeSet::new(),
+            given_back: BTreeMap::new(),
+        }
+    }
+
+    /// Another image, and what is wrong with it.
+    pub(crate) fn another(&mut self, flaw: Option<Flaw>) -> String {
+        self.made += 1;
+        let id = format!("sha256:{}", self.made + 1);
+        if let Some(flaw) = flaw {
+            self.flaws.insert(id.clone(), flaw);
+        }
+        id
     }
 
     /// Whatever they lacked is there.
@@ -109,23 +130,30 @@ impl World<'_> {
         }
     }
 
-    fn is_well_for(&self, svc: Svc, ms: u64) -> bool {
+    pub(crate) fn is_well_for(&self, svc: Svc, ms: u64) -> bool {
         let well = |key: Key| self.docker.containers[key].well_since.is_some_and(|since| since + ms <= self.now);
         let alone = self.docker.bodies(svc).count() == 1;
         alone && self.docker.api && !self.services[svc].truth.in_hand && self.docker.body(svc).is_some_and(well)
     }
 
+    /// From here on an image's name means this one. Returns what it meant before.
+    pub(crate) fn name_means(&mut self, svc: Svc, id: &str) -> String {
+        let (name, before) = (&self.services[svc].template.image, self.services[svc].template.image_id.clone());
+        let same: Vec<Svc> = (0..self.services.len()).filter(|of| self.services[*of].template.image == *name).collect();
+        for of in same {
+            id.clone_into(&mut self.services[of].template.image_id);
+        }
+        before
+    }
+
     /// The name means another image from here on, and the service is deployed.
     pub(crate) fn push_image(&mut self, svc: Svc, flawed: bool) {
         self.counts.hit("person", if flawed { "push of a flawed image" } else { "push of an image" });
-        self.images.pushed += 1;
-        let id = format!("sha256:{}", self.images.pushed + 1);
-        let before = std::mem::replace(&mut self.services[svc].template.image_id, id.clone());
         self.images.given_back.remove(&svc);
-        if flawed {
-            let lacks = if self.images.rng.percent(75) { Flaw::LacksVariable } else { Flaw::LacksCommand };
-            self.images.flaws.insert(id, lacks);
-        }
+        let lacks = |rng: &mut Rng| if rng.percent(75) { Flaw::LacksVariable } else { Flaw::LacksCommand };
+        let flaw = flawed.then(|| lacks(&mut self.images.rng));
+        let id = self.images.another(flaw);
+        let before = self.name_means(svc, &id);
         if self.images.rng.percent(75) {
             self.images.alone.insert(svc);
         }
@@ -182,7 +210,7 @@ impl World<'_> {
             let given = GivenBack { permit: permit.id, from, failed: false, left: false, told: false, since };
             self.images.given_back.insert(svc, given);
         }
-        self.services[svc].template.image_id.clone_from(&retag.to);
+        self.name_means(svc, &retag.to);
         if !self.stormy {
             return;
         }
@@ -202,13 +230,23 @@ impl World<'_> {
         }
     }
 
+    /// It was made, and cannot be started: the name means what it is made of.
+    pub(crate) fn made_and_not_started(&mut self, permit: PermitId, svc: Svc) {
+        let group = if self.check.is_a_persons(permit) { "update" } else { "roll back" };
+        self.counts.hit(group, "made and not started");
+        self.images.given_back.remove(&svc);
+    }
+
     /// Nothing was made: the name means again what it meant.
     pub(crate) fn name_is_taken_back(&mut self, permit: PermitId, svc: Svc, retag: &Retag) {
         if self.services[svc].template.image_id != retag.to {
             return;
         }
+        self.name_means(svc, &retag.from);
+        if self.check.is_a_persons(permit) {
+            return self.counts.hit("update", "name taken back");
+        }
         self.counts.hit("roll back", "name taken back");
-        self.services[svc].template.image_id.clone_from(&retag.from);
         match self.images.given_back.get(&svc) {
             // It was the undo that came to nothing.
             None => {

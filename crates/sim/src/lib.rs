@@ -19,6 +19,7 @@ mod docker;
 mod eyes;
 #[cfg(feature = "faults")]
 mod faults;
+mod fetches;
 mod hands;
 mod healer;
 mod images;
@@ -49,8 +50,8 @@ pub struct Plan {
     pub turn: runtime::LoopFaults,
     /// Every world of so many keeps its journal as bytes with hashes, and recovers from those.
     pub bytes_every: u64,
-    /// Whether people also push images, follow links and put one container beside another. Without, a seed makes the world that
-    /// it made before they did.
+    /// Whether people also push and fetch images, follow links and put one container beside another. Without, a seed makes
+    /// the world that it made before they did.
     pub all_deeds: bool,
     /// Is told what happens: virtual milliseconds, and in words.
     pub trace: Option<fn(u64, &str)>,

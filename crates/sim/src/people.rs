@@ -4,6 +4,7 @@
 mod beside;
 mod deploys;
 mod links;
+mod updates;
 
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ use crate::world::{CHANNEL, Ev, MEMORY_LIMIT_BYTES, STORM_MS, World};
 pub(crate) use beside::{Beside, Besides};
 pub(crate) use deploys::Stage;
 pub(crate) use links::Links;
+pub(crate) use updates::{Moved, Replaced, Updates};
 
 /// Faults are at most this far apart.
 const FAULT_EVERY_MS: u64 = 40_000;
@@ -87,6 +89,15 @@ pub(crate) enum Deed {
         svc: Svc,
         stage: Besides,
     },
+    /// Somebody has the image of a service fetched, or those of its whole deployment.
+    Update {
+        svc: Svc,
+        build: bool,
+        whole: bool,
+    },
+    /// Somebody removes the images that are of no use.
+    Prune,
+    EngineStops,
     StreamBreaks,
     /// What a broken deploy left behind is cleared away, and what was before is started.
     ClearAway(Svc),
@@ -335,6 +346,9 @@ impl World<'_> {
             Deed::Answer { incident, yes } => self.answers(incident, yes),
             Deed::FollowLink { question, yes } => self.follow_link(question, yes),
             Deed::PushImage { svc, flawed } => self.push_image(svc, flawed),
+            Deed::Update { svc, build, whole } => self.update(svc, build, whole),
+            Deed::Prune => self.prune(),
+            Deed::EngineStops => self.engine_stops(),
             Deed::Beside { svc, stage } => self.goes_on_beside(svc, stage),
             Deed::Acknowledge(incident) => {
                 self.counts.hit("person", "ack");

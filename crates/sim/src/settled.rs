@@ -28,11 +28,13 @@ impl World<'_> {
         }
         self.check_threads();
         self.check_names();
+        self.check_moved_names();
         let state = &self.check.shadow;
         let left = [
             ("acts", state.acts.len()),
             ("messages to be delivered", state.outbox.len()),
             ("queued commands", state.queue.len()),
+            ("updates", state.updates.len()),
             ("recoveries", state.recoveries.open.len()),
         ];
         for (what, n) in left {

@@ -18,10 +18,11 @@ use crate::compose::Remaking;
 use crate::counts::Counts;
 use crate::disk::Kept;
 use crate::docker::{By, Defect, Docker, EPOCH_MS, Key, Svc};
+use crate::fetches::Fetch;
 use crate::healer::{CrashPoint, Healer};
 use crate::images::Images;
 use crate::mounts::Mounts;
-use crate::people::{Beside, Deed, Links};
+use crate::people::{Beside, Deed, Links, Updates};
 use crate::rng::Rng;
 use crate::truth::{Token, Truth};
 use crate::{Broken, Outcome, Plan};
@@ -76,10 +77,13 @@ pub(crate) enum Ev {
     Reread { pid: u32, permit: Box<Permit> },
     Act { pid: u32, permit: Box<Permit>, again: bool },
     Remake { pid: u32, permit: PermitId, stage: Remaking },
+    FetchEnds { pid: u32, fetch: Box<Fetch> },
+    FetchTold { pid: u32, fetch: Box<Fetch> },
     LookNow { pid: u32, resource: ResourceId, incarnation: Incarnation, ticket: Option<PermitId> },
     Sent { pid: u32, parcel: Box<Parcel> },
 
     ImagePushed,
+    UpdatedSomeTime,
     BesideSomeTime,
     MountGoes,
     MountComes { times: u32 },
@@ -153,6 +157,7 @@ pub(crate) struct World<'p> {
     pub(crate) images: Images,
     pub(crate) links: Links,
     pub(crate) beside: Beside,
+    pub(crate) updates: Updates,
     pub(crate) services: Vec<Service>,
     pub(crate) disk: Rc<RefCell<Kept>>,
     pub(crate) healers: Vec<Healer>,
@@ -178,6 +183,7 @@ impl<'p> World<'p> {
         let in_bytes = seed.is_multiple_of(plan.bytes_every.max(1));
         let mut services = services(&mut rng);
         let mounts = Mounts::new(seed, &mut services);
+        let updates = Updates::new(seed, plan.all_deeds, &mut services);
         let settings = Arc::new(settings(&mut rng));
         let reads_flag = rng.percent(50);
         let mut docker = Docker::new();
@@ -194,6 +200,7 @@ impl<'p> World<'p> {
             images: Images::new(seed, plan.all_deeds),
             links: Links::new(seed, plan.all_deeds),
             beside: Beside::new(seed, plan.all_deeds),
+            updates,
             services,
             disk: Rc::new(RefCell::new(Kept::new(in_bytes))),
             healers: Vec::new(),
@@ -277,6 +284,7 @@ impl<'p> World<'p> {
         self.mount_goes_some_time();
         self.image_is_pushed_some_time();
         self.put_beside_some_time();
+        self.updated_some_time();
         self.after(STORM_MS, Ev::Calm);
         self.after(STORM_MS + TAIL_MS, Ev::Inspect);
     }
@@ -325,8 +333,11 @@ impl<'p> World<'p> {
             Ev::Reread { pid, permit } => self.reread(pid, permit),
             Ev::Act { pid, permit, again } => self.act(pid, permit, again),
             Ev::Remake { pid, permit, stage } => self.remake(pid, permit, stage),
+            Ev::FetchEnds { pid, fetch } => self.fetch_ends(pid, fetch),
+            Ev::FetchTold { pid, fetch } => self.fetch_told(pid, *fetch),
             Ev::LookNow { pid, resource, incarnation, ticket } => self.look_now(pid, &resource, &incarnation, ticket),
             Ev::Sent { pid, parcel } => self.sent(pid, &parcel),
+            Ev::UpdatedSomeTime => self.somebody_updates(),
             Ev::ImagePushed => self.image_pushed(),
             Ev::BesideSomeTime => self.put_beside(),
             Ev::MountGoes => self.mount_goes(),

@@ -413,6 +413,7 @@ async fn a_start_for_which_something_else_is_missing_does_not_say_that_the_conta
             with: With::Nothing,
         },
         incarnation: Incarnation("c0ffee".into()),
+        ran: false,
         leases: std::collections::BTreeSet::new(),
         unhindered: false,
         given: model::time::Now::default(),

@@ -100,6 +100,7 @@ impl Given {
             behalf: Behalf::Incident(self.id(incident)),
             step,
             incarnation: Incarnation("x".into()),
+            ran: false,
             leases: [resource.clone()].into(),
             unhindered: false,
             given: NOW,

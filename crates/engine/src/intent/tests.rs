@@ -175,6 +175,7 @@ impl Told {
             behalf: Behalf::Person("healer".to_owned()),
             step,
             incarnation: self.id(),
+            ran: false,
             leases: BTreeSet::new(),
             unhindered: true,
             given: now(self.at),

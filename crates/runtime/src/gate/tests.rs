@@ -23,6 +23,7 @@ fn permit(action: Action, pair: Pair) -> Permit {
         behalf: Behalf::Incident(IncidentId { instance: "h".into(), number: 1 }),
         step: Step { action, resource: web(), pair, timeout_ms: 1_000, with: With::Nothing },
         incarnation: Incarnation("a".into()),
+        ran: false,
         leases: BTreeSet::new(),
         unhindered: pair == Pair::Closes,
         given: Now::default(),
@@ -57,6 +58,15 @@ fn a_permit_holds_once_and_only_while_everything_stands_as_it_was_given_for() {
         ("stopped meanwhile", start(), Some(stopped), false, 99, Err(Withdrawn::NotWanted)),
         ("nobody can tell any more", start(), Some(unknown), false, 99, Err(Withdrawn::NotWanted)),
         ("being stopped", start(), Some(being_stopped), false, 99, Err(Withdrawn::BeingStopped)),
+        ("a person's update", person(Action::Recreate), Some(WANTED), false, 99, Ok(())),
+        (
+            "a person's update, stopped meanwhile",
+            person(Action::Recreate),
+            Some(stopped),
+            false,
+            99,
+            Err(Withdrawn::NotWanted),
+        ),
         ("a pair is opened", permit(Action::Stop, Pair::Opens), Some(stopped), false, 99, Err(Withdrawn::NotWanted)),
         ("a pair is closed in a freeze", permit(Action::Start, Pair::Closes), Some(WANTED), true, 99, Ok(())),
         (

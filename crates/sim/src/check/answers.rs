@@ -61,13 +61,20 @@ impl World<'_> {
             return;
         }
         let what = format!("permit {} to {} {}", permit.id.0, permit.step.action, permit.step.resource);
-        let Some(leave) = leave else {
-            return self.broken("nothing is done unasked that has to be asked", what);
+        let said_yes = |leave: &Leave| {
+            let same_body = leave.binds.as_ref().is_none_or(|binds| binds.incarnation == permit.incarnation);
+            key.as_ref() == Some(&leave.plan) && same_body
         };
-        let same_body = leave.binds.as_ref().is_none_or(|binds| binds.incarnation == permit.incarnation);
-        if key.as_ref() != Some(&leave.plan) || !same_body {
-            let says = format!("{what}; the yes was to {} of {:?}", leave.plan.0, leave.binds);
-            self.broken("what is done is what a person said yes to", says);
+        if leave.as_ref().is_some_and(said_yes) {
+            return;
+        }
+        match (self.goes_back_as_ordered(number, permit), leave) {
+            (Ok(()), _) => {}
+            (Err(why), None) => self.broken("nothing is done unasked that has to be asked", format!("{what}: {why}")),
+            (Err(why), Some(leave)) => {
+                let says = format!("{what}: {why}; the yes was to {} of {:?}", leave.plan.0, leave.binds);
+                self.broken("what is done is what a person said yes to", says);
+            }
         }
     }
 
@@ -78,7 +85,9 @@ impl World<'_> {
         let undo = permit.unhindered && matches!(permit.behalf, Behalf::Incident(_));
         let retags = permit.step.action == Action::Recreate && matches!(permit.step.with, With::Image(_));
         let key = self.docker.by_id(&permit.incarnation).filter(|_| undo && retags);
-        if key.is_some_and(|key| !self.images.made_by_healer.contains(&key)) {
+        let by_healer =
+            |key: &Key| self.images.made_by_healer.contains(key) || self.images.perhaps_by_healer.contains(key);
+        if key.is_some_and(|key| !by_healer(&key)) {
             let says = format!("permit {} to {} {}", permit.id.0, permit.step.action, permit.step.resource);
             self.broken("what a person has deployed is not taken back", says);
         }
@@ -169,7 +178,13 @@ impl World<'_> {
 
     /// After the calm whoever would want to know has been told where a name was left.
     pub(crate) fn check_names(&mut self) {
-        let untold = self.images.given_back.iter().find(|(_, given)| (given.left || given.failed) && !given.told);
+        let is_made_of_it = |svc: &Svc| {
+            let of = self.docker.body(*svc).map(|key| &self.docker.containers[key].def.image_id);
+            of.is_none_or(|of| *of == self.services[*svc].template.image_id)
+        };
+        let mut given_back = self.images.given_back.iter();
+        let untold =
+            given_back.find(|(svc, given)| (given.left || (given.failed && !is_made_of_it(svc))) && !given.told);
         if let Some((svc, given)) = untold {
             let says = format!("{}: {given:?}", self.services[*svc].resource);
             self.broken("a person is told where an image's name was left", says);

@@ -40,6 +40,7 @@ impl World<'_> {
             self.broken("PERMIT: nothing is started without the mount that it needs", says);
         }
         self.check_undo_of_image(permit);
+        self.check_update(permit);
         let ours = matches!(permit.behalf, Behalf::Incident(_));
         let ends_in_start = ends_in_start(permit);
         if let Some(svc) = self.svc_of(resource) {
@@ -268,6 +269,7 @@ impl World<'_> {
                     self.broken("an act is never repeated blindly", says);
                 }
             }
+            Effect::Fetch(order) => self.check_fetch(order),
             Effect::Send(parcel) => {
                 if !self.check.written.contains(&parcel.message.id) {
                     let says = format!("message {} was never committed", parcel.message.id.0);
@@ -278,7 +280,6 @@ impl World<'_> {
             | Effect::Gather { .. }
             | Effect::BringUp(_)
             | Effect::CallOff(_)
-            | Effect::Fetch(_)
             | Effect::Answer(_) => {}
         }
     }

@@ -131,6 +131,7 @@ impl World<'_> {
             let passes = self.rng.range(2_000, 9_000);
             self.after(passes, Ev::Health { key, life, healthy: true });
         }
+        self.name_is_in_use(key);
         self.suffer(key);
         self.children_lose_their_network(svc);
         if self.services[svc].is_job {

@@ -166,6 +166,7 @@ impl World<'_> {
         }
         let key = self.docker_create(svc, def);
         self.docker.containers[key].broken = broken;
+        self.perhaps_made_by_healer(svc, key);
         key
     }
 

@@ -143,6 +143,7 @@ pub(crate) fn given(id: PermitId, incident: IncidentId, resource: &ResourceId, u
         behalf: Behalf::Incident(incident),
         step: step(resource),
         incarnation: Incarnation("4b1c0a7d2e9f".into()),
+        ran: false,
         leases: BTreeSet::from([resource.clone()]),
         unhindered: false,
         given: Now::default(),

@@ -92,6 +92,10 @@ impl Story {
             Action::Change(_) => container.is_changed(&permit.step),
         };
         let unstartable = container.unstartable;
+        let told = permit.answered_by(container.run).filter(|_| permit.step.action == Action::Recreate);
+        if let Some(answer) = told {
+            return self.answers(Some(permit.id), answer);
+        }
         if already {
             return self.answers(Some(permit.id), Answer::AlreadySo);
         }
