@@ -426,16 +426,19 @@ impl Watch {
         if around.another_at > Some(exit.at) {
             return Word::None;
         }
-        // A stop of what the engine was about to start again has no signal, and comes after an end that is known.
-        if let Some(because) = stopped_while_restarting(look, before, around) {
-            self.note_stopped(incarnation, exit.at);
-            return Word::Wants(Wanted::Stopped, Author::SomebodyAtTheEngine, because);
-        }
         // What could not be told is told once the engine's kept events come in.
         let revised = before.wanted == Wanted::Unknown
             && before.by == Author::Evidence
             && before.source_at.is_some_and(|said| exit.at <= said)
             && look.kept.as_ref().is_some_and(|kept| kept.complete);
+        // A stop of what the engine was about to start again has no signal, and comes after an end that is known.
+        let since = if revised { exit.at } else { said_at(before) };
+        if (revised || before.wanted == Wanted::Running)
+            && let Some(because) = stopped_while_restarting(look, since, around)
+        {
+            self.note_stopped(incarnation, exit.at);
+            return Word::Wants(Wanted::Stopped, Author::SomebodyAtTheEngine, because);
+        }
         // Who said that it shall run knew of an end before that, as of one of a body that was set aside.
         let later = before.wanted == Wanted::Running && exit.at > said_at(before);
         let undecided = self.bodies.get(incarnation).is_some_and(|signals| signals.undecided);

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use model::fact::{Happening, Kept, Look, SourceTime, What};
-use model::intent::{Intent, Wanted};
 
-use super::{Around, SIGKILL, said_at, usize_of};
+use super::{Around, SIGKILL, usize_of};
 
 /// Our own stop follows its signal by a kill only after the stop timeout; a kill that comes this much earlier is
 /// somebody else's.
@@ -62,13 +61,14 @@ pub(super) fn judge_unseen_end(look: &Look, by_engine: bool, around: &Around<'_>
     }
 }
 
-/// Whether the engine's kept events show a stop without a signal, by somebody else than us and while its API was open.
-pub(super) fn stopped_while_restarting(look: &Look, before: &Intent, around: &Around<'_>) -> Option<String> {
-    let kept = look.kept.as_ref().filter(|_| before.wanted == Wanted::Running)?;
+/// Whether the engine's kept events show a stop without a signal, after that moment, by somebody else than us and while its API
+/// was open.
+pub(super) fn stopped_while_restarting(look: &Look, since: SourceTime, around: &Around<'_>) -> Option<String> {
+    let kept = look.kept.as_ref()?;
     let signalled = kept.happenings.iter().any(|h| matches!(h.what, What::Signalled { terminating: true, .. }));
     let mut stops = kept.happenings.iter().filter(|h| h.what == What::Stopped).map(|h| h.at);
     let ours = |at: SourceTime| around.own.map_or(0, |own| own.stops_at(at)) > 0;
-    let foreign = stops.any(|at| at > said_at(before) && !around.source.was_out(at) && !ours(at));
+    let foreign = stops.any(|at| at > since && !around.source.was_out(at) && !ours(at));
     (foreign && !signalled).then(|| "the engine's kept events show that somebody stopped it".to_owned())
 }
 
