@@ -137,7 +137,8 @@ impl World<'_> {
                     }
                     return;
                 }
-                if tries > 20 {
+                // Whoever deploys learns at once that it cannot be started.
+                if tries > 20 || self.docker.containers[new].exit.is_some() {
                     return self.deploy_fails(svc);
                 }
                 let stage = Stage::Start { old, new, tries: tries + 1 };
