@@ -139,8 +139,11 @@ impl Engine {
     /// answer, and a look settles it.
     pub(crate) fn settle_what_was_never_handed(&mut self) {
         for id in std::mem::take(&mut self.live.never_handed) {
-            // What a person ordered, and what closes a pair, is looked at and ordered again.
-            let begins = |act: &Act| matches!(act.permit.behalf, Behalf::Incident(_)) && !act.permit.unhindered;
+            // What a person ordered, and what closes a pair, is looked at and ordered again; what is to be made anew is not.
+            let begins = |act: &Act| {
+                let by_incident = matches!(act.permit.behalf, Behalf::Incident(_)) && !act.permit.unhindered;
+                by_incident || act.permit.step.action == Action::Recreate
+            };
             let answer = match self.state.acts.get(&id) {
                 Some(act) if begins(act) => Answer::Withheld("the journal failed just then".to_owned()),
                 Some(_) | None => Answer::Unknown("the journal failed just then: it was not begun".to_owned()),

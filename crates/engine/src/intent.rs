@@ -116,7 +116,9 @@ impl Watch {
         } else if let Some(found) = closing {
             // An engine that shuts down closes its API and asks all to end in one moment.
             let at_once = found.0.saturating_sub(foreign.at.0.div_euclid(1_000_000)) <= FOUND_CLOSED_WITHIN_MS;
-            (signals.by_engine, signals.undecided) = (at_once, !at_once);
+            // Beside one that seemed to be ours this may be ours, and that one somebody's.
+            let by_engine = at_once && signals.asks.is_empty();
+            (signals.by_engine, signals.undecided) = (by_engine, !by_engine);
             signals.by_engine_at = Some(foreign.at).filter(|_| at_once);
             signals.foreign = None;
         } else if body.is_up() {
@@ -468,6 +470,10 @@ impl Watch {
                 "the engine's kept events show that nobody stopped it".to_owned(),
             ),
             End::AsBefore => Word::EndedUnasked(exit.at),
+            End::Ours if undecided => {
+                let because = "it was asked to end by healer, and again just before its engine closed".to_owned();
+                Word::Wants(Wanted::Unknown, Author::Evidence, because)
+            }
             End::Ours => Word::None,
             End::Unknown(_) if revised => Word::None,
             End::Stopped(because) => {

@@ -413,7 +413,8 @@ impl Engine {
             }
             (Action::Stop, true, _) => "stopped; it stays down until somebody starts it".to_owned(),
             (action, false, Some(Answer::Withheld(why)))
-                if act.permit.step.pair == Pair::Closes && self.order_again(command, act) =>
+                if (act.permit.step.pair == Pair::Closes || action == Action::Stop)
+                    && self.order_again(command, act) =>
             {
                 format!("{why}: {action} is tried again")
             }
