@@ -21,7 +21,7 @@ use house::{House, SOON, kill};
 
 /// healer may take this much longer than the loop: an entry of its journal is on disk before it starts anything, and what
 /// stays with the program is started besides it.
-const RATIO_MAX: f64 = 3.0;
+const RATIO_MAX: f64 = 2.5;
 /// Many failures at once are another matter (a storm): crashes come so far apart that they are none.
 const APART: Duration = Duration::from_secs(3);
 const HEALER: &str = env!("CARGO_BIN_EXE_healer");
