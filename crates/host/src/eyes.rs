@@ -279,7 +279,11 @@ impl Checks {
                 }
                 () = wait => {}
             }
-            let answer = self.check.probe.ask(&self.host.0.asker).await;
+            // Nobody is to wait for a check that takes its time: the others are listed anew only once all have ended.
+            let answer = tokio::select! {
+                () = stop.cancelled() => return,
+                answer = self.check.probe.ask(&self.host.0.asker) => answer,
+            };
             if *self.running.borrow() != life {
                 continue;
             }

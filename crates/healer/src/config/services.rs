@@ -172,3 +172,42 @@ fn whole(node: &Node, key: &str) -> Option<u64> {
         Value::Empty | Value::Flag(_) | Value::Real(_) | Value::Text(_) | Value::List(_) | Value::Map(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::Given;
+
+    #[test]
+    fn what_is_wrong_with_a_service_is_told_with_its_place() {
+        let table = [
+            ("{command: [x]}", "has no `name`"),
+            ("{name: a}", "has no `command`"),
+            ("{name: a, command: [x]}, {name: a, command: [y]}", "the name `a` is given twice"),
+            ("{name: a, command: [x], depends_on: [b]}", "depends on `b`, which is no service"),
+            (
+                "{name: a, command: [x], depends_on: [b]}, {name: b, command: [x], depends_on: [a]}",
+                "`a` needs itself in the end",
+            ),
+            ("{name: a, command: [x], check: {every: 1s}}", "needs one of `http`, `tcp` and `command`"),
+            (
+                "{name: a, command: [x], check: {tcp: \"h:1\", command: [y]}}",
+                "needs one of `http`, `tcp` and `command`",
+            ),
+            ("{name: a, command: [x], limits: {memory: much}}", "a size such as 512MiB"),
+            ("{name: a, command: [x], stop_signal: KILL}", "one of TERM, INT"),
+        ];
+        for (services, says) in table {
+            let errors = Given::file(&format!("host: {{services: [{services}]}}")).errors();
+            assert!(errors.iter().any(|error| error.contains(says)), "{services}: {errors:?}");
+        }
+    }
+
+    #[test]
+    fn no_engine_is_needed_where_there_are_services() {
+        let given = |rest: &str| Given::file(&format!("docker: {{hosts: []}}\n{rest}"));
+        let config = given("host: {services: [{name: a, command: [x], limits: {memory: 2GiB}}]}").read().unwrap();
+        assert_eq!((config.docker_hosts.len(), config.programs.len()), (0, 1));
+        assert_eq!(config.programs[0].launch.limits.memory_bytes, Some(2 << 30));
+        assert!(given("").errors().iter().any(|error| error.contains("nothing would be watched")));
+    }
+}

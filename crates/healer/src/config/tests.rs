@@ -8,7 +8,7 @@ use model::verdict::Limit;
 use super::*;
 
 /// Reads the files (`healer.yaml` and drop-ins) of a directory of its own.
-struct Given {
+pub(super) struct Given {
     dir: tempfile::TempDir,
     variables: BTreeMap<&'static str, String>,
 }
@@ -24,7 +24,7 @@ impl Given {
         Given { dir, variables: BTreeMap::from([("HOME", "/home/ann".to_owned())]) }
     }
 
-    fn file(text: &str) -> Given {
+    pub(super) fn file(text: &str) -> Given {
         Given::files(&[("healer.yaml", text)])
     }
 
@@ -38,12 +38,12 @@ impl Given {
         load_in(flags, Surroundings { variable: &variable, host_name: "box-7", tried: false })
     }
 
-    fn read(&self) -> Result<Config, Errors> {
+    pub(super) fn read(&self) -> Result<Config, Errors> {
         self.read_with(&Flags { config: Some(self.dir.path().join("healer.yaml")), state_dir: None })
     }
 
     /// The errors without the directory's name.
-    fn errors(&self) -> Vec<String> {
+    pub(super) fn errors(&self) -> Vec<String> {
         let dir = format!("{}/", self.dir.path().display());
         let Err(wrong) = self.read() else { return Vec::new() };
         wrong.errors.iter().map(|error| error.to_string().replace(&dir, "")).collect()

@@ -187,6 +187,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn sizes_are_powers_of_1024_as_in_compose_files() {
+        let table = [
+            ("512MiB", Some(512 << 20)),
+            ("2GiB", Some(2 << 30)),
+            ("64k", Some(64 << 10)),
+            ("1gb", Some(1 << 30)),
+            ("100", Some(100)),
+            ("0", None),
+            ("MiB", None),
+            ("1.5GiB", None),
+            ("-1k", None),
+            ("1T", None),
+            ("99999999999G", None),
+        ];
+        for (text, expect) in table {
+            assert_eq!(bytes(text).ok(), expect, "{text}");
+        }
+    }
+
+    #[test]
     fn durations_have_units_in_falling_order() {
         let table = [
             ("30s", Some(30_000)),
