@@ -94,6 +94,7 @@ async fn live(
     let gate = Gate::default();
     let hosts = hosts(&config);
     let here = here(&config)?;
+    tell_what_runs_on(&config, &handle);
     let stop = CancellationToken::new();
 
     let mut kept = kept;
@@ -198,6 +199,20 @@ fn here(config: &Config) -> anyhow::Result<Option<host::Host>> {
     let keeper = Path::new("/proc/self/exe");
     let host = host::Host::new(name, config.programs.clone(), &folder, keeper, asker);
     Ok(Some(host.with_context(|| format!("the folders of the services cannot be made in {}", folder.display()))?))
+}
+
+/// What the configuration does not name any more runs on, since nobody said that it shall end.
+fn tell_what_runs_on(config: &Config, handle: &Handle) {
+    let is_named = |name: &String| config.programs.iter().any(|program| program.name == *name);
+    for (name, keeper) in host::at_work(&config.state_dir.join("services")) {
+        if !is_named(&name) {
+            let says = format!(
+                "the service {name} runs on, and `host.services` does not name it any more: `kill -USR1 {keeper}` ends it"
+            );
+            tracing::warn!("{says}");
+            handle.tell(Input::Warned { about: format!("service {name}"), says: Some(says) });
+        }
+    }
 }
 
 /// Watches one engine until the daemon ends.

@@ -46,6 +46,13 @@ pub(crate) fn of(folder: &Path) -> Option<Open> {
     Life::read(folder).processes()?.1.open()
 }
 
+/// The process of that keeper.
+pub(crate) fn pid_of(folder: &Path) -> Option<i32> {
+    let life = Life::read(folder);
+    let (_, keeper) = life.processes()?;
+    keeper.open().map(|_| keeper.pid)
+}
+
 /// Whether a keeper is at work in that folder: it holds the lock for as long as anything of its program lives.
 pub(crate) fn is_at_work(folder: &Path) -> bool {
     let Ok(lock) = File::open(folder.join(LOCK)) else { return false };

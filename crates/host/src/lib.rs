@@ -102,6 +102,17 @@ fn now() -> SourceTime {
     SourceTime(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
+/// The programs that have a folder in `folder` and run: their names, each with the process of its keeper.
+#[must_use]
+pub fn at_work(folder: &Path) -> Vec<(String, i32)> {
+    let folders = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let at_work = |entry: std::fs::DirEntry| {
+        let name = entry.file_name().to_str()?.to_owned();
+        Some((name, keeper::pid_of(&entry.path())?))
+    };
+    folders.filter_map(at_work).collect()
+}
+
 /// Ends all programs that have a folder in `folder`, with all that they started, and waits for that. For whoever clears
 /// away: healer itself never does this.
 pub fn end_all(folder: &Path) {

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use model::view::Standing;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::house::{House, kill, lives};
 
@@ -77,6 +77,24 @@ fn what_was_killed_with_its_keeper_while_healer_was_away_is_started_again() {
     house.wait_for_another("web", Some(web));
     house.wait_for_standing("web", Standing::Well);
     assert!(house.why("web").contains("it ended while nothing watched it"), "{}", house.why("web"));
+}
+
+#[test]
+fn what_the_configuration_does_not_name_any_more_runs_on_and_is_told_with_the_way_to_end_it() {
+    let service = |name: &str| format!("{{name: {name}, command: [sleep, \"1000\"]}}");
+    let mut house = House::new(&[service("web"), service("old")]);
+    let old = house.wait_for_another("old", None);
+    let keeper = house.keeper("old").unwrap();
+    house.end(Signal::TERM);
+    house.write(&[service("web")]);
+    house.start();
+    let told = house.wait("that to be told", || {
+        let status = String::from_utf8_lossy(&house.cli(&["status", "--format", "json"]).stdout).into_owned();
+        status.contains("the service old runs on").then_some(status)
+    });
+    assert!(told.contains(&format!("kill -USR1 {keeper}")) && lives(old), "{told}");
+    kill_process(Pid::from_raw(keeper).unwrap(), Signal::USR1).unwrap();
+    house.wait("it to end", || (!lives(old)).then_some(()));
 }
 
 #[test]
