@@ -2,6 +2,7 @@
 //! there afterwards, and what healer's ledger makes of it. healer only observes here.
 
 use model::fact::RestartPolicy;
+use model::intent::Wanted;
 use sim::table::{Cause, ROWS, Row, Seen, in_the_old_order};
 
 use crate::docker::kill_from_the_host;
@@ -45,6 +46,9 @@ fn show(name: &str, of_kind: impl Fn(&Row) -> bool) {
     let shared: Vec<Cause> = table.runs[0].row.causes.iter().copied().filter(is_shared).collect();
     table.befall_each(0);
     for (phase, cause) in (1..).zip(shared) {
+        if matches!(cause, Cause::EngineRestarts | Cause::EngineCrashes | Cause::PowerFails) {
+            table.healer_has_heard_of_it();
+        }
         table.befalls_all(cause);
         table.befall_each(phase);
     }
@@ -52,7 +56,6 @@ fn show(name: &str, of_kind: impl Fn(&Row) -> bool) {
 }
 
 impl<'a> Table<'a> {
-    /// A running container that is a Compose service by its labels.
     fn begin(&mut self, row: &'a Row) {
         let project = format!("row{}", self.runs.len());
         let policy = match row.policy {
@@ -62,21 +65,32 @@ impl<'a> Table<'a> {
             RestartPolicy::UnlessStopped => "unless-stopped".to_owned(),
             RestartPolicy::Always => "always".to_owned(),
         };
-        let label = |key: &str, value: &str| format!("--label=com.docker.compose.{key}={value}");
         let term = if row.deaf { "trap '' TERM" } else { "trap 'exit 143' TERM" };
-        let program = format!("{term}; {PROGRAM}");
+        let id = self.create(&project, &policy, &format!("{term}; {PROGRAM}"));
+        self.runs.push(Run { row, project, id, told: 0 });
+    }
+
+    /// A running container that is a Compose service by its labels.
+    fn create(&self, project: &str, policy: &str, program: &str) -> String {
+        let label = |key: &str, value: &str| format!("--label=com.docker.compose.{key}={value}");
         let labels = [
-            label("project", &project),
+            label("project", project),
             label("service", "web"),
             label("container-number", "1"),
             label("oneoff", "False"),
             label("config-hash", "c1"),
         ];
-        let mut words = vec!["run", "--detach", "--memory=16m", "--stop-timeout=1", "--restart", &policy];
+        let mut words = vec!["run", "--detach", "--memory=16m", "--stop-timeout=1", "--restart", policy];
         words.extend(labels.iter().map(String::as_str));
-        words.extend(["healer-test:1", "sh", "-c", &program]);
-        let id = self.rig.engine.docker(&words).trim().to_owned();
-        self.runs.push(Run { row, project, id, told: 0 });
+        words.extend(["healer-test:1", "sh", "-c", program]);
+        self.rig.engine.docker(&words).trim().to_owned()
+    }
+
+    /// Waits until healer has heard of all that has happened so far: `docker stop` is over before its last event is
+    /// delivered, and an engine that is killed then delivers it to nobody. Events come in order, so one more does it.
+    fn healer_has_heard_of_it(&self) {
+        self.create("heard", "no", "exec sleep 1000");
+        wait_for("healer has heard of what happened", SOON, || self.wanted("heard"));
     }
 
     /// What befalls each row between what befalls all of them.
@@ -195,12 +209,16 @@ impl<'a> Table<'a> {
 
     fn seen(&self, run: &Run<'_>) -> Seen {
         let told = self.rig.events.told(&run.id);
-        let short = format!("{}/web", run.project);
-        let all = self.rig.healer.status().deployments.into_iter().flat_map(|deployment| deployment.resources);
-        let wanted = all.into_iter().find(|resource| resource.short == short).and_then(|resource| resource.intent);
+        let wanted = self.wanted(&run.project);
         let then = self.then(run);
         let says = in_the_old_order(&told[run.told.min(told.len())..]).join(" ");
-        Seen { says, wanted: wanted.filter(|_| then != "gone").map(|intent| intent.wanted), then }
+        Seen { says, wanted: wanted.filter(|_| then != "gone"), then }
+    }
+
+    fn wanted(&self, project: &str) -> Option<Wanted> {
+        let short = format!("{project}/web");
+        let all = self.rig.healer.status().deployments.into_iter().flat_map(|deployment| deployment.resources);
+        all.into_iter().find(|resource| resource.short == short)?.intent.map(|intent| intent.wanted)
     }
 
     /// Waits until all is as the table says, and names what is not.
