@@ -102,23 +102,10 @@ impl Engine {
         if change.overtaken {
             return;
         }
-        let Some(body) = self.world.body_of(&seen.resource, &seen.incarnation) else { return };
-        let Some(source) = self.world.source(seen.resource.source()) else { return };
-        let around = Around {
-            events_are_lost: false,
-            before: self.state.intents.get(&seen.resource),
-            own: self.state.own.get(&seen.incarnation),
-            body,
-            source,
-            engine_started: self.state.recoveries.engine_started(seen.resource.source()),
-            start_is_news: change.start_is_news,
-            end_unasked: self.end_unasked(&seen.resource, &seen.incarnation),
-            stop_began: self.stop_began(&seen.resource, &seen.incarnation),
-            another_at: self.another_at(seen),
-            replaced_is_gone: self.replaced_is_gone(&seen.resource, body),
-            foreign_is_ours: self.faults.foreign_stop_taken_for_ours,
-        };
-        let (word, braked) = (self.watch.read(seen, &around), body.braked());
+        let known = (&self.state, &self.world, &self.faults);
+        let Some(around) = Around::of(known, &seen.resource, &seen.incarnation) else { return };
+        let around = Around { start_is_news: change.start_is_news, another_at: self.another_at(seen), ..around };
+        let (word, braked) = (self.watch.read(seen, &around), around.body.braked());
         // The event of a start tells of it a little after it, and no later than a look that shows it.
         let shown_at = match &seen.fact {
             Fact::Happened(Happening { what: What::Started, at }) => Some(*at),
@@ -179,7 +166,8 @@ impl Engine {
         let ordered = SourceTime(act.permit.given.wall.0.saturating_mul(1_000_000));
         let known = self.world.body_of(&seen.resource, &seen.incarnation).map(|body| body.known_since);
         let in_time = began >= Some(ordered) && over.is_none_or(|over| began <= Some(over));
-        let is_new = in_time && known.is_none_or(|since| since >= act.permit.given.tick);
+        // Nor was it made by what the batch that first showed it has ordered.
+        let is_new = in_time && known.is_none_or(|since| since > act.permit.given.tick);
         if act.made.is_none() && act.permit.incarnation != seen.incarnation && is_new && !self.faults.made_by_nobody {
             let (resource, incarnation) = (seen.resource.clone(), seen.incarnation.clone());
             self.emit(Event::BodyMade { permit: *permit, resource, incarnation });
@@ -214,28 +202,13 @@ impl Engine {
         own.is_some_and(|own| own.replaced || (own.made && named))
     }
 
-    /// The end of this body that is known to be nobody's wish.
-    pub(crate) fn end_unasked(&self, resource: &ResourceId, incarnation: &Incarnation) -> Option<SourceTime> {
-        self.state.ends.get(resource).filter(|(of, _)| of == incarnation).map(|(_, at)| *at)
-    }
-
     /// When another body of the resource was last known to end, or to run by an order of ours, if this is a look at one that is down.
     fn another_at(&self, seen: &Observation) -> Option<SourceTime> {
         let is_down = matches!(&seen.fact, Fact::Looked(look) if look.run == Run::Exited);
         let ended = self.state.ends.get(&seen.resource).filter(|(of, _)| *of != seen.incarnation).map(|(_, at)| *at);
-        let is_another =
-            |(of, own): &(&Incarnation, &Own)| **of != seen.incarnation && own.of.as_ref() == Some(&seen.resource);
-        let ran = self.state.own.iter().filter(|_| is_down).filter(is_another).filter_map(|(_, own)| own.last_ran_at());
+        let others = self.state.own_of_others(&seen.resource, &seen.incarnation);
+        let ran = others.filter(|_| is_down).filter_map(Own::last_ran_at);
         ran.max().max(ended).filter(|_| is_down)
-    }
-
-    pub(crate) fn replaced_is_gone(&self, resource: &ResourceId, body: &Body) -> bool {
-        let replaces = body.definition.as_ref().and_then(|definition| definition.replaces.as_ref());
-        replaces.is_some_and(|old| self.world.body_of(resource, old).is_none())
-    }
-
-    pub(crate) fn stop_began(&self, resource: &ResourceId, incarnation: &Incarnation) -> Option<SourceTime> {
-        self.state.stops.get(resource).filter(|stop| stop.incarnation == *incarnation).map(|stop| stop.at)
     }
 
     /// Judges an end whose events did not come in time by what a look shows, as one that nobody watched: the engine drops
@@ -243,23 +216,10 @@ impl Engine {
     pub(crate) fn judge_lost_end(&mut self, resource: &ResourceId) -> bool {
         let Some((incarnation, body)) = self.world.body(resource) else { return false };
         let lost = body.run == Run::Exited && !body.end_seen && body.watched_since.is_some();
-        let (Some(look), Some(source), true) = (body.look.clone(), self.world.source(resource.source()), lost) else {
-            return false;
-        };
-        let around = Around {
-            events_are_lost: true,
-            before: self.state.intents.get(resource),
-            own: self.state.own.get(incarnation),
-            body,
-            source,
-            engine_started: self.state.recoveries.engine_started(resource.source()),
-            start_is_news: false,
-            end_unasked: self.end_unasked(resource, incarnation),
-            stop_began: self.stop_began(resource, incarnation),
-            another_at: None,
-            replaced_is_gone: self.replaced_is_gone(resource, body),
-            foreign_is_ours: self.faults.foreign_stop_taken_for_ours,
-        };
+        let Some(look) = body.look.clone().filter(|_| lost) else { return false };
+        let known = (&self.state, &self.world, &self.faults);
+        let Some(around) = Around::of(known, resource, incarnation) else { return false };
+        let around = Around { events_are_lost: true, ..around };
         let (incarnation, generation) = (incarnation.clone(), body.generation);
         let fact = Fact::Looked(Box::new(look));
         let seen = Observation { resource: resource.clone(), incarnation, generation, fact };
@@ -343,7 +303,7 @@ impl Engine {
         }
         let this = self.world.body_of(&seen.resource, &seen.incarnation);
         let ended = this.and_then(|body| body.exit.as_ref()).map(|exit| exit.at);
-        let asked = this.and_then(last_asked).or(self.stop_began(&seen.resource, &seen.incarnation)).or(ended);
+        let asked = this.and_then(last_asked).or(self.state.stop_began(&seen.resource, &seen.incarnation)).or(ended);
         let other_ended = other.exit.as_ref().map(|exit| exit.at);
         let ran_then = asked.is_some() && other.started.is_some() && other_ended > asked;
         let is_stopped = self.is_told_to_end(incarnation, &seen.resource);
@@ -419,7 +379,7 @@ impl Engine {
             });
             for (resource, incarnation, at) in ends {
                 let wanted = self.state.intents.get(&resource).map(|intent| intent.wanted);
-                let known = self.end_unasked(&resource, &incarnation) >= Some(at);
+                let known = self.state.end_unasked(&resource, &incarnation) >= Some(at);
                 if wanted == Some(Wanted::Running) && !known {
                     self.ended_unasked(&resource, &incarnation, at);
                 }

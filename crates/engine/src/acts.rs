@@ -16,10 +16,12 @@ const SETTLED_KEPT_MAX: usize = 256;
 impl Engine {
     pub(crate) fn answered(&mut self, permit: PermitId, answer: &Answer) {
         let waiting = self.state.acts.get(&permit).filter(|act| act.takes(answer));
-        if let (Some(act), Answer::AlreadySo | Answer::Withheld(_)) = (waiting, answer)
-            && act.permit.step.action == Action::Start
-        {
-            self.watch.take_back_start(&act.permit.incarnation);
+        if let (Some(act), Answer::AlreadySo | Answer::Withheld(_)) = (waiting, answer) {
+            // Nor did it start what was taken for made by it.
+            let started = (act.permit.step.action == Action::Start).then_some(&act.permit.incarnation);
+            for incarnation in started.into_iter().chain(&act.made) {
+                self.watch.take_back_start(incarnation);
+            }
         }
         let (resource, id) = match waiting {
             Some(act) => (act.permit.step.resource.clone(), act.permit.behalf.incident().cloned()),
@@ -70,21 +72,8 @@ impl Engine {
     /// An order of ours found it done already, or was not begun: a `stop` that seemed to be ours may be somebody's.
     fn reconsider_stops(&mut self, resource: &ResourceId) {
         let Some((incarnation, body)) = self.world.body(resource) else { return };
-        let Some(source) = self.world.source(resource.source()) else { return };
-        let around = Around {
-            events_are_lost: false,
-            before: self.state.intents.get(resource),
-            own: self.state.own.get(incarnation),
-            body,
-            source,
-            engine_started: self.state.recoveries.engine_started(resource.source()),
-            start_is_news: false,
-            end_unasked: self.end_unasked(resource, incarnation),
-            stop_began: self.stop_began(resource, incarnation),
-            another_at: None,
-            replaced_is_gone: self.replaced_is_gone(resource, body),
-            foreign_is_ours: self.faults.foreign_stop_taken_for_ours,
-        };
+        let known = (&self.state, &self.world, &self.faults);
+        let Some(around) = Around::of(known, resource, incarnation) else { return };
         let (incarnation, generation) = (incarnation.clone(), body.generation);
         if let Some((at, word)) = self.watch.reconsider_stops(&incarnation, &around) {
             let fact = Fact::ApiOpenAfter(at);

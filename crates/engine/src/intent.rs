@@ -221,9 +221,8 @@ impl Watch {
         let Some(signals) = self.bodies.get_mut(incarnation).filter(|signals| signals.foreign.is_none()) else {
             return;
         };
-        let Some(at) = signals.asks.last().copied().filter(|_| !signals.by_engine && !around.foreign_is_ours) else {
-            return;
-        };
+        let is_settled = signals.by_engine || signals.undecided || around.foreign_is_ours;
+        let Some(at) = signals.asks.last().copied().filter(|_| !is_settled) else { return };
         let ours = around.own.map_or(0, |own| signals.stops_at(own, at));
         if signals.asks.len() > usize_of(ours) {
             let api_open = signals.open_after >= Some(at);
@@ -337,6 +336,7 @@ impl Watch {
                     _ if ours || by_policy => Word::None,
                     // A person spoke since: the stream tells of the past.
                     _ if around.before.is_some_and(|intent| is_persons_word_since(intent, event.at)) => Word::None,
+                    wanted if around.may_be_made_late(event.at) => perhaps_made_by_us(wanted),
                     Some(Wanted::Running) => Word::StartedByAnother,
                     Some(Wanted::Stopped | Wanted::Unknown) | None => Word::Wants(
                         Wanted::Running,
@@ -404,6 +404,9 @@ impl Watch {
             // What runs since before the API's first answer was started by the engine itself.
             let by_engine =
                 look.started.is_some_and(|at| around.source.was_out(at) || around.is_started_with_engine(at));
+            if look.started.is_some_and(|at| around.may_be_made_late(at)) {
+                return perhaps_made_by_us(Some(before.wanted));
+            }
             return found_running(look, before, around.start_is_news && !ours && !by_engine && !by_policy);
         }
         // What was made since, before our eyes, was made to run.
@@ -630,6 +633,15 @@ fn is_wish_since(word: &Intent, at: SourceTime) -> bool {
 /// Whether a person said this to healer after that moment.
 fn is_persons_word_since(word: &Intent, at: SourceTime) -> bool {
     matches!(word.by, Author::Person(_)) && at < said_at(word)
+}
+
+/// Whether somebody made and started it, or an order of ours whose end nobody heard of, cannot be told.
+fn perhaps_made_by_us(wanted: Option<Wanted>) -> Word {
+    let because = "it was made anew and started, perhaps by an order of healer's that was cut short".to_owned();
+    match wanted {
+        Some(Wanted::Stopped) => Word::Wants(Wanted::Unknown, Author::Evidence, because),
+        Some(Wanted::Running | Wanted::Unknown) | None => Word::None,
+    }
 }
 
 /// It runs although the ledger does not say that it shall. `by_another`: nothing was known of its start, and no order of

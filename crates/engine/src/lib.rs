@@ -387,6 +387,11 @@ impl Engine {
         self.watch.is_being_stopped(incarnation, self.by_clock_of(resource).unwrap_or(here))
     }
 
+    /// Whether somebody is perhaps ending any body of a resource, or has ended it.
+    pub(crate) fn a_body_is_told_to_end(&self, resource: &ResourceId) -> bool {
+        self.world.claimants(resource).any(|incarnation| self.is_told_to_end(incarnation, resource))
+    }
+
     /// When what is left alone, as far as it is known now.
     #[must_use]
     pub fn maintenance(&self) -> Vec<Maintained> {

@@ -531,6 +531,9 @@ impl Engine {
             }
             (Action::Stop, Pair::None | Pair::Closes) => wanted == Some(Wanted::Running),
         };
+        // Nor may it be made anew where the body was stopped that was meant, though another one runs on for now.
+        let stopped = step.action == Action::Recreate && self.a_body_is_told_to_end(&step.resource);
+        let contradicted = contradicted || stopped;
         let verdict = self.guard_person(who, step);
         match verdict {
             _ if contradicted && !(self.faults.update_intent_not_asked && step.action == Action::Recreate) => {

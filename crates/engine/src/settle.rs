@@ -137,7 +137,9 @@ impl Engine {
         };
         // The last look was no end yet, and the next one is due.
         let is_seen = self.live.looks_again.remove(&id).is_some();
-        if is_seen || now.since(answered) < LOOK_GIVE_UP || self.may_still_stop(act) {
+        // Who was not there had no time to look.
+        let since = self.state.started.map_or(answered, |started| answered.max(started.tick));
+        if is_seen || now.since(since) < LOOK_GIVE_UP || self.may_still_stop(act) {
             let until = now.after(LOOK_WAIT);
             self.emit(Event::LookRepeated { permit: id, id: act.permit.behalf.incident().cloned(), until });
             self.look_at_act(id);
@@ -218,9 +220,8 @@ impl Engine {
     fn is_made_anew(&self, permit: &Permit) -> bool {
         let ordered = self.by_clock_of_source(&permit.step.resource, permit.given.tick);
         // A process that began since knows none for longer.
-        let is_new = |body: &Body| {
-            body.known_since >= permit.given.tick && body.started.is_none_or(|started| started >= ordered)
-        };
+        let is_new =
+            |body: &Body| body.known_since > permit.given.tick && body.started.is_none_or(|started| started >= ordered);
         let present = self.world.body(&permit.step.resource);
         present.is_some_and(|(present, body)| *present != permit.incarnation && is_new(body))
     }

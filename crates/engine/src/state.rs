@@ -365,6 +365,7 @@ impl State {
                     own.close(&act, act.permit.step.action, over, *reached, now.tick);
                     if let Some(own) = act.made.as_ref().and_then(|made| self.own.get_mut(made)) {
                         own.close(&act, Action::Start, over, *reached, now.tick);
+                        own.made_perhaps = !act.is_answered();
                     }
                 }
             }

@@ -158,6 +158,12 @@ impl World {
         self.bodies.get(resource)?.get(incarnation)
     }
 
+    /// Whether a body was made in the place of another one that is no more.
+    pub(crate) fn replaced_is_gone(&self, resource: &ResourceId, body: &Body) -> bool {
+        let replaces = body.definition.as_ref().and_then(|definition| definition.replaces.as_ref());
+        replaces.is_some_and(|old| self.body_of(resource, old).is_none())
+    }
+
     /// How many bodies of a source the last look at failed, and why at one of them.
     #[must_use]
     pub fn unlooked(&self, source: &str) -> (usize, Option<&str>) {

@@ -80,6 +80,17 @@ pub(crate) struct Given {
     settled: Option<u64>,
 }
 
+impl Given {
+    fn was_cut_short(&self) -> bool {
+        self.permit.step.action == Action::Recreate && matches!(self.answer, Some(Answer::Unknown(_)))
+    }
+
+    /// When it is done at the latest: sent at the end of its time, a stop takes its patience more.
+    fn done_by(&self) -> u64 {
+        self.permit.given.tick.0 + 2 * self.permit.step.timeout_ms
+    }
+}
+
 /// An order that a look did not show may still be carried out within this time.
 const STARTS_LATE_MS: u64 = 5_000;
 
@@ -211,9 +222,13 @@ impl Check {
         self.perhaps_under_way(u64::MAX)
     }
 
-    /// The steps that are not settled, or were so lately that they may be carried out all the same.
+    /// The steps that are not settled, or were so lately that they may be carried out all the same; and what was to be made
+    /// anew and nobody answered for, for as long as that may take.
     pub(crate) fn perhaps_under_way(&self, now: u64) -> impl Iterator<Item = &Given> {
-        let open = move |given: &&Given| given.settled.is_none_or(|at| at.saturating_add(STARTS_LATE_MS) > now);
+        let open = move |given: &&Given| {
+            let lately = given.settled.is_none_or(|at| at.saturating_add(STARTS_LATE_MS) > now);
+            lately || (given.was_cut_short() && given.done_by() > now)
+        };
         self.permits.values().rev().take(200).filter(open)
     }
 

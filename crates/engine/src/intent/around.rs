@@ -1,13 +1,15 @@
 //! What is known besides an observation when that is judged.
 
-use model::fact::{Look, RestartPolicy, Run, SourceTime};
+use model::ResourceId;
+use model::fact::{Incarnation, Look, RestartPolicy, Run, SourceTime};
 use model::intent::Intent;
 
 use super::signals::Signals;
 use super::{ENGINE_STARTS_WITHIN, is_wish_since};
 use crate::absorb::DIE_LATE_MAX;
-use crate::state::Own;
-use crate::world::{Body, Source};
+use crate::faults::Faults;
+use crate::state::{Own, State};
+use crate::world::{Body, Source, World};
 
 /// What is known besides the observation itself.
 pub(crate) struct Around<'a> {
@@ -33,11 +35,42 @@ pub(crate) struct Around<'a> {
     pub another_at: Option<SourceTime>,
     /// It was made in the place of another body, and that is no more.
     pub replaced_is_gone: bool,
+    /// Until then an order of ours may have another body made in the place of one, though nobody waits for it any longer.
+    pub made_late_until: Option<SourceTime>,
     /// A fault that the simulator plants: every signal is taken for our own.
     pub foreign_is_ours: bool,
 }
 
-impl Around<'_> {
+impl<'a> Around<'a> {
+    /// What is known of a body besides an observation of it, or `None` if it is not seen at all.
+    pub(crate) fn of(
+        (state, world, faults): (&'a State, &'a World, &Faults),
+        resource: &ResourceId,
+        incarnation: &Incarnation,
+    ) -> Option<Around<'a>> {
+        let body = world.body_of(resource, incarnation)?;
+        Some(Around {
+            before: state.intents.get(resource),
+            own: state.own.get(incarnation),
+            body,
+            source: world.source(resource.source())?,
+            engine_started: state.recoveries.engine_started(resource.source()),
+            events_are_lost: false,
+            start_is_news: false,
+            end_unasked: state.end_unasked(resource, incarnation),
+            stop_began: state.stop_began(resource, incarnation),
+            another_at: None,
+            replaced_is_gone: world.replaced_is_gone(resource, body),
+            made_late_until: state.own_of_others(resource, incarnation).filter_map(|own| own.unanswered_until).max(),
+            foreign_is_ours: faults.foreign_stop_taken_for_ours,
+        })
+    }
+
+    /// Whether a start at this moment may be that of what an order of ours has had made late.
+    pub(super) fn may_be_made_late(&self, started: SourceTime) -> bool {
+        self.made_late_until >= Some(started) && !self.own.is_some_and(|own| own.made)
+    }
+
     /// Whether the engine may have started it by itself, at its own start, and of its own policy.
     pub(super) fn is_started_with_engine(&self, at: SourceTime) -> bool {
         let policy = self.body.definition.as_ref().map(|definition| definition.restart_policy);

@@ -46,6 +46,10 @@ pub(super) fn judge_unseen_end(look: &Look, by_engine: bool, around: &Around<'_>
         Some(false) => End::AsBefore,
         // Its last start failed: what is down already cannot be stopped (facts/intent.md, L6).
         None if !exit.error.is_empty() => End::AsBefore,
+        // What we ordered was cut short, and the engine does not remember whether it came to our stop.
+        Some(true) | None if around.own.is_some_and(|own| own.unanswered_until >= Some(exit.at)) => {
+            End::Unknown("it ended while it was to be made anew, and nothing tells who stopped it".to_owned())
+        }
         // The stop that the engine may have noted is ours. Whether there was another beside it, what it kept may yet tell.
         Some(true) | None if around.own.is_some_and(|own| own.may_have_ended_it(exit.at)) => End::Ours,
         // Found dead after an unclean stop of the engine: nobody stopped it. A program may also end with 255 by itself, so

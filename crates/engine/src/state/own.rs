@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use model::action::{Action, Answer};
-use model::fact::SourceTime;
+use model::fact::{Incarnation, SourceTime};
 use model::{ResourceId, Tick};
 use serde::{Deserialize, Serialize};
 
-use super::Act;
+use super::{Act, State};
 use crate::absorb::DIE_LATE_MAX;
 
 /// A start that a look did not show may still be carried out within this time, in nanoseconds.
@@ -32,9 +32,16 @@ pub struct Own {
     /// We have it made anew: that it is set aside and removed is nobody's deploy.
     #[serde(default)]
     pub replaced: bool,
+    /// It was to be made anew, and nobody heard what came of that: whether it came to a stop of this one is not known, and
+    /// until then it may have another one made and started.
+    #[serde(default)]
+    pub unanswered_until: Option<SourceTime>,
     /// An order of ours made it.
     #[serde(default)]
     pub made: bool,
+    /// Nobody heard what came of that order: somebody else may have made it.
+    #[serde(default)]
+    pub made_perhaps: bool,
     /// Starts that were ordered in this process's life.
     pub starts: u32,
     /// Those of them that are not over yet.
@@ -66,6 +73,28 @@ pub struct Own {
     /// Those were over as of this moment.
     #[serde(default)]
     pub stops_before_closed: Option<SourceTime>,
+}
+
+impl State {
+    /// What healer did to the other bodies of a resource.
+    pub(crate) fn own_of_others<'a>(
+        &'a self,
+        resource: &'a ResourceId,
+        incarnation: &'a Incarnation,
+    ) -> impl Iterator<Item = &'a Own> {
+        let of_others = move |(of, own): &(&Incarnation, &Own)| *of != incarnation && own.of.as_ref() == Some(resource);
+        self.own.iter().filter(of_others).map(|(_, own)| own)
+    }
+
+    /// The end of this body that is known to be nobody's wish.
+    pub(crate) fn end_unasked(&self, resource: &ResourceId, incarnation: &Incarnation) -> Option<SourceTime> {
+        self.ends.get(resource).filter(|(of, _)| of == incarnation).map(|(_, at)| *at)
+    }
+
+    /// When somebody was last known to ask this body to end while it ran.
+    pub(crate) fn stop_began(&self, resource: &ResourceId, incarnation: &Incarnation) -> Option<SourceTime> {
+        self.stops.get(resource).filter(|stop| stop.incarnation == *incarnation).map(|stop| stop.at)
+    }
 }
 
 impl Own {
@@ -197,6 +226,10 @@ impl Own {
         let taken_back = matches!(act.answer, Some(Answer::AlreadySo | Answer::Withheld(_)));
         // Of the one that was replaced the removal may come later.
         self.replaced &= action == Action::Recreate && reached;
+        if action == Action::Recreate {
+            let unanswered = !reached && act.made.is_none() && matches!(act.answer, Some(Answer::Unknown(_)));
+            self.unanswered_until = Some(super::done_by(&act.permit)).filter(|_| unanswered);
+        }
         match action {
             Action::Stop | Action::Recreate => {
                 self.stops_closed = Some(over);
