@@ -474,8 +474,7 @@ impl Engine {
         };
         let resource = &incident.resource;
         let any = self.faults.update_of_any_body || self.faults.every_deploy_goes_back;
-        let ours =
-            |body: &Incarnation| any || self.state.own.get(body).is_some_and(|own| own.made && !own.made_perhaps);
+        let ours = |body: &Incarnation| any || self.state.own.get(body).is_some_and(|own| own.of_update);
         if !self.world.body(resource).is_some_and(|(body, _)| ours(body)) {
             return false;
         }

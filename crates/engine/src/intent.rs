@@ -307,7 +307,8 @@ impl Watch {
                 let asked = signals.asks.first().copied().unwrap_or(event.at);
                 let ours = around.own.map_or(0, |own| signals.stops_at(own, asked));
                 // An engine that shuts down stops each once.
-                let engines = usize::from(signals.by_engine);
+                let shuts_down = around.source.closing || around.source.went_out_after(event.at);
+                let engines = usize::from(signals.by_engine && shuts_down);
                 let is_judged = !around.source.closing || signals.by_engine;
                 if signals.stops.len() > usize_of(ours) + engines && signals.foreign.is_none() && is_judged {
                     // A stop without a signal: it was waiting to be restarted, or two stops overlapped.
@@ -466,17 +467,19 @@ impl Watch {
             return Word::None;
         }
         let verdict = judge_unseen_end(look, by_engine, around);
+        let forgot = look.kept.as_ref().is_none_or(|kept| !kept.complete);
+        let undecided = undecided && forgot && around.own.is_some_and(|own| own.may_have_ended_it(exit.at));
         match verdict {
             End::AsBefore if revised => Word::Wants(
                 Wanted::Running,
                 Author::Evidence,
                 "the engine's kept events show that nobody stopped it".to_owned(),
             ),
-            End::AsBefore => Word::EndedUnasked(exit.at),
-            End::Ours if undecided => {
+            End::AsBefore | End::Ours if undecided => {
                 let because = "it was asked to end by healer, and again just before its engine closed".to_owned();
                 Word::Wants(Wanted::Unknown, Author::Evidence, because)
             }
+            End::AsBefore => Word::EndedUnasked(exit.at),
             End::Ours => Word::None,
             End::Unknown(_) if revised => Word::None,
             End::Stopped(because) => {

@@ -8,7 +8,7 @@ mod own;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use model::action::{Action, Answer, Behalf, Permit, PermitId, Step};
+use model::action::{Action, Answer, Behalf, Permit, PermitId, Step, With};
 use model::alert::{self, Alert};
 use model::command::CommandId;
 use model::event::{Entry, Event};
@@ -154,6 +154,11 @@ impl Act {
             Some(Answer::Unknown(_)) => matches!(answer, Answer::AlreadySo | Answer::Withheld(_)),
             Some(Answer::Done | Answer::AlreadySo | Answer::Withheld(_) | Answer::Failed(_)) => false,
         }
+    }
+
+    /// Whether a person has it made anew of an image that was fetched for them.
+    fn is_update(&self) -> bool {
+        matches!((&self.permit.behalf, &self.permit.step.with), (Behalf::Person(_), With::Image(_)))
     }
 
     /// Whether it is known what came of the order.
@@ -365,7 +370,7 @@ impl State {
                     own.close(&act, act.permit.step.action, over, *reached, now.tick);
                     if let Some(own) = act.made.as_ref().and_then(|made| self.own.get_mut(made)) {
                         own.close(&act, Action::Start, over, *reached, now.tick);
-                        own.made_perhaps = !act.is_answered();
+                        own.of_update = act.is_answered() && act.is_update();
                     }
                 }
             }

@@ -92,6 +92,8 @@ impl Signals {
         } else {
             self.by_engine_at = self.by_engine_at.or(Some(at));
         }
+        // Beside one that seemed to be ours this may be ours, and that one somebody's.
+        self.undecided |= !self.asks.is_empty();
         self.by_engine = true;
     }
 

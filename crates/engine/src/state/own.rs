@@ -39,9 +39,9 @@ pub struct Own {
     /// An order of ours made it.
     #[serde(default)]
     pub made: bool,
-    /// Nobody heard what came of that order: somebody else may have made it.
+    /// A person's update made it, as its answer says: it may go back by the same word.
     #[serde(default)]
-    pub made_perhaps: bool,
+    pub of_update: bool,
     /// Starts that were ordered in this process's life.
     pub starts: u32,
     /// Those of them that are not over yet.
@@ -204,6 +204,9 @@ impl Own {
             // A start that failed may have emitted a `start`, a stop that failed may have sent its signal.
             Answer::Done | Answer::Failed(_) | Answer::Unknown(_) => false,
         };
+        if action == Action::Recreate {
+            self.unanswered_until = self.done_by.filter(|_| matches!(answer, Answer::Unknown(_)));
+        }
         match action {
             _ if !surely_not => {}
             Action::Start => {
@@ -225,10 +228,9 @@ impl Own {
         }
         let taken_back = matches!(act.answer, Some(Answer::AlreadySo | Answer::Withheld(_)));
         // Of the one that was replaced the removal may come later.
-        self.replaced &= action == Action::Recreate && reached;
-        if action == Action::Recreate {
-            let unanswered = !reached && act.made.is_none() && matches!(act.answer, Some(Answer::Unknown(_)));
-            self.unanswered_until = Some(super::done_by(&act.permit)).filter(|_| unanswered);
+        self.replaced &= action == Action::Recreate && (reached || act.made.is_some());
+        if action == Action::Recreate && reached {
+            self.unanswered_until = None;
         }
         match action {
             Action::Stop | Action::Recreate => {
