@@ -70,6 +70,7 @@ impl Hands {
             Action::Change(Change::CreateNetwork) => return self.create_network(permit, deadline, still).await,
             Action::Change(Change::RemoveNetwork) => return self.remove_network(permit, deadline, still).await,
             Action::Change(Change::JoinNetwork) => return self.join_network(permit, deadline, still).await,
+            Action::Change(Change::FreeSpace) => return Answer::Failed("a container is no file system".to_owned()),
         };
         if let Err(why) = still() {
             return Answer::Withheld(why);

@@ -36,6 +36,7 @@ pub(crate) fn look(
         manually_stopped,
         kept: None,
         lost_networks: Vec::new(),
+        disk: None,
         definition,
     }
 }

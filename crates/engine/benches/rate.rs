@@ -265,6 +265,7 @@ impl Host {
             manually_stopped: None,
             kept: None,
             lost_networks: Vec::new(),
+            disk: None,
             definition: service.definition.clone(),
         };
         let seen = Observation {

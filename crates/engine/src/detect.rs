@@ -25,6 +25,9 @@ pub(crate) fn conditions<'a>(bodies: impl Iterator<Item = &'a Body> + Clone, now
         found.push((Name::CrashLooping, format!("the engine restarted it {looping} times lately")));
     }
     match bodies.clone().find(|body| body.is_up()) {
+        Some(body) if body.health == Health::Unhealthy && body.disk().is_some() => {
+            found.extend(body.disk().map(|disk| (Name::DiskFull, disk.to_string())));
+        }
         Some(body) if body.health == Health::Unhealthy && body.run == Run::Running => {
             found.push((Name::Unhealthy, "its healthcheck fails".to_owned()));
         }

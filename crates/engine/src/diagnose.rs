@@ -14,6 +14,7 @@ pub(crate) mod dependency_down;
 mod ended_by_itself;
 mod ends_at_its_start;
 mod engine_stopped;
+mod file_system_full;
 pub(crate) mod interrupted_restart;
 mod killed_by_host;
 pub(crate) mod never_started;
@@ -75,6 +76,7 @@ pub const CATALOGUE: &[Cause] = &[
     broken_by_deploy::CAUSE,
     // However it ended: no start helps while that is so.
     dead_network::CAUSE,
+    file_system_full::CAUSE,
     start::network_missing::CAUSE,
     oom_main::CAUSE,
     start::port_taken::CAUSE,
@@ -163,6 +165,7 @@ pub fn diagnose(case: &Case, cites: Vec<EvidenceId>) -> Diagnosis {
         | Mend::Rejoin
         | Mend::Recreate
         | Mend::RollBack
+        | Mend::FreeSpace
         | Mend::Nothing
         | Mend::Person) => mend,
     };
@@ -299,6 +302,7 @@ pub(crate) mod cases {
             manually_stopped: None,
             kept: None,
             lost_networks: Vec::new(),
+            disk: None,
             definition: Arc::new(definition()),
         }
     }

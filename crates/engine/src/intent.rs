@@ -595,6 +595,9 @@ fn tried_to_start() -> Word {
 }
 
 fn first_sight(look: &Look, around: &Around<'_>) -> Word {
+    if look.definition.belongs == Belongs::HostDisk {
+        return Word::Wants(Wanted::Running, Author::Configuration, "healer's configuration names it".to_owned());
+    }
     match look.run {
         Run::Running | Run::Paused | Run::Restarting => {
             Word::Wants(Wanted::Running, Author::FirstSight, "seen running".to_owned())

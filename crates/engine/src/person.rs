@@ -105,6 +105,10 @@ impl Engine {
             Ok(meant) => meant,
             Err(unclear) => return self.reply(id, false, vec![failed(None, &unclear.to_string())]),
         };
+        if let Some(disk) = meant.iter().find(|resource| resource.is_disk()) {
+            let text = "it is a file system: that is neither started nor stopped";
+            return self.reply(id, false, vec![failed(Some(disk), text)]);
+        }
         let order = self.bring_up_meant_by(words).filter(|_| wanted == Wanted::Stopped);
         if let Some(order) = order.cloned() {
             if let Some(other) = meant.iter().find(|resource| resource.host() != order.folder.host) {

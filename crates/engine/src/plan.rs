@@ -84,6 +84,11 @@ pub const CATALOGUE: &[Spec] = &[
         manual: "unpause: lets a container go on that somebody has paused. It is done at a person's word alone (`healer start` of \
                  what is paused): who paused it had a reason, such as a backup, and knows when that is over.",
     },
+    Spec {
+        action: Action::Change(Change::FreeSpace),
+        risk: Risk::Moderate,
+        manual: "free_space: removes from a file system what its owner has listed under `clean`: plain files that fit the                  pattern, are older than the rule says, lie on that file system, are reached through no link, and are held                  open by nobody. Never a directory, and never anything else. `healer disks` names each file beforehand. It                  cannot be undone.",
+    },
 ];
 
 /// The step that does `action` to a resource.
@@ -176,6 +181,9 @@ pub fn for_mend(mend: Mend, patient: &Patient<'_>) -> Vec<Plan> {
         Mend::Recreate if definition.is_none_or(|definition| definition.belongs != Belongs::ComposeService) => None,
         Mend::Recreate => Some(("recreate", vec![step(Action::Recreate, resource, definition, Pair::None)])),
         Mend::RollBack => roll_back(resource, definition, deploy).map(|step| (ROLL_BACK, vec![step])),
+        Mend::FreeSpace => {
+            Some(("free_space", vec![step(Action::Change(Change::FreeSpace), resource, definition, Pair::None)]))
+        }
         Mend::Nothing | Mend::Person => None,
     };
     let raise = || raise_memory(patient).map(|step| ("raise_memory", [vec![step], start()].concat()));
@@ -222,8 +230,14 @@ mod tests {
 
     #[test]
     fn every_action_has_its_page() {
-        let changes =
-            [Change::SetMemory, Change::CreateNetwork, Change::RemoveNetwork, Change::JoinNetwork, Change::Unpause];
+        let changes = [
+            Change::SetMemory,
+            Change::CreateNetwork,
+            Change::RemoveNetwork,
+            Change::JoinNetwork,
+            Change::Unpause,
+            Change::FreeSpace,
+        ];
         let plain = [Action::Start, Action::Stop, Action::Recreate];
         for action in plain.into_iter().chain(changes.map(Action::Change)) {
             assert!(CATALOGUE.iter().any(|spec| spec.action == action && spec.manual.len() > 40));

@@ -62,7 +62,10 @@ impl Engine {
             Run::Paused => Health::Unclear("it is paused".to_owned()),
             Run::Removing => Health::Unclear("it is being removed".to_owned()),
             Run::Running => match body.health {
-                fact::Health::Unhealthy => Health::Ill("its healthcheck fails".to_owned()),
+                fact::Health::Unhealthy => Health::Ill(match body.disk() {
+                    Some(disk) => format!("it is full as before: {disk}"),
+                    None => "its healthcheck fails".to_owned(),
+                }),
                 fact::Health::Starting => Health::Unclear("its healthcheck has not passed yet".to_owned()),
                 fact::Health::Unchecked | fact::Health::Healthy if self.state.is_ill(resource) => {
                     Health::Unclear("an alert of it still fires".to_owned())
@@ -240,12 +243,14 @@ impl Engine {
                 .map_or(matches!(answer, Some(Answer::Done | Answer::AlreadySo)), |lost| !lost.made_anew),
             (Change::JoinNetwork, With::NetworkName(name)) => lost_of(name).is_none(),
             (Change::Unpause, With::Nothing) => body.run == Run::Running,
+            (Change::FreeSpace, With::Nothing) => matches!(answer, Some(Answer::Done | Answer::AlreadySo)),
             (
                 Change::SetMemory
                 | Change::CreateNetwork
                 | Change::RemoveNetwork
                 | Change::JoinNetwork
-                | Change::Unpause,
+                | Change::Unpause
+                | Change::FreeSpace,
                 With::Nothing | With::Image(_) | With::Memory(_) | With::Network(_) | With::NetworkName(_),
             ) => false,
         }
@@ -261,6 +266,11 @@ impl Engine {
         let refused = matches!(act.answer, Some(Answer::Failed(_))) && !is_up(shown);
         let started = made.map_or_else(|| was_started(shown) && !refused, |body| body.started.is_some());
         started && self.is_made_anew(&act.permit)
+    }
+
+    fn freed_in_words(&self, disk: &ResourceId) -> String {
+        let cleaned = self.world.body(disk).and_then(|(_, body)| body.disk()?.cleaned);
+        cleaned.map_or_else(|| changed_in_words(Change::FreeSpace).to_owned(), |cleaned| format!("{cleaned} are gone"))
     }
 
     fn emit_settled(&mut self, id: PermitId, act: &Act, shown: &Shown) -> bool {
@@ -280,6 +290,7 @@ impl Engine {
             shown: match &act.answer {
                 Some(Answer::Withheld(_)) if shown.source_at.is_none() => "nothing was begun".to_owned(),
                 _ => match act.permit.step.action {
+                    Action::Change(Change::FreeSpace) if reached => self.freed_in_words(&resource),
                     Action::Change(change) if reached => changed_in_words(change).to_owned(),
                     Action::Change(_) | Action::Start | Action::Stop | Action::Recreate => {
                         found_in_words(shown.found).to_owned()
@@ -462,7 +473,9 @@ impl Engine {
             Health::Ill(because) => self.verdict(number, Verification::Failed, because),
             Health::Well if due => {
                 let id = incident.id.clone();
-                let because = "it runs, and nothing is wrong with it".to_owned();
+                let disk = self.world.body(&incident.resource).and_then(|(_, body)| body.disk());
+                let well = "it runs, and nothing is wrong with it".to_owned();
+                let because = disk.map_or(well, |disk| format!("it has room: {disk}"));
                 self.emit(Event::Verified { id, result: Verification::Held, because: because.clone() });
                 self.resolve(number, Outcome::Healed, because);
             }
@@ -629,6 +642,7 @@ fn changed_in_words(change: Change) -> &'static str {
         Change::RemoveNetwork => "the network is removed",
         Change::JoinNetwork => "it is attached to the network",
         Change::Unpause => "it runs",
+        Change::FreeSpace => "what is listed is gone",
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use model::Tick;
 use model::action::{Limits, Retag, With};
+use model::disk::{Disk, Holder, Removed};
 use model::event::Event;
 use model::fact::What;
 use model::incident::{Case, Outcome, Phase, RollbackCause};
@@ -385,6 +386,7 @@ pub(crate) fn evidence_of(case: &Case, log_lines_max: usize) -> Vec<(&'static st
             ("inspect", format!("State.Error: {error}"))
         });
     }
+    found.extend(case.look.iter().filter_map(|look| look.disk.as_deref()).flat_map(shows_of_disk));
     if let Some(look) = case.look.as_ref().filter(|look| !look.health_output.is_empty()) {
         found.push(("healthcheck", look.health_output.clone()));
     }
@@ -401,4 +403,22 @@ pub(crate) fn evidence_of(case: &Case, log_lines_max: usize) -> Vec<(&'static st
     }
     found.dedup();
     found
+}
+/// What is seen of a file system that is full.
+fn shows_of_disk(disk: &Disk) -> Vec<(&'static str, String)> {
+    let inodes = format!("{} of {} inodes free", disk.inodes_free, disk.inodes);
+    let mut shows =
+        vec![("statvfs", format!("{} of {} free, {inodes}", Bytes(disk.free_bytes), Bytes(disk.total_bytes)))];
+    shows.extend(disk.removed.iter().map(|Removed { path, bytes, pid, program, .. }| {
+        ("open files", format!("{program} (process {pid}) holds {path} open, which was removed: {}", Bytes(*bytes)))
+    }));
+    shows.extend(disk.holders.iter().map(|Holder { path, held, grown_bytes }| {
+        let grown = grown_bytes.filter(|bytes| *bytes > 0);
+        let grown = grown.map_or_else(String::new, |bytes| {
+            format!(", {} more than when there was room", Bytes(bytes.unsigned_abs()))
+        });
+        ("directories", format!("{path} holds {held}{grown}"))
+    }));
+    shows.push(("rules", format!("listed as free to go: {}", disk.listed)));
+    shows
 }

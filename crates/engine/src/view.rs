@@ -110,7 +110,8 @@ fn deployment(host: String, name: String, mut resources: Vec<Resource>) -> Deplo
         Some((first, rest)) if rest.iter().all(|other| other == first) => (*first).to_owned(),
         Some(_) => "mixed".to_owned(),
     };
-    let why = if standing == Standing::Well { well_in_words(&resources) } else { why };
+    let is_disk = resources.first().is_some_and(|resource| resource.id.is_disk());
+    let why = if standing == Standing::Well && !is_disk { well_in_words(&resources) } else { why };
     Deployment { name, host, standing, wanted, since, why, resources, folder: None }
 }
 
@@ -422,6 +423,9 @@ fn removed_in_words(id: Option<&ResourceId>, at: Wall, last: Option<&Incident>) 
 }
 
 fn headline(view: &Resource, now: Now) -> String {
+    if view.id.is_disk() {
+        return format!("{}: {}.", view.short, view.why);
+    }
     let is = match view.run {
         Some(Run::Running) => match view.health {
             Some(Health::Unhealthy) => "runs, and its healthcheck fails",
@@ -504,9 +508,21 @@ fn not_done(engine: &Engine, id: Option<&ResourceId>, incident: Option<&Incident
             ("crash", Mend::Start) if !incident.attempts.is_empty() => {
                 not.push("mending what made it crash: that is in it, and for a person".to_owned());
             }
+            (_, Mend::Person | Mend::FreeSpace) if id.is_disk() => {
+                not.push("removing anything else: only what is listed under `clean` ever goes".to_owned());
+            }
             (_, Mend::Person) => not.push("a start: the same start would fail the same way".to_owned()),
             (_, Mend::RollBack) => not.push("a start: the same start would fail the same way".to_owned()),
-            (_, Mend::Start | Mend::MoreMemory | Mend::Restart | Mend::Rejoin | Mend::Recreate | Mend::Nothing) => {}
+            (
+                _,
+                Mend::Start
+                | Mend::MoreMemory
+                | Mend::Restart
+                | Mend::Rejoin
+                | Mend::Recreate
+                | Mend::FreeSpace
+                | Mend::Nothing,
+            ) => {}
         }
     }
     if !incident.attempts.is_empty() {

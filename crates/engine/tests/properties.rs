@@ -148,6 +148,7 @@ fn look(of: u8) -> impl Strategy<Value = Look> {
                     happenings: kept.into_iter().map(happening).collect(),
                 }),
                 lost_networks: Vec::new(),
+                disk: None,
                 definition: definition(of, policy, belongs),
             }
         },

@@ -187,6 +187,12 @@ pub(crate) enum Brief {
     },
     /// What hinders healer on this machine, with the remedies; ends with 1 if something does
     Doctor,
+    /// How full the file systems of `host.disks` are, what fills them, and what would go; it removes nothing
+    Disks {
+        /// Name each file that would go
+        #[arg(long)]
+        all: bool,
+    },
     /// How everything stands: who needs you, what healer is at, what is well
     Status {
         /// Show each service, and what is only watched

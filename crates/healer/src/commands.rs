@@ -22,7 +22,7 @@ use crate::config::{self, Config, Errors, Finding, Flags};
 use crate::live::Daemon;
 use crate::render::{self, Page, Source};
 use crate::source::{House, Part, Trouble};
-use crate::{backup, daemon, demo, doctor, install, simulate, source};
+use crate::{backup, daemon, demo, doctor, install, simulate, source, volumes};
 
 /// How many columns are used where nobody says how wide the page is: into a pipe, a file, a log.
 const WIDTH_UNKNOWN: usize = 100;
@@ -124,6 +124,7 @@ impl Desk {
                 let hinders = all.iter().any(|found| found.verdict == doctor::Verdict::Hinders);
                 Ok(if hinders { Exit::Failed } else { Exit::Fine })
             }
+            Brief::Disks { all } => Ok(self.disks(all)),
             Brief::Check { keys: true } => {
                 let keys = config::keys();
                 self.show(&keys, || render::keys(&keys, &self.page));
@@ -179,6 +180,20 @@ impl Desk {
             self.complain(&told(&error));
             Exit::Failed.into()
         })
+    }
+
+    fn disks(&self, all: bool) -> Exit {
+        match config::load(&self.flags) {
+            Ok(config) => {
+                let volumes = volumes::examine(&config.here.disks);
+                self.show(&volumes, || render::disks(&volumes, all, &self.page));
+                Exit::Fine
+            }
+            Err(wrong) => {
+                self.tell_wrong(&wrong);
+                Exit::Wrong
+            }
+        }
     }
 
     fn check(&self) -> Exit {

@@ -9,6 +9,7 @@
 //! ```
 
 mod check;
+mod disks;
 mod layer;
 mod read;
 mod reload;
@@ -59,8 +60,8 @@ pub(crate) struct Config {
     pub(crate) docker_hosts: Vec<DockerHost>,
     /// Where each deployment has a directory; their containers are on the first engine.
     pub(crate) deployments_path: Option<PathBuf>,
-    /// The programs that healer runs on this host.
-    pub(crate) programs: Vec<host::Program>,
+    /// What healer looks after on this host itself.
+    pub(crate) here: host::Settings,
     /// How often everything is looked at, whatever the events said.
     pub(crate) relist: Duration,
     /// What the engine is told.

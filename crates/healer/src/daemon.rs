@@ -188,22 +188,22 @@ fn hosts(config: &Config) -> BTreeMap<String, Result<Host, docker::Error>> {
     config.docker_hosts.iter().map(host).collect()
 }
 
-/// The programs of this host, if the configuration names any.
+/// What healer looks after on this host itself, if the configuration names anything.
 fn here(config: &Config) -> anyhow::Result<Option<host::Host>> {
-    if config.programs.is_empty() {
+    if config.here.is_empty() {
         return Ok(None);
     }
     let asker = probes::Asker::new(concat!("healer/", env!("CARGO_PKG_VERSION"))).map_err(anyhow::Error::msg)?;
     let (name, folder) = (&config.settings.instance, config.state_dir.join("services"));
     // Of the very program that runs, also once another one was installed in its place.
     let keeper = Path::new("/proc/self/exe");
-    let host = host::Host::new(name, config.programs.clone(), &folder, keeper, asker);
+    let host = host::Host::new(name, config.here.clone(), &folder, keeper, asker);
     Ok(Some(host.with_context(|| format!("the folders of the services cannot be made in {}", folder.display()))?))
 }
 
 /// What the configuration does not name any more runs on, since nobody said that it shall end.
 fn tell_what_runs_on(config: &Config, handle: &Handle) {
-    let is_named = |name: &String| config.programs.iter().any(|program| program.name == *name);
+    let is_named = |name: &String| config.here.programs.iter().any(|program| program.name == *name);
     for (name, keeper) in host::at_work(&config.state_dir.join("services")) {
         if !is_named(&name) {
             let says = format!(

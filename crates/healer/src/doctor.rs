@@ -66,7 +66,7 @@ pub(crate) fn examine(flags: &Flags) -> Vec<Found> {
     if !config.docker_hosts.is_empty() {
         all.push(compose());
     }
-    all.extend(config.programs.iter().map(program));
+    all.extend(config.here.programs.iter().map(program));
     all.push(channels(&config));
     all
 }

@@ -19,6 +19,7 @@ mod offline;
 mod render;
 mod simulate;
 mod source;
+mod volumes;
 
 use std::process::ExitCode;
 

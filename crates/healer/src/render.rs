@@ -4,6 +4,7 @@
 mod check;
 mod demo;
 mod deployment;
+mod disks;
 mod doctor;
 mod history;
 mod incidents;
@@ -26,6 +27,7 @@ use model::view::Standing;
 
 pub(crate) use check::{check, errors, keys, warnings};
 pub(crate) use deployment::deployment;
+pub(crate) use disks::disks;
 pub(crate) use doctor::doctor;
 pub(crate) use history::history;
 pub(crate) use incidents::incidents;

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::life::{Life, happening};
 use crate::program::{Check, Program};
+use crate::volume::Volume;
 use crate::{Host, alive, now, process};
 
 /// A program whose check has not passed yet in its present life is asked again so soon at first, and then ever more rarely.
@@ -100,6 +101,7 @@ impl Slot {
             manually_stopped: None,
             kept: Some(kept),
             lost_networks: Vec::new(),
+            disk: None,
             definition: self.program.definition(),
         }
     }
@@ -167,6 +169,9 @@ impl Eyes {
                     }
                     tasks.spawn(watch.go_on(runs, sink.clone(), ended.clone()));
                 }
+                for volume in self.host.0.volumes.values() {
+                    tasks.spawn(watch_volume(volume.clone(), self.host.clone(), sink.clone(), ended.clone()));
+                }
                 tasks.join_all().await;
             }
             // What was not taken is told anew, as a whole.
@@ -189,8 +194,32 @@ impl Eyes {
             present.push((slot.resource.clone(), slot.incarnation.clone()));
             watches.push(Watch { slot: slot.clone(), generation, life, lives });
         }
+        for volume in self.host.0.volumes.values() {
+            volume.glance();
+            sink(Input::Observed(volume.observation(generation)))?;
+            present.push((volume.resource.clone(), volume.incarnation()));
+        }
         sink(report(SourceState::Listed { generation, present }))?;
         Ok(watches)
+    }
+}
+
+/// Looks at a file system again and again, and tells what is new.
+async fn watch_volume<S>(volume: Arc<Volume>, host: Host, sink: Arc<S>, stop: CancellationToken)
+where
+    S: Fn(Input) -> Result<(), Overflow> + Send + Sync + 'static,
+{
+    let generation = host.generation();
+    loop {
+        let at_work = volume.clone();
+        let is_news = tokio::task::spawn_blocking(move || at_work.look_closely()).await.unwrap_or(false);
+        if is_news && sink(Input::Observed(volume.observation(generation))).is_err() {
+            return stop.cancel();
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(host.0.sample) => {}
+        }
     }
 }
 

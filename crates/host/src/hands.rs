@@ -1,4 +1,4 @@
-//! What healer does to a host's programs: start, stop, read a log.
+//! What healer does on a host: starts and stops its programs, reads their logs, frees space on its file systems.
 
 use std::io;
 use std::process::Stdio;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::ResourceId;
-use model::action::{Action, Answer, Permit};
+use model::action::{Action, Answer, Change, Permit};
 use model::fact::{Fact, Incarnation, Observation};
 use model::incident::Excerpt;
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::eyes::Slot;
 use crate::keeper::BUSY;
 use crate::life::Line;
+use crate::volume::Volume;
 use crate::{Host, alive, log};
 
 /// A program whose keeper was killed is asked again whether it has ended.
@@ -38,6 +39,9 @@ impl Hands {
     /// Does what the permit allows, once. Just before the act the program is looked at again, and then `still` is asked, as
     /// the very last thing; its `Err` is the reason to withhold the act.
     pub async fn perform(&self, permit: &Permit, still: impl Fn() -> Result<(), String>) -> Answer {
+        if let Some(volume) = self.host.volume(&permit.step.resource) {
+            return self.clean(permit, volume, still).await;
+        }
         let Some(slot) = self.host.slot(&permit.step.resource) else {
             return Answer::Withheld("the configuration names no such service any more".to_owned());
         };
@@ -60,6 +64,21 @@ impl Hands {
         };
         slot.news.notify_one();
         done.unwrap_or_else(|_| Answer::Unknown("it was not done in its time".to_owned()))
+    }
+
+    async fn clean(&self, permit: &Permit, volume: &Arc<Volume>, still: impl Fn() -> Result<(), String>) -> Answer {
+        match permit.step.action {
+            Action::Change(Change::FreeSpace) => {}
+            Action::Start | Action::Stop | Action::Recreate | Action::Change(_) => {
+                return Answer::Withheld("it is a file system".to_owned());
+            }
+        }
+        if let Err(why) = still() {
+            return Answer::Withheld(why);
+        }
+        let at_work = volume.clone();
+        let done = tokio::task::spawn_blocking(move || at_work.clean()).await;
+        done.unwrap_or_else(|error| Answer::Unknown(error.to_string()))
     }
 
     /// A keeper is started, which starts the program and stays with it, whatever becomes of healer.
@@ -98,9 +117,13 @@ impl Hands {
         }
     }
 
-    /// Looks at a program.
-    #[must_use]
-    pub fn look(&self, resource: &ResourceId) -> Option<Observation> {
+    /// Looks at a program, or a file system.
+    pub async fn look(&self, resource: &ResourceId) -> Option<Observation> {
+        if let Some(volume) = self.host.volume(resource) {
+            let at_work = volume.clone();
+            tokio::task::spawn_blocking(move || at_work.look_closely()).await.ok()?;
+            return Some(volume.observation(self.host.generation()));
+        }
         let slot = self.host.slot(resource)?;
         Some(slot.observation(Fact::Looked(Box::new(slot.look())), self.host.generation()))
     }
@@ -110,6 +133,9 @@ impl Hands {
     /// # Errors
     /// In words.
     pub async fn read_log(&self, resource: &ResourceId, incarnation: &Incarnation) -> Result<Excerpt, String> {
+        if self.host.volume(resource).is_some() {
+            return Ok(Excerpt::default());
+        }
         let slot = self.host.slot(resource).filter(|slot| slot.incarnation == *incarnation);
         let slot = Arc::clone(slot.ok_or("the configuration names no such service any more")?);
         let read = tokio::task::spawn_blocking(move || log::read(&slot.folder));

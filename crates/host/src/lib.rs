@@ -1,9 +1,9 @@
-//! Eyes and hands on one Linux host: the programs that healer itself runs there.
+//! Eyes and hands on one Linux host: the programs that healer itself runs there, and its file systems.
 //!
 //! ```text
-//! Host ─── what eyes and hands share: the programs of the configuration, each with a folder of its own
+//! Host ─── what eyes and hands share: the programs of the configuration, each with a folder of its own; the file systems
 //!   ├─ Eyes ── looks, ends and checks → model::input::Input
-//!   └─ Hands ─ start, stop, read a log
+//!   └─ Hands ─ start, stop, read a log, free space
 //! keep() ─ the process that stays with a program: it reaps it, ends its group, and writes down what happened
 //! ```
 //!
@@ -21,6 +21,7 @@ mod oom;
 mod process;
 mod program;
 mod user;
+mod volume;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -38,9 +39,13 @@ pub use eyes::{Eyes, Overflow};
 pub use hands::Hands;
 pub use keeper::keep;
 pub use program::{Check, Launch, Limits, Program};
+pub use volume::Watched;
 
 use eyes::Slot;
+use volume::Volume;
 
+/// A file system is looked at no more often.
+const SAMPLE_MIN: Duration = Duration::from_millis(100);
 /// Whoever clears away looks so often whether all has ended.
 const LOOKS_EVERY: Duration = Duration::from_millis(10);
 
@@ -51,10 +56,32 @@ pub struct Host(Arc<Inner>);
 struct Inner {
     source: String,
     slots: BTreeMap<ResourceId, Arc<Slot>>,
+    volumes: BTreeMap<ResourceId, Arc<Volume>>,
+    /// A file system is looked at so often.
+    sample: Duration,
     /// The binary that keeps programs.
     keeper: PathBuf,
     asker: Asker,
     generation: AtomicU64,
+}
+
+/// What is watched on a host.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// The programs that healer runs there.
+    pub programs: Vec<Program>,
+    /// The file systems.
+    pub disks: Vec<Watched>,
+    /// How often those are looked at.
+    pub sample: Duration,
+}
+
+impl Settings {
+    /// Whether there is nothing to watch.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.programs.is_empty() && self.disks.is_empty()
+    }
 }
 
 impl Host {
@@ -62,17 +89,22 @@ impl Host {
     ///
     /// # Errors
     /// When a folder cannot be made.
-    pub fn new(name: &str, programs: Vec<Program>, folder: &Path, keeper: &Path, asker: Asker) -> io::Result<Host> {
+    pub fn new(name: &str, settings: Settings, folder: &Path, keeper: &Path, asker: Asker) -> io::Result<Host> {
         let mut slots = BTreeMap::new();
-        for program in programs {
+        for program in settings.programs {
             let resource = ResourceId::host_service(name, &program.name);
             let folder = folder.join(&program.name);
             std::fs::create_dir_all(&folder)?;
             slots.insert(resource.clone(), Arc::new(Slot::new(resource, program, folder)));
         }
-        let source = ResourceId::host_source(name);
+        let volume = |watched: Watched| {
+            let resource = ResourceId::host_disk(name, &watched.path.to_string_lossy());
+            (resource.clone(), Arc::new(Volume::new(resource, watched)))
+        };
+        let volumes = settings.disks.into_iter().map(volume).collect();
+        let (source, sample) = (ResourceId::host_source(name), settings.sample.max(SAMPLE_MIN));
         let (keeper, generation) = (keeper.to_owned(), AtomicU64::new(0));
-        Ok(Host(Arc::new(Inner { source, slots, keeper, asker, generation })))
+        Ok(Host(Arc::new(Inner { source, slots, volumes, sample, keeper, asker, generation })))
     }
 
     /// What its reports are called.
@@ -93,6 +125,10 @@ impl Host {
 
     fn slot(&self, resource: &ResourceId) -> Option<&Arc<Slot>> {
         self.0.slots.get(resource)
+    }
+
+    fn volume(&self, resource: &ResourceId) -> Option<&Arc<Volume>> {
+        self.0.volumes.get(resource)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the kernel tells of processes and sockets, read from `/proc`. It judges nothing.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use evidence::escape;
@@ -8,6 +9,7 @@ use evidence::escape;
 /// The state LISTEN in `/proc/net/tcp` (the kernel's `include/net/tcp_states.h`).
 const LISTEN: &str = "0A";
 const NAME_BYTES_MAX: usize = 60;
+const PATH_BYTES_MAX: usize = 200;
 /// So many processes are looked through at most.
 const PROCESSES_MAX: usize = 20_000;
 
@@ -34,8 +36,51 @@ pub fn listener(within: i32, port: u16) -> Option<u32> {
 /// A process in words: its name, and its number.
 #[must_use]
 pub fn named(pid: u32) -> String {
+    format!("{} (pid {pid})", name(pid.cast_signed()))
+}
+
+/// The name of a process, escaped; empty if it is no more.
+#[must_use]
+pub fn name(pid: i32) -> String {
     let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    format!("{} (pid {pid})", escape(name.trim(), NAME_BYTES_MAX))
+    escape(name.trim(), NAME_BYTES_MAX)
+}
+
+/// A file that a process has open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenFile {
+    /// The process.
+    pub pid: i32,
+    /// Its path, escaped.
+    pub path: String,
+    /// Its inode.
+    pub inode: u64,
+    /// What it takes, in blocks of 512 bytes.
+    pub blocks: i64,
+    /// It has no name any more.
+    pub removed: bool,
+}
+
+/// The plain files of a device that somebody has open, as far as the processes may be looked at. For a thread that may wait.
+#[must_use]
+pub fn open_files(device: u64) -> Vec<OpenFile> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok()).take(PROCESSES_MAX);
+    ids.flat_map(|pid| files_of(pid, device)).collect()
+}
+
+fn files_of(pid: i32, device: u64) -> Vec<OpenFile> {
+    let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let open = files.filter_map(|file| {
+        // Follows the link to the file itself, whatever its name is by now.
+        let told = fs::metadata(file.path()).ok().filter(|told| told.is_file() && told.dev() == device)?;
+        let link = fs::read_link(file.path()).ok()?;
+        let link = link.to_string_lossy();
+        let path = link.strip_suffix(" (deleted)").unwrap_or(&link);
+        let (inode, blocks) = (told.ino(), i64::try_from(told.blocks()).unwrap_or(i64::MAX));
+        Some(OpenFile { pid, path: escape(path, PATH_BYTES_MAX), inode, blocks, removed: told.nlink() == 0 })
+    });
+    open.collect()
 }
 
 /// The inodes of the sockets that listen on a port, in a table as `/proc/net/tcp` has it.

@@ -43,6 +43,8 @@ pub enum Change {
     JoinNetwork,
     /// What somebody has paused goes on.
     Unpause,
+    /// What its owner has listed is removed from a file system.
+    FreeSpace,
 }
 
 /// An entry of the catalogue: what is known of an action before it is ever performed.
@@ -320,6 +322,7 @@ impl fmt::Display for Action {
             Action::Change(Change::RemoveNetwork) => "remove network",
             Action::Change(Change::JoinNetwork) => "join network",
             Action::Change(Change::Unpause) => "unpause",
+            Action::Change(Change::FreeSpace) => "free space",
         })
     }
 }

@@ -29,6 +29,8 @@ pub enum Name {
     CrashLooping,
     /// It runs in a network namespace that is dead: the container that it was shared with was started anew since.
     NetworkDead,
+    /// A file system has as good as no room left, or no inodes.
+    DiskFull,
 }
 
 /// A change of an alert.
@@ -57,8 +59,8 @@ pub enum State {
 
 impl Name {
     /// All of them.
-    pub const ALL: [Name; 5] =
-        [Name::ServiceDown, Name::StartFailed, Name::Unhealthy, Name::CrashLooping, Name::NetworkDead];
+    pub const ALL: [Name; 6] =
+        [Name::ServiceDown, Name::StartFailed, Name::Unhealthy, Name::CrashLooping, Name::NetworkDead, Name::DiskFull];
 
     /// As it stands in labels and in the journal.
     #[must_use]
@@ -69,6 +71,7 @@ impl Name {
             Name::Unhealthy => "unhealthy",
             Name::CrashLooping => "crash_looping",
             Name::NetworkDead => "network_dead",
+            Name::DiskFull => "disk_full",
         }
     }
 }

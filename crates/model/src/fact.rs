@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::complaint::StartError;
+use crate::disk::Disk;
 use crate::network::Lost;
 use crate::resource::ResourceId;
 
@@ -154,6 +155,9 @@ pub struct Look {
     /// Of what is down: the networks that it is attached to and that are no more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost_networks: Vec<Lost>,
+    /// Of a file system: how full it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk: Option<Box<Disk>>,
     /// What it is made of. Shared, since it seldom changes.
     pub definition: Arc<Definition>,
 }
@@ -278,6 +282,8 @@ pub enum Belongs {
     OneOff,
     /// A program that healer's own configuration names as a service of its host, and that nothing else starts.
     HostService,
+    /// A file system that healer's own configuration names: it is watched, and neither started nor stopped.
+    HostDisk,
     /// Somebody else's: the owner's name, such as `Swarm` or `Kubernetes`.
     Owned(String),
     /// Nobody's that healer knows: a plain `docker run`, a test runner, a builder.

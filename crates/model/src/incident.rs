@@ -231,6 +231,8 @@ pub enum Mend {
     Recreate,
     /// Make it anew of the image that its name meant before a deploy.
     RollBack,
+    /// Remove what the owner of a file system has listed as free to go.
+    FreeSpace,
     /// Nothing is wrong: nothing to mend.
     Nothing,
     /// Only a person can mend it.

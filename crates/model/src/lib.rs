@@ -7,6 +7,7 @@ pub mod action;
 pub mod alert;
 pub mod command;
 pub mod complaint;
+pub mod disk;
 pub mod event;
 pub mod fact;
 pub mod folder;

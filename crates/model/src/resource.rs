@@ -1,5 +1,5 @@
-//! What is watched, named by what outlives its incarnations: `docker:HOST/DEPLOYMENT/SERVICE[/N]`, or
-//! `host:HOST/service/NAME`.
+//! What is watched, named by what outlives its incarnations: `docker:HOST/DEPLOYMENT/SERVICE[/N]`,
+//! `host:HOST/service/NAME`, or `host:HOST/disk/PATH`.
 //!
 //! A container id, a pod uid or a pid is an attribute of the present incarnation, never part of the name. Intents,
 //! budgets, incidents and policies hang on this name.
@@ -16,6 +16,8 @@ pub const NO_DEPLOYMENT: &str = "-";
 
 /// The second part of the name of a plain program on a host.
 const SERVICE: &str = "service";
+/// And of a file system, which is followed by the path under which it is watched.
+const DISK: &str = "disk";
 const DOCKER: &str = "docker:";
 const HOST: &str = "host:";
 
@@ -29,7 +31,9 @@ pub struct ResourceId(Arc<str>);
 
 /// A text that is no resource's name.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is not a resource: expected docker:HOST/DEPLOYMENT/SERVICE[/N] or host:HOST/service/NAME")]
+#[error(
+    "`{0}` is not a resource: expected docker:HOST/DEPLOYMENT/SERVICE[/N], host:HOST/service/NAME or host:HOST/disk/PATH"
+)]
 pub struct NotAResource(pub String);
 
 impl ResourceId {
@@ -58,6 +62,13 @@ impl ResourceId {
         ResourceId(format!("{HOST}{}/{SERVICE}/{}", encoded(host), encoded(name)).into())
     }
 
+    /// A file system of a host, by the path under which it is watched: `/var`.
+    #[must_use]
+    pub fn host_disk(host: &str, path: &str) -> ResourceId {
+        let parts: Vec<String> = path.split('/').filter(|part| !part.is_empty()).map(encoded).collect();
+        ResourceId(format!("{HOST}{}/{DISK}/{}", encoded(host), parts.join("/")).into())
+    }
+
     /// What sees the services of a host itself: the source part of their names.
     #[must_use]
     pub fn host_source(host: &str) -> String {
@@ -83,7 +94,13 @@ impl ResourceId {
         first.strip_prefix(DOCKER).unwrap_or(first)
     }
 
-    /// Whether it is a program of a host, and no container.
+    /// Whether it is a file system.
+    #[must_use]
+    pub fn is_disk(&self) -> bool {
+        self.is_on_host() && self.parts().nth(1) == Some(DISK)
+    }
+
+    /// Whether it is a program or a file system of a host, and no container.
     #[must_use]
     pub fn is_on_host(&self) -> bool {
         self.0.starts_with(HOST)
@@ -110,6 +127,11 @@ impl ResourceId {
     /// What a person calls it: `shop/web`, `shop/web/2`, or the bare name of a container without deployment.
     #[must_use]
     pub fn short(&self) -> &str {
+        if self.is_disk() {
+            // With the slash that its path begins with.
+            let second = self.0.match_indices('/').nth(1).map_or(0, |(at, _)| at);
+            return self.0.get(second..).unwrap_or(&self.0);
+        }
         if self.deployment() == NO_DEPLOYMENT {
             return self.0.splitn(3, '/').nth(2).unwrap_or(&self.0);
         }
@@ -174,7 +196,13 @@ impl FromStr for ResourceId {
             }
             (None, Some(path)) => {
                 let parts: Vec<&str> = path.split('/').collect();
-                matches!(parts.as_slice(), [_, SERVICE, _]) && parts.iter().all(well_formed)
+                match parts.as_slice() {
+                    [_, SERVICE, _] => parts.iter().all(well_formed),
+                    // The root.
+                    [host, DISK, ""] => well_formed(host),
+                    [_, DISK, _, ..] => parts.iter().all(well_formed),
+                    _ => false,
+                }
             }
             (None, None) => false,
         };
@@ -258,6 +286,16 @@ mod tests {
         assert_eq!((billing.deployment(), billing.short(), billing.group()), ("-", "billing", billing.as_str()));
         assert!(billing.answers_to("billing") && !billing.answers_to("service") && !billing.answers_to("-"));
         assert_eq!(billing.as_str().parse(), Ok(billing));
+        for (path, whole, short) in [
+            ("/var/lib/docker", "host:web-1/disk/var/lib/docker", "/var/lib/docker"),
+            ("/", "host:web-1/disk/", "/"),
+            ("/mnt/a b", "host:web-1/disk/mnt/a%20b", "/mnt/a%20b"),
+        ] {
+            let disk = ResourceId::host_disk("web-1", path);
+            assert_eq!((disk.as_str(), disk.short(), disk.source()), (whole, short, "host:web-1"));
+            assert!(disk.is_disk() && disk.answers_to(short) && disk.group() == whole, "{disk}");
+            assert_eq!(whole.parse(), Ok(disk));
+        }
         let web = ResourceId::docker("web-1", "shop", "web", 1);
         assert_eq!((web.source(), web.group()), ("web-1", "docker:web-1/shop/"));
         assert_eq!(ResourceId::lone_container("web-1", "nginx").group(), "docker:web-1/-/nginx");

@@ -324,6 +324,7 @@ impl World<'_> {
             manually_stopped: self.reads_flag.then_some(container.hbms),
             kept: None,
             lost_networks: if container.is_up() { Vec::new() } else { container.lost_networks.clone() },
+            disk: None,
             definition: container.def.clone(),
         }
     }

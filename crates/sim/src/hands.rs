@@ -193,8 +193,8 @@ impl World<'_> {
             Change::SetMemory | Change::CreateNetwork => "create network",
             Change::RemoveNetwork => "remove network",
             Change::JoinNetwork => "join network",
-            // Nobody in these worlds has healer unpause anything.
-            Change::Unpause => return,
+            // Nobody in these worlds has healer unpause anything, and no file system is watched in them.
+            Change::Unpause | Change::FreeSpace => return,
         };
         self.counts.hit("act", name);
         if self.stormy && self.rng.percent(10) {

@@ -7,7 +7,7 @@ use model::action::Action;
 use model::fact::{RestartPolicy, Run, SourceTime, What};
 
 use crate::check::Given;
-use crate::docker::{Key, Svc};
+use crate::docker::{Container, Key, Svc};
 use crate::world::World;
 
 /// So long after an engine's start nobody who was away can tell its own starts from a person's.
@@ -208,7 +208,9 @@ impl World<'_> {
         if self.services[svc].truth.in_hand {
             return self.truth_is(svc, Word::Unclear);
         }
-        let others: Vec<_> = self.docker.bodies(svc).filter(|(other, body)| *other != key && body.is_up()).collect();
+        // What the engine is about to start again is as good as up.
+        let goes_on = |body: &Container| body.is_up() || body.run == Run::Restarting;
+        let others: Vec<_> = self.docker.bodies(svc).filter(|(other, body)| *other != key && goes_on(body)).collect();
         // Another body of the service runs on: how this one ends says nothing of what is wanted.
         if others.iter().any(|(_, body)| body.signals().2.is_none()) {
             return;

@@ -62,6 +62,7 @@ impl Engine {
             Some(Mend::Rejoin) => (Says::Lets, format!("its networks and a start mend it{of}")),
             Some(Mend::Recreate) => (Says::Lets, format!("making it anew mends it{of}")),
             Some(Mend::RollBack) => (Says::Lets, format!("the image of before the deploy mends it{of}")),
+            Some(Mend::FreeSpace) => (Says::Lets, format!("removing what its owner has listed mends it{of}")),
             Some(Mend::Nothing) => (Says::Refuses, format!("nothing is wrong{of}: there is nothing to mend")),
             Some(Mend::Person) => (Says::Refuses, format!("no action mends it{of}: a person is told")),
         };

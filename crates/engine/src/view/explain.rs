@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(types, diagnose::issue_types().into_keys().collect::<Vec<_>>());
         let one = told(&engine, Some("disk_full"));
         assert_eq!(one.issues.len(), 1);
-        assert_eq!(one.issues[0].causes, ["engines_disk_full", "disk_full"]);
+        assert_eq!(one.issues[0].causes, ["file_system_full", "engines_disk_full", "disk_full"]);
     }
 
     #[test]

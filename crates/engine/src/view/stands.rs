@@ -70,7 +70,7 @@ pub(super) fn stands(
         }
         (true, Some((Wanted::Stopped, intent))) => (Standing::Stopped, format!("being stopped: {}", intent.because)),
         (true, _) if body.run == Run::Paused => (Standing::Held, "paused".to_owned()),
-        (true, _) => (Standing::Well, "running".to_owned()),
+        (true, _) => (Standing::Well, body.disk().map_or_else(|| "running".to_owned(), ToString::to_string)),
         (false, Some((Wanted::Stopped, intent))) => (Standing::Stopped, intent.because.clone()),
         // That it ended well says nothing where it may have been stopped: so ends what goes down with its host.
         (false, Some((Wanted::Unknown, intent)))
@@ -163,6 +163,10 @@ pub(super) fn remedy(
         (Standing::Held, Some(Incident { phase: Phase::Held { reason: Hold::MountMissing { mount }, .. }, .. })) => {
             Some(format!("mount {mount}"))
         }
+        (Standing::NeedsYou, _) if id.is_disk() => Some(
+            "healer disks   (what fills it and what may go; that there is room again healer notes by itself)"
+                .to_owned(),
+        ),
         (Standing::NeedsYou, _) => Some(format!("healer start {}   (once it is mended)", engine.name_of(id))),
         // What is not there cannot be started.
         (Standing::Unknown, _) if engine.world.body(id).is_none() => None,

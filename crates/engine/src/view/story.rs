@@ -402,7 +402,7 @@ fn source_in_words(source: &str, state: &SourceState) -> (Tone, String) {
             (Tone::Waiting, format!("{source}: the connection to the engine broke: {because}"))
         }
         SourceState::Opened { .. } if crate::recovery::is_host(source) => {
-            (Tone::Good, format!("{source}: its services are watched"))
+            (Tone::Good, format!("{source}: it is watched"))
         }
         SourceState::Opened { .. } => (Tone::Good, format!("{source}: connected to the engine")),
         SourceState::Listed { .. } => (Tone::Good, format!("{source}: all was looked at")),

@@ -79,6 +79,7 @@ fn looked(ms: u64, run: Run, started_ms: u64, exit: Option<Exit>) -> Input {
         manually_stopped: Some(false),
         kept: None,
         lost_networks: Vec::new(),
+        disk: None,
         definition: Arc::new(definition),
     };
     let fact = Fact::Looked(Box::new(look));

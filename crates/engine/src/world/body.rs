@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::Tick;
+use model::disk::Disk;
 use model::fact::{
     Definition, Exit, Generation, Happening, Health, Look, RestartPolicy, Run, SourceTime, What, is_temporary_name,
 };
@@ -116,6 +117,11 @@ impl Body {
     #[must_use]
     pub fn is_up(&self) -> bool {
         matches!(self.run, Run::Running | Run::Paused)
+    }
+
+    /// How full it is, if it is a file system.
+    pub(crate) fn disk(&self) -> Option<&Disk> {
+        self.look.as_ref()?.disk.as_deref()
     }
 
     /// Whether it was made later than that, as an event told.

@@ -136,7 +136,7 @@ impl Checker<'_> {
             Shape::Typed { kinds, later } => return self.typed(node, place, kinds, later, path),
             Shape::Text | Shape::Name | Shape::Path | Shape::Flag | Shape::Whole(..) | Shape::Duration(..) => {}
             Shape::Limit | Shape::Address | Shape::Engine | Shape::Url(_) | Shape::OneOf(_) | Shape::Words(_) => {}
-            Shape::Size => {}
+            Shape::Size | Shape::Percent => {}
         }
         if let Value::Text(text) = &node.value {
             match value::interpolated(text, self.variable) {
@@ -237,7 +237,7 @@ fn retyped(text: String, shape: &Shape) -> Value {
         Shape::Flag => text.parse().ok().map(Value::Flag),
         Shape::Text | Shape::Name | Shape::Path | Shape::Duration(..) | Shape::Limit | Shape::Address => None,
         Shape::Engine | Shape::Url(_) | Shape::OneOf(_) | Shape::Words(_) => None,
-        Shape::Size | Shape::Section(_) | Shape::List(_) | Shape::Named(_) => None,
+        Shape::Size | Shape::Percent | Shape::Section(_) | Shape::List(_) | Shape::Named(_) => None,
         Shape::Typed { .. } | Shape::Later | Shape::LaterNarrowing => None,
     };
     typed.unwrap_or(Value::Text(text))
@@ -267,6 +267,7 @@ fn scalar(found: &Value, shape: &Shape) -> Result<(), String> {
         }
         (Shape::Duration(..), Value::Whole(number)) => value::duration(&number.to_string()).map(|_| ()),
         (Shape::Size, Value::Text(text)) => value::bytes(text).map(|_| ()),
+        (Shape::Percent, Value::Text(text)) => value::percent(text).map(|_| ()),
         (Shape::Limit, Value::Text(text)) => value::limit(text).map(|_| ()),
         (Shape::Address, Value::Text(text)) => value::address(text).map(|_| ()),
         (Shape::Url(schemes), Value::Text(text)) => value::url(text, schemes),

@@ -19,15 +19,17 @@ use notify::channel::{email, webhook};
 
 use super::check::{Finding, Findings};
 use super::schema::MODES;
-use super::services;
 use super::tree::{Entry, Node, Place, Value};
 use super::window::{self, Window};
 use super::{Channel, Config, DockerHost, Flags, Origin, Setting, Surroundings, value};
+use super::{disks, services};
 
 /// Where HTTP is served unless something else is set: "HEAL" on a phone's keys.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 4325);
 /// How often everything is looked at, unless something else is set.
 const RELIST: Duration = Duration::from_secs(60);
+/// File systems fill within minutes, not seconds.
+const SAMPLE: Duration = Duration::from_secs(15);
 
 /// Reads one tree.
 pub(crate) struct Reader<'a> {
@@ -58,8 +60,8 @@ impl<'a> Reader<'a> {
         let state_dir = self.state_dir();
         let mode = self.mode();
         let host = self.host();
-        let programs = self.programs();
-        let docker_hosts = self.docker_hosts(&host, programs.is_empty());
+        let here = self.here();
+        let docker_hosts = self.docker_hosts(&host, here.is_empty());
         let deployments_path = self.deployments_path(&docker_hosts);
         let relist =
             self.single("docker.relist", RELIST, |node| value::duration(node.text()?).ok(), |d| value::written(*d));
@@ -95,7 +97,7 @@ impl<'a> Reader<'a> {
             state_dir,
             docker_hosts,
             deployments_path,
-            programs,
+            here,
             relist,
             settings,
             maintenance,
@@ -198,6 +200,21 @@ impl<'a> Reader<'a> {
             self.findings.errors.push(Finding::at(&place, KEY, says));
         }
         Some(path)
+    }
+
+    fn here(&mut self) -> host::Settings {
+        let sample =
+            self.single("host.sample", SAMPLE, |node| value::duration(node.text()?).ok(), |d| value::written(*d));
+        host::Settings { programs: self.programs(), disks: self.disks(), sample }
+    }
+
+    fn disks(&mut self) -> Vec<host::Watched> {
+        let disks = disks::read(self.items("host.disks"), self.findings);
+        for (at, disk) in disks.iter().enumerate() {
+            let origin = self.origin("host.disks");
+            self.note(&format!("host.disks[{at}]"), disks::written(disk), origin);
+        }
+        disks
     }
 
     fn programs(&mut self) -> Vec<Program> {

@@ -39,7 +39,9 @@ pub(crate) fn reload(previous: &Config, read: Result<Config, Errors>) -> Reload 
         ("docker.hosts", previous.docker_hosts != config.docker_hosts),
         ("docker.deployments_path", previous.deployments_path != config.deployments_path),
         ("docker.relist", previous.relist != config.relist),
-        ("host.services", previous.programs != config.programs),
+        ("host.services", previous.here.programs != config.here.programs),
+        ("host.disks", previous.here.disks != config.here.disks),
+        ("host.sample", previous.here.sample != config.here.sample),
         ("host.name", previous.settings.instance != config.settings.instance),
     ];
     let at_next_start: Vec<&'static str> =

@@ -36,6 +36,8 @@ pub(crate) enum Shape {
     Duration(Duration, Duration),
     /// So many bytes.
     Size,
+    /// A share in percent.
+    Percent,
     /// So many within a window.
     Limit,
     /// An IP address with a port.
@@ -83,6 +85,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
+const YEAR: Duration = Duration::from_secs(366 * 86_400);
 
 /// The whole file.
 pub(crate) static ROOT: &[Key] = &[
@@ -160,9 +163,21 @@ static DOCKER_HOST: &[Key] = &[
 
 static HOST: &[Key] = &[
     key("name", Shape::Name, "this host's name in resources and incidents; default: the hostname"),
-    key("sample", Shape::Later, "how often the host is measured"),
+    key("sample", Shape::Duration(SECOND, HOUR), "how often its file systems are looked at; default: 15s"),
     key("services", Shape::List(&Shape::Section(SERVICE)), "programs that healer runs here, and keeps running"),
-    key("disks", Shape::Later, "disks that may be cleaned"),
+    key("disks", Shape::List(&Shape::Section(DISK)), "file systems that are watched, and what may go from them"),
+];
+
+static DISK: &[Key] = &[
+    key("path", Shape::Text, "a directory on it, such as /var"),
+    key("above", Shape::Percent, "from which share of room or inodes on it counts as full; default: 90%"),
+    key("clear_below", Shape::Percent, "below which share it has room again; default: 5 points less"),
+    key("clean", Shape::List(&Shape::Section(CLEAN)), "what may go when it is full; default: nothing"),
+];
+
+static CLEAN: &[Key] = &[
+    key("path", Shape::Text, "plain files, such as /var/log/*.gz; a * stands for any text within one name"),
+    key("older", Shape::Duration(MINUTE, YEAR), "which were not changed for so long"),
 ];
 
 static SERVICE: &[Key] = &[
@@ -265,6 +280,7 @@ impl Shape {
             Shape::Flag => "true or false".to_owned(),
             Shape::Whole(from, to) => format!("a whole number from {from} to {to}"),
             Shape::Duration(..) => "a duration such as 30s, 5m or 1h30m".to_owned(),
+            Shape::Percent => "a share from 1% to 100%, such as 90%".to_owned(),
             Shape::Size => "a size such as 512MiB or 2GiB".to_owned(),
             Shape::Limit => "a limit such as 3/30m: at most 3 within 30 minutes".to_owned(),
             Shape::Address => "an IP address with a port, such as 127.0.0.1:4325".to_owned(),
@@ -306,7 +322,7 @@ pub(crate) fn every_key() -> Vec<(String, &'static Key)> {
             }
             Shape::Text | Shape::Name | Shape::Path | Shape::Flag | Shape::Whole(..) | Shape::Duration(..) => {}
             Shape::Limit | Shape::Address | Shape::Engine | Shape::Url(_) | Shape::OneOf(_) | Shape::Words(_) => {}
-            Shape::Size | Shape::Later | Shape::LaterNarrowing => {}
+            Shape::Size | Shape::Percent | Shape::Later | Shape::LaterNarrowing => {}
         }
     }
     let mut out = Vec::new();

@@ -206,8 +206,8 @@ mod tests {
     fn no_engine_is_needed_where_there_are_services() {
         let given = |rest: &str| Given::file(&format!("docker: {{hosts: []}}\n{rest}"));
         let config = given("host: {services: [{name: a, command: [x], limits: {memory: 2GiB}}]}").read().unwrap();
-        assert_eq!((config.docker_hosts.len(), config.programs.len()), (0, 1));
-        assert_eq!(config.programs[0].launch.limits.memory_bytes, Some(2 << 30));
+        assert_eq!((config.docker_hosts.len(), config.here.programs.len()), (0, 1));
+        assert_eq!(config.here.programs[0].launch.limits.memory_bytes, Some(2 << 30));
         assert!(given("").errors().iter().any(|error| error.contains("nothing would be watched")));
     }
 }

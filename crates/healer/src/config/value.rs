@@ -27,6 +27,14 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     number.checked_mul(1 << (10 * power)).filter(|bytes| *bytes > 0).ok_or_else(expected)
 }
 
+/// `90%`: a whole number of percent.
+pub(crate) fn percent(text: &str) -> Result<u8, String> {
+    let number = text.trim().strip_suffix('%').and_then(|number| number.trim_end().parse::<u8>().ok());
+    number
+        .filter(|percent| (1..=100).contains(percent))
+        .ok_or_else(|| "a share from 1% to 100%, such as 90%".to_owned())
+}
+
 /// `30s`, `5m`, `1h30m`, `7d`: whole numbers with units, the largest unit first, each at most once.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     const EXPECTED: &str = "a duration such as 30s, 5m or 1h30m";

@@ -31,7 +31,7 @@ struct Progress {
 /// Waits until everything was looked at once, and nothing is being decided or done any more. What is being verified then
 /// is verified by the next run. Fails if an engine could not be looked at, or something stays as ill as it was.
 pub(crate) async fn pass(handle: &Handle, config: &Config) -> ExitCode {
-    let engines = config.docker_hosts.len() + usize::from(!config.programs.is_empty());
+    let engines = config.docker_hosts.len() + usize::from(!config.here.is_empty());
     let began = Instant::now();
     loop {
         let Ok(Progress { listed, unreachable, busy, left }) = handle.ask(progress).await else {

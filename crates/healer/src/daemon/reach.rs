@@ -42,7 +42,7 @@ impl Reach {
     pub(super) async fn look(&self, resource: &ResourceId) -> Option<Vec<Observation>> {
         match self {
             Reach::Engine { hands, .. } => hands.look(resource).await.ok(),
-            Reach::Host { hands, .. } => Some(hands.look(resource).into_iter().collect()),
+            Reach::Host { hands, .. } => Some(hands.look(resource).await.into_iter().collect()),
         }
     }
 

@@ -89,7 +89,7 @@ fn status(config: &Config, because: &str) -> Arc<dyn Fn() -> Status + Send + Syn
         because: "not watched before there is room for the journal".to_owned(),
         untold: String::new(),
     };
-    let here = (!config.programs.is_empty()).then(|| ResourceId::host_source(&config.settings.instance));
+    let here = (!config.here.is_empty()).then(|| ResourceId::host_source(&config.settings.instance));
     let engines = config.docker_hosts.iter().map(|engine| &engine.name);
     let sources: Vec<Source> = engines.chain(here.as_ref()).map(unwatched).collect();
     let (instance, warnings) = (config.settings.instance.clone(), vec![because.to_owned()]);

@@ -210,14 +210,18 @@ fn count_of(standing: Standing, count: usize, page: &Page) -> String {
 fn watching(status: &Status, page: &Page) -> String {
     let deployments = status.deployments.iter().filter(|deployment| deployment.name != NO_DEPLOYMENT).count();
     let resources = || status.deployments.iter().flat_map(|deployment| &deployment.resources);
-    let programs = resources().filter(|resource| resource.id.is_on_host()).count();
-    let containers = resources().count() - programs;
+    let disks = resources().filter(|resource| resource.id.is_disk()).count();
+    let programs = resources().filter(|resource| resource.id.is_on_host()).count() - disks;
+    let containers = resources().count() - programs - disks;
     let mut what = Vec::new();
-    if containers > 0 || programs == 0 {
+    if containers > 0 || programs + disks == 0 {
         what.extend([counted(deployments, "deployment"), counted(containers, "container")]);
     }
     if programs > 0 {
         what.push(counted(programs, "service"));
+    }
+    if disks > 0 {
+        what.push(counted(disks, "file system"));
     }
     let up = status.running_since.map_or(String::new(), |since| format!(" · up {}", page.ago(since)));
     // While nobody runs, nobody watches.

@@ -58,6 +58,9 @@ pub(super) fn told(why: &Why, page: &Page) -> String {
 
 /// What it is made of; `None` of what nobody sees, which the headline says.
 fn body(resource: &Resource) -> Option<String> {
+    if resource.id.is_disk() {
+        return None;
+    }
     let mut parts = Vec::new();
     if !resource.image.is_empty() {
         parts.push(format!("image {}", resource.image));

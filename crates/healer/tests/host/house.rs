@@ -42,15 +42,39 @@ impl House {
         fs::write(path.join("healer.yaml"), text).expect("the folder is ours");
     }
 
+    /// Has a file system watched, and a pattern of files of it that may go once they are a day old.
+    pub(crate) fn watch_disk(&self, path: &Path, clean: &str) {
+        let file = self.path().join("healer.yaml");
+        let text = fs::read_to_string(&file).expect("the folder is ours");
+        let rule = format!("{{path: \"{clean}\", older: 1d}}");
+        let disk = format!("  sample: 1s\n  disks: [{{path: {}, clean: [{rule}]}}]\n", path.display());
+        fs::write(file, text + &disk).expect("the folder is ours");
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
     pub(crate) fn start(&mut self) {
+        self.run(Command::new(HEALER));
+    }
+
+    /// Starts it in the mount namespace of a process.
+    pub(crate) fn start_within(&mut self, pid: u32) {
+        self.run(within(pid));
+    }
+
+    fn run(&mut self, mut healer: Command) {
         let log = File::options().create(true).append(true).open(self.path().join("log")).expect("the folder is ours");
-        let mut run = Command::new(HEALER);
-        run.args(["run", "--config"]).arg(self.path().join("healer.yaml")).stdin(Stdio::null()).stderr(log);
-        self.healer = Some(run.spawn().expect("healer can be run"));
+        healer.args(["run", "--config"]).arg(self.path().join("healer.yaml")).stdin(Stdio::null()).stderr(log);
+        self.healer = Some(healer.spawn().expect("healer can be run"));
+    }
+
+    /// What a command prints in the mount namespace of a process.
+    pub(crate) fn cli_within(&self, pid: u32, words: &[&str]) -> String {
+        let config = self.path().join("healer.yaml");
+        let output = within(pid).arg("--config").arg(config).args(words).output().expect("healer can be run");
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// Ends healer, and leaves its programs.
@@ -140,6 +164,13 @@ impl Drop for House {
         self.end(Signal::TERM);
         host::end_all(&self.path().join("state/services"));
     }
+}
+
+/// healer in the mount namespace of a process.
+fn within(pid: u32) -> Command {
+    let mut enter = Command::new("nsenter");
+    enter.arg(format!("--mount=/proc/{pid}/ns/mnt")).arg(HEALER);
+    enter
 }
 
 pub(crate) fn kill(pid: i32) {

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stderr, reason = "the log of a failed test is told to whoever runs the tests")]
 
 mod demo;
+mod disks;
 mod house;
 mod programs;
 mod survives;

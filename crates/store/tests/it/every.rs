@@ -272,6 +272,7 @@ fn look() -> Look {
         manually_stopped: None,
         kept: Some(Kept { complete: true, source_started_since: false, happenings: story::case().happenings }),
         lost_networks: Vec::new(),
+        disk: None,
         definition: Arc::new(definition()),
     }
 }

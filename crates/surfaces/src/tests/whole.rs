@@ -66,6 +66,7 @@ pub(super) fn looked_at(resource: ResourceId, run: Run, exit: Option<Exit>) -> I
         manually_stopped: Some(false),
         kept: None,
         lost_networks: Vec::new(),
+        disk: None,
         definition: Arc::new(definition),
     };
     Input::Observed(Observation {

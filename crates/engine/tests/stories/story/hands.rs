@@ -263,6 +263,7 @@ impl Story {
             manually_stopped: reads_flag.then_some(container.flag),
             kept: None,
             lost_networks: if up { Vec::new() } else { container.lost_networks.clone() },
+            disk: None,
             definition: container.definition.clone(),
         };
         Some((container.resource.clone(), look))
