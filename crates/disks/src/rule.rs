@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_pattern_that_reaches_too_far_is_no_rule() {
-        for good in ["/var/log/*.gz", "/var/tmp/*", "/tmp/*", "/srv/app/*/cache/*.tmp", "/srv/ann/old.log"] {
+        for good in ["/var/log/*.gz", "/var/tmp/*", "/tmp/*", "/srv/app/*/cache/*.tmp", "/srv/app/old.log"] {
             assert!(Rule::new(good, DAY).is_ok(), "{good}");
         }
         for (bad, why) in [
@@ -240,7 +240,7 @@ mod tests {
             ("/*/*", "too far"),
             ("/var/*", "too far"),
             ("/var", "too far"),
-            ("/home/*/x", "too far"),
+            ("/data/*/x", "too far"),
             ("/var/log/", "too far"),
             ("var/log/*", "no whole path"),
             ("/var/log/../../etc/passwd", "no whole path"),
