@@ -306,10 +306,18 @@ impl World<'_> {
                 let (asks, kills, _) = container.signals();
                 // Where our own stops explain all that there is, nobody can tell.
                 let foreign = asks > ours || kills > ours || (asks == 0 && container.stops_done() > ours);
-                // A stop without a signal leaves its trace in the stream alone.
-                foreign && (told.must_know(life, ours) || (asks > 0 && told.found_down(life)))
+                // A stop without a signal leaves its trace in the stream alone; and of two stops, one of them healer's, an
+                // engine that was started since remembers no more than a note that either may have left.
+                let traced = asks > 0 && (ours == 0 || !self.is_forgotten(self.services[svc].truth.since));
+                foreign && (told.must_know(life, ours) || (traced && told.found_down(life)))
             }
         }
+    }
+
+    /// Whether the engine was started since that moment, and remembers no event of it.
+    fn is_forgotten(&self, at: u64) -> bool {
+        let ago_ms = i64::try_from(self.now.saturating_sub(at)).unwrap_or(i64::MAX);
+        (self.moment().wall.0 - ago_ms) * 1_000_000 < self.docker.booted.0
     }
 
     /// The token of an event.
