@@ -261,7 +261,7 @@ impl Trouble {
 }
 
 impl Distrust {
-    fn label(&self) -> &'static str {
+    pub(crate) fn label(&self) -> &'static str {
         match self {
             Distrust::Expired { .. } => "tls_expired",
             Distrust::NotYetValid { .. } => "tls_not_yet_valid",
