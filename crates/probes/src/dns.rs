@@ -44,11 +44,10 @@ impl Check {
         if self.resolvers.is_empty() {
             let resolver = hosts_own(time).map_err(|error| Trouble::Unaskable { why: said(&error.to_string()) })?;
             let found = self.wait(deadline, Vec::new(), look_up(&resolver, &self.name, Vec::new(), time)).await?;
-            return self.judge(&[], found.map_err(|why| self.unresolved(why))?);
+            return Ok(self.judge(found.map_err(|why| self.unresolved(why))?));
         }
         let said = self.wait(deadline, self.resolvers.clone(), self.all(time)).await?;
-        let agreed = self.agreed(&said)?;
-        self.judge(&self.resolvers, agreed)
+        Ok(self.judge(self.agreed(&said)?))
     }
 
     async fn wait<T>(
@@ -95,7 +94,7 @@ impl Check {
         first.1.clone().map_err(|why| self.unresolved(why))
     }
 
-    fn judge(&self, _servers: &[SocketAddr], found: BTreeSet<IpAddr>) -> Result<Answer, Trouble> {
+    fn judge(&self, found: BTreeSet<IpAddr>) -> Answer {
         let mut answer = Answer::default();
         answer.measured(Measure::Addresses, count(found.len()));
         if !self.expected.is_empty() && !found.is_subset(&self.expected) {
@@ -103,7 +102,7 @@ impl Check {
             let what = Unexpected::Addresses { got, expected };
             answer.troubles.push(Trouble::Wrong { who: self.name.clone(), what });
         }
-        Ok(answer)
+        answer
     }
 
     fn unresolved(&self, why: NoName) -> Trouble {

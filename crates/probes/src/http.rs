@@ -4,7 +4,7 @@
 //! to another host is none of this host's, unless its status is expected. A proxy of the environment is not asked: it
 //! would answer for itself.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use outbound::header::{HeaderName, HeaderValue, LOCATION};
@@ -12,11 +12,10 @@ use outbound::{Address, Exchange};
 
 use crate::answer::{Answer, Measure};
 use crate::asker::Asker;
-use crate::certificate::Demand;
 use crate::dial::{Deadline, Endpoint, connect};
+use crate::door::Wire;
 use crate::said;
-use crate::secure::{handshake, server_name};
-use crate::tls;
+use crate::tls::trusted;
 use crate::trouble::{Side, Stage, Trouble, Unexpected};
 
 /// As much of a page as is read. What is longer is not waited for.
@@ -97,22 +96,14 @@ pub(crate) async fn get(
 ) -> Result<(Exchange, Answer), Trouble> {
     let endpoint = Endpoint { host: url.host().to_owned(), port: url.port() };
     let stream = connect(&endpoint, deadline).await?;
-    let mut answer = Answer::default();
-    let exchange = if url.is_tls() {
-        let name = server_name(&endpoint.host)?;
-        let (stream, chain) = handshake(asker.tls(), stream, &endpoint, name.clone(), deadline).await?;
-        let demand = Demand { name: Some(&name), trusted: true, now: SystemTime::now() };
-        answer = tls::told(asker.trust().judge(&chain, demand), &endpoint.to_string(), warn_before);
-        // Nothing is said to somebody who is not trusted.
-        if let Some(at) = answer.troubles.iter().position(|trouble| matches!(trouble, Trouble::Tls { .. })) {
-            return Err(answer.troubles.swap_remove(at));
-        }
-        let asked = outbound::get_over(TokioIo::new(stream), url, headers, asker.policy());
-        deadline.answer(&endpoint, Stage::Answer, asked).await?
+    let (wire, answer) = if url.is_tls() {
+        let (stream, answer) = trusted(stream, &endpoint, asker, deadline, warn_before).await?;
+        (Wire::of(stream), answer)
     } else {
-        let asked = outbound::get_over(TokioIo::new(stream), url, headers, asker.policy());
-        deadline.answer(&endpoint, Stage::Answer, asked).await?
+        (Wire::of(stream), Answer::default())
     };
+    let asked = outbound::get_over(TokioIo::new(wire), url, headers, asker.policy());
+    let exchange = deadline.answer(&endpoint, Stage::Answer, asked).await?;
     let exchange = exchange.map_err(|error| Trouble::Broke { who: endpoint.to_string(), how: said(error.reason()) })?;
     Ok((exchange, answer))
 }

@@ -9,16 +9,25 @@
 //! that stays. Each is bounded by the probe's own time, and what it says is escaped and cut. No password is ever shown.
 
 mod answer;
+pub mod api;
 mod asker;
 mod certificate;
 mod command;
 mod dial;
 pub mod dns;
+mod door;
+mod growth;
 pub mod http;
+mod latency;
+pub mod postgres;
+pub mod rabbitmq;
+pub mod redis;
+pub mod schedule;
 mod secure;
 mod tcp;
 pub mod tls;
 mod trouble;
+mod verdict;
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -26,7 +35,9 @@ use std::time::{Duration, Instant};
 pub use answer::{Answer, Figure, Measure};
 pub use asker::Asker;
 pub use dial::Endpoint;
+pub use latency::Percentiles;
 pub use trouble::{Distrust, NoName, Side, Stage, Trouble, Unexpected};
+pub use verdict::{Judge, Rule, Standing, Turn};
 
 use dial::Deadline;
 
@@ -44,6 +55,14 @@ pub enum Question {
     Dns(dns::Check),
     /// A certificate that holds.
     Tls(tls::Check),
+    /// A database that does its work.
+    Postgres(Box<postgres::Check>),
+    /// A queue in Redis.
+    Redis(redis::Check),
+    /// A queue in RabbitMQ.
+    RabbitMq(rabbitmq::Check),
+    /// An outside API that answers, and has some of its quota left.
+    Api(api::Check),
     /// A command, as a list, that ends with 0.
     Command(Vec<String>),
 }
@@ -77,6 +96,10 @@ impl Question {
             Question::Tcp(address) => tcp::ask(address, deadline).await,
             Question::Dns(check) => check.ask(deadline).await,
             Question::Tls(check) => check.ask(asker, deadline).await,
+            Question::Postgres(check) => check.ask(asker, deadline).await,
+            Question::Redis(check) => check.ask(asker, deadline).await,
+            Question::RabbitMq(check) => check.ask(asker, deadline).await,
+            Question::Api(check) => check.ask(asker, deadline).await,
             Question::Command(words) => command::ask(words, deadline).await,
         }
     }
@@ -90,6 +113,10 @@ impl fmt::Debug for Question {
             Question::Tcp(address) => write!(f, "Tcp({address})"),
             Question::Dns(check) => check.fmt(f),
             Question::Tls(check) => check.fmt(f),
+            Question::Postgres(check) => check.fmt(f),
+            Question::Redis(check) => check.fmt(f),
+            Question::RabbitMq(check) => check.fmt(f),
+            Question::Api(check) => check.fmt(f),
             Question::Command(words) => write!(f, "Command({:?}, …)", words.first().map_or("", String::as_str)),
         }
     }
@@ -102,6 +129,14 @@ fn spoken(time: Duration) -> String {
 /// What something outside said, made safe to keep.
 fn said(text: &str) -> String {
     evidence::escape(&evidence::redact(text), SAID_CHARS_MAX)
+}
+
+/// The same, of somebody who knows a password.
+fn said_without(text: &str, password: Option<&str>) -> String {
+    match password.filter(|password| !password.is_empty()) {
+        Some(password) => said(&text.replace(password, evidence::MASK)),
+        None => said(text),
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio_rustls::client::TlsStream;
 
 use crate::answer::{Answer, Measure};
 use crate::asker::Asker;
@@ -66,8 +67,29 @@ impl Check {
     }
 }
 
+/// TLS with a host that is trusted, and how long its certificate lasts. Nothing is said to one that is not.
+pub(crate) async fn trusted<S>(
+    stream: S,
+    with: &Endpoint,
+    asker: &Asker,
+    deadline: &Deadline,
+    warn_before: Duration,
+) -> Result<(TlsStream<S>, Answer), Trouble>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let name = server_name(&with.host)?;
+    let (stream, chain) = handshake(asker.tls(), stream, with, name.clone(), deadline).await?;
+    let demand = Demand { name: Some(&name), trusted: true, now: SystemTime::now() };
+    let mut answer = told(asker.trust().judge(&chain, demand), &with.to_string(), warn_before);
+    match answer.troubles.iter().position(|trouble| matches!(trouble, Trouble::Tls { .. })) {
+        Some(at) => Err(answer.troubles.swap_remove(at)),
+        None => Ok((stream, answer)),
+    }
+}
+
 /// A judgement as an answer: what is wrong, or how long it will stay right.
-pub(crate) fn told(judgement: Result<Judgement, Distrust>, with: &str, warn_before: Duration) -> Answer {
+fn told(judgement: Result<Judgement, Distrust>, with: &str, warn_before: Duration) -> Answer {
     let trouble = |why| Trouble::Tls { with: with.to_owned(), why };
     let judgement = match judgement {
         Ok(judgement) => judgement,

@@ -260,6 +260,23 @@ impl Trouble {
     }
 }
 
+impl Trouble {
+    /// Whether no answer came at all.
+    pub(crate) fn is_silence(&self) -> bool {
+        match self {
+            Trouble::Unresolved { .. }
+            | Trouble::NoRoute { .. }
+            | Trouble::Refused { .. }
+            | Trouble::Filtered { .. }
+            | Trouble::Tls { .. }
+            | Trouble::Slow { .. }
+            | Trouble::Broke { .. }
+            | Trouble::Unaskable { .. } => true,
+            Trouble::Denied { .. } | Trouble::Wrong { .. } | Trouble::Limit { .. } | Trouble::Growing { .. } => false,
+        }
+    }
+}
+
 impl Distrust {
     pub(crate) fn label(&self) -> &'static str {
         match self {
