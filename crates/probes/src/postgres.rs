@@ -202,7 +202,10 @@ impl Check {
     }
 
     fn database(&self) -> String {
-        format!("database `{}`", crate::said(self.server.config.get_dbname().unwrap_or_default()))
+        let config = &self.server.config;
+        // Who names none means the one that is called like the user.
+        let name = config.get_dbname().or(config.get_user()).unwrap_or_default();
+        format!("database `{}`", crate::said(name))
     }
 }
 
