@@ -125,6 +125,14 @@ impl Answer {
         self.troubles.is_empty()
     }
 
+    /// The same as a result, with the sentence for a person.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn verdict(&self) -> Result<(), String> {
+        if self.is_good() { Ok(()) } else { Err(self.to_string()) }
+    }
+
     /// What was measured of this, if it was.
     #[must_use]
     pub fn figure(&self, measure: Measure) -> Option<f64> {

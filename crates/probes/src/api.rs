@@ -180,12 +180,15 @@ mod tests {
         check.judge(&exchange, Answer::default(), UNIX_EPOCH + Duration::from_secs(NOW_S)).to_string()
     }
 
+    /// A status, headers, a body, and what is said of them.
+    type Case = (u16, &'static [(&'static str, &'static str)], &'static str, &'static str);
+
     #[test]
     fn the_scarcest_quota_is_told_wherever_it_stands() {
-        let github = r#"{"resources": {
+        const GITHUB: &str = r#"{"resources": {
             "core": {"limit": 5000, "remaining": 4999, "reset": 1800000600},
             "search": {"limit": 30, "remaining": 2, "reset": 1800000042}}}"#;
-        let table: &[(u16, &[(&'static str, &str)], &str, &str)] = &[
+        let table: &[Case] = &[
             (
                 200,
                 &[("x-ratelimit-limit", "60"), ("x-ratelimit-remaining", "59"), ("x-ratelimit-reset", "1800000060")],
@@ -201,7 +204,7 @@ mod tests {
             (
                 200,
                 &[("x-ratelimit-limit", "60"), ("x-ratelimit-remaining", "59")],
-                github,
+                GITHUB,
                 "what is left of the quota is 6.7 %, less than the limit of 10 % \
                  (2 of 30 requests (search), renewed in 42 s)",
             ),

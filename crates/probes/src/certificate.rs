@@ -3,6 +3,7 @@
 //! rustls stops at the first fault, and says nothing of the time that is left; a person wants to know both that the name
 //! is wrong and that it ends tomorrow. Whether a chain holds is webpki's word all the same.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -116,13 +117,16 @@ fn card(certificate: &CertificateDer<'_>) -> Result<Card, Distrust> {
 /// The names that count: those of the extension. The common name has not counted for years.
 fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
     let Ok(Some(extension)) = certificate.subject_alternative_name() else { return Vec::new() };
-    let spelled = |name: &GeneralName<'_>| match name {
-        GeneralName::DNSName(name) => Some(said(name)),
-        GeneralName::IPAddress(bytes) => match bytes.len() {
-            4 => <[u8; 4]>::try_from(*bytes).ok().map(|bytes| std::net::Ipv4Addr::from(bytes).to_string()),
-            _ => <[u8; 16]>::try_from(*bytes).ok().map(|bytes| std::net::Ipv6Addr::from(bytes).to_string()),
-        },
-        _ => None,
+    let address = |bytes: &[u8]| {
+        let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+        v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
+    };
+    let spelled = |name: &GeneralName<'_>| {
+        if let GeneralName::DNSName(name) = name {
+            return Some(said(name));
+        }
+        let GeneralName::IPAddress(bytes) = name else { return None };
+        address(bytes).map(|address| address.to_string())
     };
     extension.value.general_names.iter().filter_map(spelled).take(NAMES_MAX).collect()
 }
@@ -209,6 +213,9 @@ mod tests {
         Trust::of(roots).judge(chain, Demand { name: Some(&name), trusted: true, now }).unwrap()
     }
 
+    /// Its name, what is shown, who was asked, what is wrong, and how many days are left.
+    type Case<'a> = (&'a str, Vec<CertificateDer<'a>>, &'a str, &'a [&'a str], f64);
+
     #[test]
     fn a_chain_is_judged_in_all_its_parts() {
         let root = authority("Root", (2040, 1, 1), None);
@@ -218,7 +225,7 @@ mod tests {
         let far = (2027, 1, 1);
         let own = || leaf(far, &root);
         let signed = |by: &Authority| vec![leaf(far, by), by.der().clone()];
-        let table: &[(&str, Vec<CertificateDer<'_>>, &str, &[&str], f64)] = &[
+        let table: &[Case<'_>] = &[
             ("all is well", vec![own()], "shop.example", &[], 365.0),
             ("what comes between ends first", signed(&between), "shop.example", &[], 10.0),
             (

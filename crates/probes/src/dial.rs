@@ -133,14 +133,20 @@ async fn resolve(to: &Endpoint, deadline: &Deadline) -> Result<Vec<SocketAddr>, 
 
 /// Why there is no connection. The kernel gives up too, after some minutes.
 pub(crate) fn unconnected(to: &impl fmt::Display, error: &io::Error, waited: Duration) -> Trouble {
-    let to = to.to_string();
-    match error.kind() {
-        ErrorKind::ConnectionRefused => Trouble::Refused { by: to },
-        ErrorKind::TimedOut => Trouble::Filtered { to, waited },
-        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown => Trouble::NoRoute { to },
-        ErrorKind::PermissionDenied => Trouble::Denied { who: "this host's firewall".to_owned(), how: to },
-        _ => Trouble::Broke { who: to, how: said(&error.to_string()) },
+    let (to, kind) = (to.to_string(), error.kind());
+    if kind == ErrorKind::ConnectionRefused {
+        return Trouble::Refused { by: to };
     }
+    if kind == ErrorKind::TimedOut {
+        return Trouble::Filtered { to, waited };
+    }
+    if matches!(kind, ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown) {
+        return Trouble::NoRoute { to };
+    }
+    if kind == ErrorKind::PermissionDenied {
+        return Trouble::Denied { who: "this host".to_owned(), how: format!("a connection to {to}") };
+    }
+    Trouble::Broke { who: to, how: said(&error.to_string()) }
 }
 
 /// Of two addresses of a name, the one that got further: a host without IPv6 has no route to half of the names.

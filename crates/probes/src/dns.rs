@@ -87,8 +87,8 @@ impl Check {
         let answer = |(server, said): &(SocketAddr, Said)| {
             (*server, said.as_ref().map(|found| found.iter().copied().collect()).unwrap_or_default())
         };
-        if let Some(other) = others.iter().find(|other| answer(other).1 != answer(first).1) {
-            let what = Unexpected::Disagreement { one: answer(first), other: answer(other) };
+        if others.iter().any(|other| answer(other).1 != answer(first).1) {
+            let what = Unexpected::Disagreement { said: all.iter().map(answer).collect() };
             return Err(Trouble::Wrong { who: self.name.clone(), what });
         }
         first.1.clone().map_err(|why| self.unresolved(why))
@@ -122,15 +122,20 @@ async fn look_up(resolver: &TokioResolver, name: &str, servers: Vec<SocketAddr>,
 }
 
 fn no_name(error: &NetError, servers: Vec<SocketAddr>, waited: Duration) -> NoName {
-    match error {
-        error if error.is_nx_domain() => NoName::NoSuchName,
-        NetError::Dns(DnsError::ResponseCode(code)) => NoName::Code(code.to_string()),
-        NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code.low() {
-            0 => NoName::NoAddress,
-            _ => NoName::Code(none.response_code.to_string()),
-        },
-        NetError::Timeout | NetError::NoConnections | NetError::Io(_) => NoName::NoServer { servers, waited },
-        other => NoName::Other(said(&other.to_string())),
+    if error.is_nx_domain() {
+        return NoName::NoSuchName;
+    }
+    if matches!(error, NetError::Timeout | NetError::NoConnections | NetError::Io(_)) {
+        return NoName::NoServer { servers, waited };
+    }
+    let NetError::Dns(error) = error else { return NoName::Other(said(&error.to_string())) };
+    if let DnsError::ResponseCode(code) = error {
+        return NoName::Code(code.to_string());
+    }
+    let DnsError::NoRecordsFound(none) = error else { return NoName::Other(said(&error.to_string())) };
+    match none.response_code.low() {
+        0 => NoName::NoAddress,
+        _ => NoName::Code(none.response_code.to_string()),
     }
 }
 

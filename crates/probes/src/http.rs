@@ -4,6 +4,7 @@
 //! to another host is none of this host's, unless its status is expected. A proxy of the environment is not asked: it
 //! would answer for itself.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
@@ -42,6 +43,14 @@ impl From<Address> for Check {
     /// Any status below 400 is good.
     fn from(url: Address) -> Check {
         Check { url, statuses: Vec::new(), contains: None, latency: None, warn_before: Duration::ZERO }
+    }
+}
+
+impl FromStr for Check {
+    type Err = outbound::Error;
+
+    fn from_str(url: &str) -> Result<Check, outbound::Error> {
+        url.parse::<Address>().map(Check::from)
     }
 }
 

@@ -56,12 +56,12 @@ impl FromStr for Server {
         };
         // What the library says may quote the address.
         let info = plain.into_connection_info().map_err(|_| wrong.to_owned())?;
-        let door = match info.addr() {
-            ConnectionAddr::Tcp(host, port) => {
-                Door::Tcp(Endpoint { host: host.trim_matches(['[', ']']).to_owned(), port: *port })
-            }
-            ConnectionAddr::Unix(path) => Door::Unix(path.clone()),
-            _ => return Err(wrong.to_owned()),
+        let door = if let ConnectionAddr::Tcp(host, port) = info.addr() {
+            Door::Tcp(Endpoint { host: host.trim_matches(['[', ']']).to_owned(), port: *port })
+        } else if let ConnectionAddr::Unix(path) = info.addr() {
+            Door::Unix(path.clone())
+        } else {
+            return Err(wrong.to_owned());
         };
         Ok(Server { door, tls, login: info.redis_settings().clone().set_skip_set_lib_name() })
     }
@@ -166,11 +166,13 @@ impl Check {
         let denied =
             matches!(error.kind(), ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm))
                 || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"));
-        match error.kind() {
-            _ if denied => Trouble::Denied { who, how },
-            ErrorKind::Io => Trouble::Broke { who, how },
-            _ => Trouble::Wrong { who, what: Unexpected::Gibberish { says: how } },
+        if denied {
+            return Trouble::Denied { who, how };
         }
+        if error.is_io_error() {
+            return Trouble::Broke { who, how };
+        }
+        Trouble::Wrong { who, what: Unexpected::Gibberish { says: how } }
     }
 }
 

@@ -204,12 +204,10 @@ pub enum Unexpected {
         /// Which it may have.
         expected: Vec<IpAddr>,
     },
-    /// Two name servers do not agree.
+    /// Name servers do not agree.
     Disagreement {
-        /// One, and what it says.
-        one: (SocketAddr, Vec<IpAddr>),
-        /// Another one, and what it says.
-        other: (SocketAddr, Vec<IpAddr>),
+        /// Each, and the addresses that it tells.
+        said: Vec<(SocketAddr, Vec<IpAddr>)>,
     },
     /// A command ended with anything but 0.
     Exit {
@@ -412,9 +410,9 @@ impl fmt::Display for Unexpected {
             Unexpected::Addresses { got, expected } => {
                 write!(f, "is {}, expected {}", listed(got), listed(expected))
             }
-            Unexpected::Disagreement { one, other } => {
+            Unexpected::Disagreement { said } => {
                 let say = |(server, found): &(SocketAddr, Vec<IpAddr>)| format!("{} to {server}", listed(found));
-                write!(f, "is {}, and {}", say(one), say(other))
+                write!(f, "is {}", said.iter().map(say).collect::<Vec<_>>().join(", and "))
             }
             Unexpected::Exit { code, says } => {
                 match code {
