@@ -224,6 +224,13 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_back_holds_no_password() {
+        assert_eq!(said_without("no user bob with s3cr3t\u{7}", Some("s3cr3t")), "no user bob with ********\\x07");
+        assert_eq!(said_without("plain", Some("")), "plain");
+        assert_eq!(said_without("plain", None), "plain");
+    }
+
+    #[test]
     fn a_question_shows_no_arguments() {
         let question = Question::Command(vec!["check".to_owned(), "--password=s3cr3t".to_owned()]);
         assert_eq!(format!("{question:?}"), "Command(\"check\", …)");

@@ -58,8 +58,11 @@ pub(crate) fn free_port() -> u16 {
 /// Where a program is; without it the test is skipped, by name.
 pub(crate) fn found(program: &str) -> Option<PathBuf> {
     let path = std::env::var("PATH").unwrap_or_default();
-    let folders = path.split(':').chain(["/usr/sbin", "/usr/lib/postgresql/17/bin", "/usr/lib/postgresql/15/bin"]);
-    let found = folders.map(|folder| Path::new(folder).join(program)).find(|path| path.is_file());
+    // A user's own path leaves out where daemons are, and where each version of PostgreSQL has its own.
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let versions = versions.map(|version| version.path().join("bin"));
+    let folders = path.split(':').chain(["/usr/sbin"]).map(PathBuf::from).chain(versions);
+    let found = folders.map(|folder| folder.join(program)).find(|path| path.is_file());
     if found.is_none() {
         skip(program);
     }
