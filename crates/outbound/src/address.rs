@@ -35,11 +35,11 @@ impl Address {
         self.0.scheme() == "https"
     }
 
-    /// The same server and user, another path: each part of it is encoded.
+    /// The same server and user, a path below this one, of which each part is encoded, and another query.
     #[must_use]
-    pub fn at(&self, parts: &[&str]) -> Address {
+    pub fn at(&self, parts: &[&str], query: &str) -> Address {
         let mut url = self.0.clone();
-        url.set_query(None);
+        url.set_query(Some(query).filter(|query| !query.is_empty()));
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(parts);
         }
@@ -119,7 +119,8 @@ mod tests {
         assert_eq!((address.host(), address.port(), address.is_tls()), ("::1", 8080, false));
         assert_eq!(address.authority(), "[::1]:8080");
         assert_eq!(address.credentials(), Some(("bob".to_owned(), "p@ss".to_owned())));
-        assert_eq!(address.at(&["queues", "/", "a b"]).path_and_query(), "/base/queues/%2F/a%20b");
+        assert_eq!(address.at(&["queues", "/", "a b"], "").path_and_query(), "/base/queues/%2F/a%20b");
+        assert_eq!(address.at(&[], "page=2").path_and_query(), "/base?page=2");
         let leads = |to: &str| address.leads_to(to).map(|(to, elsewhere)| (to.path_and_query(), elsewhere));
         assert_eq!(leads("/in"), Some(("/in".to_owned(), false)));
         assert_eq!(leads("https://[::1]/in?a"), Some(("/in?a".to_owned(), false)));

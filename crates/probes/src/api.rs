@@ -18,6 +18,7 @@ use crate::trouble::{Side, Trouble, Unexpected};
 
 /// From here on a number is a moment since 1970, and no longer a time in seconds: some say one, some the other.
 const MOMENTS_FROM_S: u64 = 1_000_000_000;
+const GITHUB: &str = "https://api.github.com/rate_limit";
 /// What GitHub's answer lists, and is looked at: the others are for few.
 const GITHUBS: &[&str] = &["core", "search", "graphql", "code_search"];
 /// Where headers tell the grant, what is left, and when it is renewed. The first pair that is there counts.
@@ -66,6 +67,13 @@ struct Quota {
 }
 
 impl Check {
+    /// GitHub's own account of what it grants. To ask for it costs nothing.
+    #[must_use]
+    pub fn github(token: Option<Token>, quota_below_percent: Option<u8>) -> Check {
+        let url = GITHUB.parse().expect("a constant that is an address");
+        Check { url, token, quota_below_percent }
+    }
+
     pub(crate) async fn ask(&self, asker: &Asker, deadline: &Deadline) -> Result<Answer, Trouble> {
         let headers = match &self.token {
             None => Vec::new(),
@@ -185,7 +193,7 @@ mod tests {
 
     #[test]
     fn the_scarcest_quota_is_told_wherever_it_stands() {
-        const GITHUB: &str = r#"{"resources": {
+        const GRANTS: &str = r#"{"resources": {
             "core": {"limit": 5000, "remaining": 4999, "reset": 1800000600},
             "search": {"limit": 30, "remaining": 2, "reset": 1800000042}}}"#;
         let table: &[Case] = &[
@@ -193,7 +201,7 @@ mod tests {
                 200,
                 &[("x-ratelimit-limit", "60"), ("x-ratelimit-remaining", "59"), ("x-ratelimit-reset", "1800000060")],
                 "",
-                "well after 0 s, quota_left_percent=98, quota_left=59, quota_resets_in_s=60",
+                "well after 0 ms, quota_left_percent=98, quota_left=59, quota_resets_in_s=60",
             ),
             (
                 200,
@@ -204,7 +212,7 @@ mod tests {
             (
                 200,
                 &[("x-ratelimit-limit", "60"), ("x-ratelimit-remaining", "59")],
-                GITHUB,
+                GRANTS,
                 "what is left of the quota is 6.7 %, less than the limit of 10 % \
                  (2 of 30 requests (search), renewed in 42 s)",
             ),

@@ -113,5 +113,9 @@ mod tests {
         // Eight minutes in which nobody asked.
         assert_eq!([take(1080, 4.0), take(1380, 5.0)], [None, None]);
         assert_eq!(take(1680, 6.0), Some(4.0));
+        // Many before a gap and one after it are not enough.
+        let mut growth = Growth::over(Duration::from_secs(600));
+        let mut take = |second: u64, value: f64| growth.take(start + Duration::from_secs(second), value);
+        assert_eq!([take(0, 1.0), take(75, 2.0), take(150, 3.0), take(600, 4.0)], [None; 4]);
     }
 }

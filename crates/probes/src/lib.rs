@@ -122,8 +122,15 @@ impl fmt::Debug for Question {
     }
 }
 
+/// A time as a person reads it: in the largest unit in which it is whole.
 fn spoken(time: Duration) -> String {
-    if time.subsec_millis() == 0 { format!("{} s", time.as_secs()) } else { format!("{} ms", time.as_millis()) }
+    let (whole_s, rest_ms) = (time.as_secs(), time.subsec_millis());
+    match (whole_s, rest_ms) {
+        (0, _) | (_, 1..) => format!("{} ms", time.as_millis()),
+        (s, 0) if s % 3600 == 0 => format!("{} h", s / 3600),
+        (s, 0) if s % 60 == 0 => format!("{} min", s / 60),
+        (s, 0) => format!("{s} s"),
+    }
 }
 
 /// What something outside said, made safe to keep.
@@ -221,6 +228,15 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         panic!("what the check had started runs on");
+    }
+
+    #[test]
+    fn a_time_is_told_in_the_unit_in_which_it_is_whole() {
+        let table = [(0, "0 ms"), (400, "400 ms"), (1_500, "1500 ms"), (30_000, "30 s"), (90_000, "90 s")];
+        let long = [(600_000, "10 min"), (7_200_000, "2 h")];
+        for (ms, says) in table.into_iter().chain(long) {
+            assert_eq!(spoken(Duration::from_millis(ms)), says);
+        }
     }
 
     #[test]

@@ -25,6 +25,8 @@ use crate::trouble::{Side, Stage, Trouble, Unexpected};
 const PORT: u16 = 5432;
 /// How healer's own session is called in `pg_stat_activity`.
 const APPLICATION_NAME: &str = "healer";
+/// The longest that the server itself is told to work, a day.
+const PATIENCE_MS_MAX: u128 = 86_400_000;
 const LOOK: &str = include_str!("postgres/look.sql");
 /// Of 2³¹ ids; autovacuum forces its way at a fifth of that, so that whoever gets here has a vacuum that cannot work.
 const TRANSACTION_AGE_MAX: u64 = 1_000_000_000;
@@ -129,21 +131,21 @@ impl Check {
         let tls = wire::Tls::of(&self.server, asker, *deadline);
         let login = self.server.config.connect_raw(wire, tls);
         let login = deadline.answer(&self.server, Stage::Login, login).await?;
-        let (client, connection) = login.map_err(|error| self.trouble(error, deadline))?;
+        let (mut client, connection) = login.map_err(|error| self.trouble(error, deadline))?;
         let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
-        let seen = deadline.answer(&self.server, Stage::Answer, self.look(&client, deadline)).await?;
+        let seen = deadline.answer(&self.server, Stage::Answer, self.look(&mut client, deadline)).await?;
         Ok(self.judge(&seen.map_err(|error| self.trouble(error, deadline))?))
     }
 
-    async fn look(&self, client: &Client, deadline: &Deadline) -> Result<Seen, Error> {
+    /// In a transaction, since behind a pooler a setting of the session would be the next client's too.
+    async fn look(&self, client: &mut Client, deadline: &Deadline) -> Result<Seen, Error> {
+        let transaction = client.build_transaction().read_only(true).start().await?;
         // The server is not to go on when nobody waits any more.
-        let patience_ms = deadline.total().as_millis().clamp(1, 86_400_000);
-        client
-            .batch_execute(&format!("set statement_timeout = {patience_ms}; set default_transaction_read_only = on"))
-            .await?;
+        let patience_ms = deadline.total().as_millis().clamp(1, PATIENCE_MS_MAX);
+        transaction.batch_execute(&format!("set local statement_timeout = {patience_ms}")).await?;
         let seconds = |limit: Option<Duration>| limit.map(|limit| limit.as_secs_f64());
-        let limits = [seconds(self.slow_query), seconds(self.blocked_query)];
-        seen(&client.query_one(LOOK, &[&limits[0], &limits[1]]).await?)
+        let (slow, blocked) = (seconds(self.slow_query), seconds(self.blocked_query));
+        seen(&transaction.query_one(LOOK, &[&slow, &blocked]).await?)
     }
 
     fn judge(&self, seen: &Seen) -> Answer {

@@ -10,6 +10,9 @@ use crate::dial::Deadline;
 use crate::http::get;
 use crate::trouble::{Trouble, Unexpected};
 
+/// All that is looked at. What a busy queue tells of each consumer would not fit.
+const COLUMNS: &str = "columns=messages,consumers";
+
 /// A queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
@@ -25,7 +28,7 @@ pub struct Check {
 
 impl Check {
     pub(crate) async fn ask(&self, asker: &Asker, deadline: &Deadline) -> Result<Answer, Trouble> {
-        let url = self.url.at(&["api", "queues", &self.virtual_host, &self.queue]);
+        let url = self.url.at(&["api", "queues", &self.virtual_host, &self.queue], COLUMNS);
         let (exchange, answer) = get(&url, &[], asker, deadline, std::time::Duration::ZERO).await?;
         self.judge(&exchange, answer)
     }
@@ -77,7 +80,7 @@ mod tests {
             above: Some(10),
         };
         let table = [
-            (200, r#"{"messages": 7, "consumers": 2}"#, "well after 0 s, queue_depth=7, queue_consumers=2"),
+            (200, r#"{"messages": 7, "consumers": 2}"#, "well after 0 ms, queue_depth=7, queue_consumers=2"),
             (
                 200,
                 r#"{"messages": 70, "consumers": 0}"#,

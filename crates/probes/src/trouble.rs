@@ -465,7 +465,7 @@ mod tests {
             (
                 Trouble::Growing { measure: Measure::Depth, from: 3.0, to: 340.0, during: Duration::from_secs(600) },
                 "growing",
-                "the depth of the queue has grown for 600 s, from 3 messages to 340 messages",
+                "the depth of the queue has grown for 10 min, from 3 messages to 340 messages",
             ),
             (
                 Trouble::Wrong { who: who(), what: Unexpected::Exit { code: None, says: String::new() } },
