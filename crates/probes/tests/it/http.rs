@@ -44,10 +44,10 @@ async fn what_answers_slowly_for_ever_is_slow_and_what_answers_endlessly_is_cut(
     let drips = server(|mut stream| async move {
         request(&mut stream).await?;
         stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
+        let mut drops = tokio::time::interval(Duration::from_millis(20));
         loop {
+            drops.tick().await;
             stream.write_all(b".").await?;
-            // strikes at a random moment: within the patience of nobody
-            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     })
     .await;
