@@ -82,10 +82,20 @@ async fn resolvers_that_disagree_are_told_with_what_each_says() {
 async fn a_name_server_that_is_not_there_or_fails_is_told_from_a_name_that_is_not() {
     let closed = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    for server in [closed, silent.local_addr().unwrap()] {
-        let answer = ask_within(question("shop.example", &[server], &[]), Duration::from_secs(1)).await;
-        let is_it = matches!(&answer.troubles[..], [Trouble::Unresolved { why: NoName::NoServer { servers, .. }, .. }] if servers == &[server]);
-        assert!(is_it, "{answer:?}");
+    let silent_address = silent.local_addr().unwrap();
+    let Some(good) = Dnsmasq::start(&["--host-record=shop.example,192.0.2.1"]).await else { return };
+    for (resolvers, missing) in [
+        (vec![closed], closed),
+        (vec![silent_address], silent_address),
+        // That the other one answers does not make it agree.
+        (vec![good.address, closed], closed),
+        (vec![silent_address, good.address], silent_address),
+    ] {
+        let answer = ask_within(question("shop.example", &resolvers, &[]), Duration::from_secs(1)).await;
+        let [Trouble::Unresolved { why: NoName::NoServer { servers, .. }, .. }] = &answer.troubles[..] else {
+            panic!("{resolvers:?}: {answer:?}")
+        };
+        assert_eq!(servers, &[missing], "{answer}");
         assert!(answer.took < Duration::from_secs(3), "{answer:?}");
     }
     // It knows nobody whom it could ask: REFUSED.
