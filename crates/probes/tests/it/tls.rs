@@ -183,3 +183,11 @@ async fn what_speaks_no_tls_is_said_not_to() {
     assert_eq!(labels(&answer), ["tls_handshake"], "{answer}");
     assert!(answer.to_string().contains("does not speak TLS"), "{answer}");
 }
+
+#[tokio::test]
+async fn who_hangs_up_during_the_handshake_is_said_to() {
+    let address = crate::plain::server(|mut stream| async move { crate::plain::request(&mut stream).await }).await;
+    let answer = ask(question(endpoint(address), None)).await;
+    assert_eq!(labels(&answer), ["tls_handshake"], "{answer}");
+    assert!(answer.to_string().ends_with("it closed the connection"), "{answer}");
+}
