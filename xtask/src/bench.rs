@@ -13,6 +13,7 @@ use crate::shell;
 const BENCHES: &[Bench] = &[
     Bench { package: "engine", name: "rate", needs_engine: false },
     Bench { package: "store", name: "journal", needs_engine: false },
+    Bench { package: "probes", name: "thousand", needs_engine: false },
     Bench { package: "healer", name: "killed_to_healthy", needs_engine: false },
     Bench { package: "healer", name: "crash_to_running", needs_engine: true },
     Bench { package: "healer", name: "diagnosis", needs_engine: true },

@@ -32,6 +32,11 @@ const NEEDS: &[Need] = &[
     Need { program: "systemd-analyze", for_engine: false, packages: &["systemd"] },
     Need { program: "openssl", for_engine: false, packages: &["openssl"] },
     Need { program: "python3", for_engine: false, packages: &["python3"] },
+    // What probes ask.
+    Need { program: "pg_ctlcluster", for_engine: false, packages: &["postgresql"] },
+    Need { program: "redis-server", for_engine: false, packages: &["redis-server"] },
+    Need { program: "rabbitmq-server", for_engine: false, packages: &["rabbitmq-server"] },
+    Need { program: "dnsmasq", for_engine: false, packages: &["dnsmasq-base"] },
 ];
 
 /// Installs what is missing, and returns the programs that the engine needs and that could not be had, each with the

@@ -316,7 +316,7 @@ impl Checks {
             if *self.running.borrow() != life {
                 continue;
             }
-            let (news, settled) = self.slot.take(&self.check, life, answer);
+            let (news, settled) = self.slot.take(&self.check, life, answer.verdict());
             // Before it has passed for the first time it may well be on its way up.
             next = if settled { self.check.every } else { (next * 2).min(self.check.every) };
             let Some(health) = news else { continue };

@@ -82,6 +82,12 @@ impl Error {
         Error::Retryable { reason, status: None, retry_after: None }
     }
 
+    /// A connection that stood gave up.
+    pub(crate) fn broken(to: &Address, error: &hyper::Error) -> Error {
+        let reason = format!("the connection to {to} broke: {}", deepest(error));
+        Error::Retryable { reason, status: None, retry_after: None }
+    }
+
     /// An answer came that is no success.
     pub(crate) fn answered(to: &Address, sent: &[(HeaderName, HeaderValue)], response: &Response) -> Error {
         let mut reason = format!("{to} answered {}", response.status);
@@ -146,7 +152,7 @@ fn causes<'e>(
 }
 
 /// The beginning of a body, on one line, without what was sent.
-fn quote(body: &[u8], sent: &[(HeaderName, HeaderValue)]) -> String {
+pub(crate) fn quote(body: &[u8], sent: &[(HeaderName, HeaderValue)]) -> String {
     let mut text = String::from_utf8_lossy(body).into_owned();
     for (_, value) in sent {
         // A scheme in front (`Bearer …`) may be left out where a value is echoed.

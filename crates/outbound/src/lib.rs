@@ -5,17 +5,20 @@
 //!                      └─ post_json(&Address, headers, body) ──▶ Ok(Response)        2xx
 //!                                                          ├──▶ Error::Retryable   try again later
 //!                                                          └──▶ Error::Final       never will
+//! get_over(a connection, &Address, headers, &Policy) ─▶ Ok(Exchange) of any status: for probes
 //! ```
 //!
 //! Redirects are never followed: the headers carry secrets that were meant for one host, and a redirected POST arrives
 //! as a GET without its body. A proxy that the environment names (`HTTPS_PROXY`, `NO_PROXY`) is used.
 
 mod address;
+mod direct;
 mod error;
 mod reply;
 mod tls;
 
 pub use address::Address;
+pub use direct::{Exchange, get_over};
 pub use error::Error;
 pub use reply::Response;
 pub use reqwest::header;

@@ -1,33 +1,68 @@
-//! Active checks: a question with a time limit, and an answer in words.
+//! Active checks: a question with a time limit, and an answer that a rule can match on.
 //!
 //! ```text
-//! Probe ── ask ──▶ Ok(())       it passes
-//!             └──▶ Err(words)   why not, escaped and bounded
+//! Question ── Probe::ask ──▶ Answer { figures, troubles }      once
+//! Watch ── schedule::run ──▶ Change over a channel             for ever: jitter, m of n, growth, percentiles
 //! ```
 //!
-//! Whoever asks decides how often, and how many failures count. What answers may be hostile: a body that never ends, a
-//! redirect elsewhere, a command that stays. Each is bounded by the probe's own time.
+//! One kind of question is one file. What answers may be hostile: a body that never ends, a redirect elsewhere, a command
+//! that stays. Each is bounded by the probe's own time, and what it says is escaped and cut. No password is ever shown.
 
+mod answer;
+pub mod api;
+mod asker;
+mod certificate;
 mod command;
-mod http;
+mod dial;
+pub mod dns;
+mod door;
+mod growth;
+pub mod http;
+mod latency;
+pub mod postgres;
+pub mod rabbitmq;
+pub mod redis;
+pub mod schedule;
+mod secure;
+mod tcp;
+pub mod tls;
+mod trouble;
+mod verdict;
 
-use std::net::SocketAddr;
-use std::time::Duration;
+use std::fmt;
+use std::time::{Duration, Instant};
 
-use tokio::net::TcpStream;
+pub use answer::{Answer, Figure, Measure};
+pub use asker::Asker;
+pub use dial::Endpoint;
+pub use latency::Percentiles;
+pub use trouble::{Distrust, NoName, Side, Stage, Trouble, Unexpected};
+pub use verdict::{Judge, Rule, Standing, Turn};
 
-pub use http::Asker;
+use dial::Deadline;
 
 /// As much of what a check says as is kept, in characters.
 const SAID_CHARS_MAX: usize = 200;
 
 /// What is asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Question {
-    /// A GET that is answered by a status below 400.
-    Http(outbound::Address),
+    /// A GET.
+    Http(http::Check),
     /// A connection that is taken: a host and a port.
     Tcp(String),
+    /// A name that has addresses.
+    Dns(dns::Check),
+    /// A certificate that holds.
+    Tls(tls::Check),
+    /// A database that does its work.
+    Postgres(Box<postgres::Check>),
+    /// A queue in Redis.
+    Redis(redis::Check),
+    /// A queue in RabbitMQ.
+    RabbitMq(rabbitmq::Check),
+    /// An outside API that answers, and has some of its quota left.
+    Api(api::Check),
     /// A command, as a list, that ends with 0.
     Command(Vec<String>),
 }
@@ -42,34 +77,60 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Asks once.
-    ///
-    /// # Errors
-    /// In words: what came instead of a good answer.
-    pub async fn ask(&self, asker: &Asker) -> Result<(), String> {
-        let answer = async {
-            match &self.question {
-                Question::Http(url) => asker.get(url).await,
-                Question::Tcp(address) => connect(address).await,
-                Question::Command(words) => command::run(words).await,
-            }
-        };
-        let late = |_| Err(format!("no answer within {}", spoken(self.timeout)));
-        tokio::time::timeout(self.timeout, answer).await.unwrap_or_else(late)
+    /// Asks once. It takes no longer than the probe's time.
+    pub async fn ask(&self, asker: &Asker) -> Answer {
+        let (began, deadline) = (Instant::now(), Deadline::within(self.timeout));
+        let mut answer = self.question.ask(asker, &deadline).await.unwrap_or_else(Answer::from);
+        answer.took = began.elapsed();
+        if let Question::Http(check) = &self.question {
+            check.late(&mut answer);
+        }
+        answer
     }
 }
 
-async fn connect(address: &str) -> Result<(), String> {
-    let unknown = |error: std::io::Error| format!("{address} means nothing: {error}");
-    let found: Vec<SocketAddr> = tokio::net::lookup_host(address).await.map_err(unknown)?.collect();
-    match TcpStream::connect(found.as_slice()).await {
-        Ok(_) => Ok(()),
-        Err(error) => Err(format!("no connection to {address}: {}", said(&error.to_string()))),
+impl Question {
+    async fn ask(&self, asker: &Asker, deadline: &Deadline) -> Result<Answer, Trouble> {
+        match self {
+            Question::Http(check) => check.ask(asker, deadline).await,
+            Question::Tcp(address) => tcp::ask(address, deadline).await,
+            Question::Dns(check) => check.ask(deadline).await,
+            Question::Tls(check) => check.ask(asker, deadline).await,
+            Question::Postgres(check) => check.ask(asker, deadline).await,
+            Question::Redis(check) => check.ask(asker, deadline).await,
+            Question::RabbitMq(check) => check.ask(asker, deadline).await,
+            Question::Api(check) => check.ask(asker, deadline).await,
+            Question::Command(words) => command::ask(words, deadline).await,
+        }
     }
 }
 
+/// Arguments of a command may hold secrets.
+impl fmt::Debug for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Question::Http(check) => check.fmt(f),
+            Question::Tcp(address) => write!(f, "Tcp({address})"),
+            Question::Dns(check) => check.fmt(f),
+            Question::Tls(check) => check.fmt(f),
+            Question::Postgres(check) => check.fmt(f),
+            Question::Redis(check) => check.fmt(f),
+            Question::RabbitMq(check) => check.fmt(f),
+            Question::Api(check) => check.fmt(f),
+            Question::Command(words) => write!(f, "Command({:?}, …)", words.first().map_or("", String::as_str)),
+        }
+    }
+}
+
+/// A time as a person reads it: in the largest unit in which it is whole.
 fn spoken(time: Duration) -> String {
-    if time.subsec_millis() == 0 { format!("{} s", time.as_secs()) } else { format!("{} ms", time.as_millis()) }
+    let (whole_s, rest_ms) = (time.as_secs(), time.subsec_millis());
+    match (whole_s, rest_ms) {
+        (0, _) | (_, 1..) => format!("{} ms", time.as_millis()),
+        (s, 0) if s % 3600 == 0 => format!("{} h", s / 3600),
+        (s, 0) if s % 60 == 0 => format!("{} min", s / 60),
+        (s, 0) => format!("{s} s"),
+    }
 }
 
 /// What something outside said, made safe to keep.
@@ -77,8 +138,18 @@ fn said(text: &str) -> String {
     evidence::escape(&evidence::redact(text), SAID_CHARS_MAX)
 }
 
+/// The same, of somebody who knows a password.
+fn said_without(text: &str, password: Option<&str>) -> String {
+    match password.filter(|password| !password.is_empty()) {
+        Some(password) => said(&text.replace(password, evidence::MASK)),
+        None => said(text),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
@@ -87,8 +158,11 @@ mod tests {
     const SOON: Duration = Duration::from_millis(400);
 
     fn asker() -> Asker {
-        outbound::install_crypto_provider();
         Asker::new("healer/test").unwrap()
+    }
+
+    async fn ask(question: Question) -> Answer {
+        Probe { question, timeout: SOON }.ask(&asker()).await
     }
 
     /// Answers each request with this, and keeps the connection.
@@ -108,57 +182,44 @@ mod tests {
         address
     }
 
-    async fn http(answer: &'static [u8]) -> Result<(), String> {
-        let url = format!("http://{}/health", server(answer).await).parse().unwrap();
-        Probe { question: Question::Http(url), timeout: SOON }.ask(&asker()).await
+    async fn http(answer: &'static [u8]) -> Answer {
+        let url: outbound::Address = format!("http://{}/health", server(answer).await).parse().unwrap();
+        ask(Question::Http(url.into())).await
     }
 
     #[tokio::test]
     async fn a_status_below_400_passes_and_anything_else_says_why() {
-        assert_eq!(http(b"HTTP/1.1 204 No Content\r\n\r\n").await, Ok(()));
-        // Where it leads to is another matter: this one answers.
-        assert_eq!(
-            http(b"HTTP/1.1 302 Found\r\nlocation: http://203.0.113.1/\r\ncontent-length: 0\r\n\r\n").await,
-            Ok(())
-        );
-        let ill = http(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 8\r\n\r\ndb \x1b[31mx").await.unwrap_err();
-        assert!(ill.starts_with("it answered 503") && ill.contains("db ") && !ill.contains('\u{1b}'), "{ill}");
-        let endless = http(b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\nand so on").await.unwrap_err();
-        assert_eq!(endless, "no answer within 400 ms");
-        assert_eq!(http(b"").await.unwrap_err(), "no answer within 400 ms");
-        let closed = { TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap() };
-        let url = format!("http://{closed}/").parse().unwrap();
-        let refused = Probe { question: Question::Http(url), timeout: SOON }.ask(&asker()).await.unwrap_err();
-        assert!(refused.contains("refused"), "{refused}");
+        assert!(http(b"HTTP/1.1 204 No Content\r\n\r\n").await.is_good());
+        let ill = http(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 8\r\n\r\ndb \x1b[31mx").await.to_string();
+        assert!(ill.contains("answered 503, not below 400: db ") && !ill.contains('\u{1b}'), "{ill}");
+        let endless = http(b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\nand so on").await.to_string();
+        assert!(endless.ends_with("the whole answer did not come within 400 ms"), "{endless}");
+        let closed = http(b"").await.to_string();
+        assert!(closed.contains("did not come within"), "{closed}");
     }
 
     #[tokio::test]
     async fn a_connection_that_is_taken_passes() {
         let open = server(b"").await;
-        let ask =
-            |address: String| async { Probe { question: Question::Tcp(address), timeout: SOON }.ask(&asker()).await };
-        assert_eq!(ask(open.to_string()).await, Ok(()));
+        assert!(ask(Question::Tcp(open.to_string())).await.is_good());
         let closed = { TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap() };
-        assert!(ask(closed.to_string()).await.unwrap_err().contains("refused"));
-        assert!(ask("no port".to_owned()).await.unwrap_err().contains("means nothing"));
+        let refused = ask(Question::Tcp(closed.to_string())).await;
+        assert_eq!(refused.troubles, [Trouble::Refused { by: closed.to_string() }]);
+        assert_eq!(ask(Question::Tcp("no port".to_owned())).await.troubles[0].label(), "unaskable");
     }
 
     #[tokio::test]
     async fn a_command_passes_by_its_exit_code_and_says_what_it_printed() {
-        let ask = |words: &[&str]| {
-            let words = words.iter().map(|&word| word.to_owned()).collect();
-            async move { Probe { question: Question::Command(words), timeout: SOON }.ask(&asker()).await }
-        };
-        assert_eq!(ask(&["true"]).await, Ok(()));
-        let ill = ask(&["sh", "-c", "echo queue is full; exit 3"]).await.unwrap_err();
-        assert_eq!(ill, "it ended with exit code 3: queue is full");
-        assert!(ask(&["/no/such/check"]).await.unwrap_err().contains("/no/such/check"));
+        let run = |words: &[&str]| ask(Question::Command(words.iter().map(|&word| word.to_owned()).collect()));
+        assert!(run(&["true"]).await.is_good());
+        let ill = run(&["sh", "-c", "echo queue is full; exit 3"]).await;
+        assert_eq!(ill.to_string(), "sh ended with exit code 3: queue is full");
+        assert!(run(&["/no/such/check"]).await.to_string().contains("/no/such/check"));
         // One that stays is ended, with whatever it started.
-        let pid_file = tempfile_name();
-        let stays = format!("sleep 60 & echo $! > {pid_file}; wait");
-        assert_eq!(ask(&["sh", "-c", &stays]).await.unwrap_err(), "no answer within 400 ms");
-        let pid = std::fs::read_to_string(&pid_file).unwrap();
-        let _ = std::fs::remove_file(&pid_file);
+        let pid_file = tempfile::NamedTempFile::new().unwrap();
+        let stays = format!("sleep 60 & echo $! > {}; wait", pid_file.path().display());
+        assert_eq!(run(&["sh", "-c", &stays]).await.troubles[0].label(), "slow");
+        let pid = std::fs::read_to_string(pid_file.path()).unwrap();
         for _ in 0..100 {
             if !is_running(pid.trim()) {
                 return;
@@ -169,9 +230,26 @@ mod tests {
         panic!("what the check had started runs on");
     }
 
-    fn tempfile_name() -> String {
-        let unique = std::process::id();
-        std::env::temp_dir().join(format!("healer-probe-{unique}")).to_string_lossy().into_owned()
+    #[test]
+    fn a_time_is_told_in_the_unit_in_which_it_is_whole() {
+        let table = [(0, "0 ms"), (400, "400 ms"), (1_500, "1500 ms"), (30_000, "30 s"), (90_000, "90 s")];
+        let long = [(600_000, "10 min"), (7_200_000, "2 h")];
+        for (ms, says) in table.into_iter().chain(long) {
+            assert_eq!(spoken(Duration::from_millis(ms)), says);
+        }
+    }
+
+    #[test]
+    fn what_is_said_back_holds_no_password() {
+        assert_eq!(said_without("no user bob with s3cr3t\u{7}", Some("s3cr3t")), "no user bob with ********\\x07");
+        assert_eq!(said_without("plain", Some("")), "plain");
+        assert_eq!(said_without("plain", None), "plain");
+    }
+
+    #[test]
+    fn a_question_shows_no_arguments() {
+        let question = Question::Command(vec!["check".to_owned(), "--password=s3cr3t".to_owned()]);
+        assert_eq!(format!("{question:?}"), "Command(\"check\", …)");
     }
 
     fn is_running(pid: &str) -> bool {

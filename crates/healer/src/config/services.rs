@@ -148,6 +148,14 @@ pub(super) fn written(program: &Program) -> String {
         Some(Question::Http(_)) => ", asked over HTTP".to_owned(),
         Some(Question::Tcp(address)) => format!(", asked at {address}"),
         Some(Question::Command(_)) => ", asked by a command".to_owned(),
+        Some(
+            Question::Dns(_)
+            | Question::Tls(_)
+            | Question::Postgres(_)
+            | Question::Redis(_)
+            | Question::RabbitMq(_)
+            | Question::Api(_),
+        ) => ", asked by a probe".to_owned(),
     };
     // Arguments may hold secrets.
     format!("{}: {}{asked}", program.name, program.launch.command.first().map_or("", String::as_str))
