@@ -37,6 +37,7 @@ pub(crate) fn look(
         kept: None,
         lost_networks: Vec::new(),
         disk: None,
+        probe: None,
         definition,
     }
 }

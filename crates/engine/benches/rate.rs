@@ -266,6 +266,7 @@ impl Host {
             kept: None,
             lost_networks: Vec::new(),
             disk: None,
+            probe: None,
             definition: service.definition.clone(),
         };
         let seen = Observation {

@@ -28,6 +28,10 @@ pub(crate) fn conditions<'a>(bodies: impl Iterator<Item = &'a Body> + Clone, now
         Some(body) if body.health == Health::Unhealthy && body.disk().is_some() => {
             found.extend(body.disk().map(|disk| (Name::DiskFull, disk.to_string())));
         }
+        Some(body) if body.health == Health::Unhealthy && body.probe().is_some() => {
+            let says = body.probe().and_then(|probe| probe.trouble.as_ref()).map(|trouble| trouble.says.clone());
+            found.push((Name::ProbeFails, says.unwrap_or_else(|| "it fails".to_owned())));
+        }
         Some(body) if body.health == Health::Unhealthy && body.run == Run::Running => {
             found.push((Name::Unhealthy, "its healthcheck fails".to_owned()));
         }

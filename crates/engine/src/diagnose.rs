@@ -19,6 +19,7 @@ pub(crate) mod interrupted_restart;
 mod killed_by_host;
 pub(crate) mod never_started;
 mod oom_main;
+mod probe;
 mod restarted;
 pub(crate) mod said;
 mod start;
@@ -77,6 +78,10 @@ pub const CATALOGUE: &[Cause] = &[
     // However it ended: no start helps while that is so.
     dead_network::CAUSE,
     file_system_full::CAUSE,
+    probe::unreachable::CAUSE,
+    probe::lagging::CAUSE,
+    probe::beyond::CAUSE,
+    probe::wrong::CAUSE,
     start::network_missing::CAUSE,
     oom_main::CAUSE,
     start::port_taken::CAUSE,
@@ -303,6 +308,7 @@ pub(crate) mod cases {
             kept: None,
             lost_networks: Vec::new(),
             disk: None,
+            probe: None,
             definition: Arc::new(definition()),
         }
     }

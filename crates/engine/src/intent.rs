@@ -595,7 +595,7 @@ fn tried_to_start() -> Word {
 }
 
 fn first_sight(look: &Look, around: &Around<'_>) -> Word {
-    if look.definition.belongs == Belongs::HostDisk {
+    if look.definition.belongs == Belongs::Watched {
         return Word::Wants(Wanted::Running, Author::Configuration, "healer's configuration names it".to_owned());
     }
     match look.run {

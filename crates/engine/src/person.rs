@@ -105,9 +105,9 @@ impl Engine {
             Ok(meant) => meant,
             Err(unclear) => return self.reply(id, false, vec![failed(None, &unclear.to_string())]),
         };
-        if let Some(disk) = meant.iter().find(|resource| resource.is_disk()) {
-            let text = "it is a file system: that is neither started nor stopped";
-            return self.reply(id, false, vec![failed(Some(disk), text)]);
+        if let Some(watched) = meant.iter().find(|resource| resource.is_only_watched()) {
+            let text = "it is only watched: that is neither started nor stopped";
+            return self.reply(id, false, vec![failed(Some(watched), text)]);
         }
         let order = self.bring_up_meant_by(words).filter(|_| wanted == Wanted::Stopped);
         if let Some(order) = order.cloned() {

@@ -62,9 +62,10 @@ impl Engine {
             Run::Paused => Health::Unclear("it is paused".to_owned()),
             Run::Removing => Health::Unclear("it is being removed".to_owned()),
             Run::Running => match body.health {
-                fact::Health::Unhealthy => Health::Ill(match body.disk() {
-                    Some(disk) => format!("it is full as before: {disk}"),
-                    None => "its healthcheck fails".to_owned(),
+                fact::Health::Unhealthy => Health::Ill(match (body.disk(), body.probe()) {
+                    (Some(disk), _) => format!("it is full as before: {disk}"),
+                    (None, Some(_)) => "its probe fails".to_owned(),
+                    (None, None) => "its healthcheck fails".to_owned(),
                 }),
                 fact::Health::Starting => Health::Unclear("its healthcheck has not passed yet".to_owned()),
                 fact::Health::Unchecked | fact::Health::Healthy if self.state.is_ill(resource) => {

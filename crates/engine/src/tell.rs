@@ -387,6 +387,8 @@ pub(crate) fn evidence_of(case: &Case, log_lines_max: usize) -> Vec<(&'static st
         });
     }
     found.extend(case.look.iter().filter_map(|look| look.disk.as_deref()).flat_map(shows_of_disk));
+    let probed = case.look.iter().filter_map(|look| look.probe.as_deref()?.trouble.as_ref());
+    found.extend(probed.map(|trouble| ("probe", trouble.says.clone())));
     if let Some(look) = case.look.as_ref().filter(|look| !look.health_output.is_empty()) {
         found.push(("healthcheck", look.health_output.clone()));
     }

@@ -110,8 +110,8 @@ fn deployment(host: String, name: String, mut resources: Vec<Resource>) -> Deplo
         Some((first, rest)) if rest.iter().all(|other| other == first) => (*first).to_owned(),
         Some(_) => "mixed".to_owned(),
     };
-    let is_disk = resources.first().is_some_and(|resource| resource.id.is_disk());
-    let why = if standing == Standing::Well && !is_disk { well_in_words(&resources) } else { why };
+    let is_watched = resources.first().is_some_and(|resource| resource.id.is_only_watched());
+    let why = if standing == Standing::Well && !is_watched { well_in_words(&resources) } else { why };
     Deployment { name, host, standing, wanted, since, why, resources, folder: None }
 }
 
@@ -423,7 +423,7 @@ fn removed_in_words(id: Option<&ResourceId>, at: Wall, last: Option<&Incident>) 
 }
 
 fn headline(view: &Resource, now: Now) -> String {
-    if view.id.is_disk() {
+    if view.id.is_only_watched() {
         return format!("{}: {}.", view.short, view.why);
     }
     let is = match view.run {
@@ -511,6 +511,7 @@ fn not_done(engine: &Engine, id: Option<&ResourceId>, incident: Option<&Incident
             (_, Mend::Person | Mend::FreeSpace) if id.is_disk() => {
                 not.push("removing anything else: only what is listed under `clean` ever goes".to_owned());
             }
+            (_, Mend::Person) if id.is_probe() => {}
             (_, Mend::Person) => not.push("a start: the same start would fail the same way".to_owned()),
             (_, Mend::RollBack) => not.push("a start: the same start would fail the same way".to_owned()),
             (

@@ -149,6 +149,7 @@ fn look(of: u8) -> impl Strategy<Value = Look> {
                 }),
                 lost_networks: Vec::new(),
                 disk: None,
+                probe: None,
                 definition: definition(of, policy, belongs),
             }
         },

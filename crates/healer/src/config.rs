@@ -11,6 +11,7 @@
 mod check;
 mod disks;
 mod layer;
+mod probes;
 mod read;
 mod reload;
 mod schema;

@@ -1,6 +1,7 @@
 //! What is seen of a host's programs: that they began and ended, as their keepers write it down, and whether they do their
 //! work, as their checks tell.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,8 +9,9 @@ use std::time::{Duration, Instant};
 use model::ResourceId;
 use model::fact::{Fact, Generation, Happening, Health, Incarnation, Kept, Look, Observation, Run, SourceTime, What};
 use model::input::{Input, Report, SourceState};
+use model::probe::Probed;
 use model::recovery::EngineStart;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +24,10 @@ use crate::{Host, alive, now, process};
 const FIRST_CHECK_AFTER: Duration = Duration::from_millis(50);
 /// An inbox that is full is tried again after this long.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// So many changes of probes may wait to be told.
+const TURNS_MAX: usize = 256;
+/// How long their answers take is told so often, where that has changed.
+const FIGURES_EVERY: Duration = Duration::from_secs(60);
 /// A program whose keeper was killed is looked for so often.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
@@ -102,6 +108,7 @@ impl Slot {
             kept: Some(kept),
             lost_networks: Vec::new(),
             disk: None,
+            probe: None,
             definition: self.program.definition(),
         }
     }
@@ -172,6 +179,9 @@ impl Eyes {
                 for volume in self.host.0.volumes.values() {
                     tasks.spawn(watch_volume(volume.clone(), self.host.clone(), sink.clone(), ended.clone()));
                 }
+                if !self.host.0.asked.is_empty() {
+                    tasks.spawn(watch_probes(self.host.clone(), sink.clone(), ended.clone()));
+                }
                 tasks.join_all().await;
             }
             // What was not taken is told anew, as a whole.
@@ -199,6 +209,10 @@ impl Eyes {
             sink(Input::Observed(volume.observation(generation)))?;
             present.push((volume.resource.clone(), volume.incarnation()));
         }
+        for seen in self.host.0.asked.all(generation) {
+            present.push((seen.resource.clone(), seen.incarnation.clone()));
+            sink(Input::Observed(seen))?;
+        }
         sink(report(SourceState::Listed { generation, present }))?;
         Ok(watches)
     }
@@ -221,6 +235,50 @@ where
             () = tokio::time::sleep(host.0.sample) => {}
         }
     }
+}
+
+/// Asks what is to be asked, and tells how it stands: at once where that changes, and its figures now and then.
+async fn watch_probes<S>(host: Host, sink: Arc<S>, stop: CancellationToken)
+where
+    S: Fn(Input) -> Result<(), Overflow> + Send + Sync + 'static,
+{
+    let (generation, asked) = (host.generation(), &host.0.asked);
+    let (turned, mut turns) = mpsc::channel(TURNS_MAX);
+    // The jitter is no secret: it spreads the questions of several healers.
+    let asking = probes::schedule::run(&asked.board, host.0.asker.clone(), seed(), turned, stop.clone());
+    let telling = async {
+        let mut told = BTreeMap::new();
+        loop {
+            let news = tokio::select! {
+                turn = turns.recv() => match turn {
+                    Some(turn) => asked.one(&turn.name, generation).into_iter().collect(),
+                    None => return,
+                },
+                () = tokio::time::sleep(FIGURES_EVERY) => asked.all(generation),
+            };
+            for seen in news {
+                let figures = figures_of(&seen);
+                if told.insert(seen.resource.clone(), figures.clone()) != Some(figures)
+                    && sink(Input::Observed(seen)).is_err()
+                {
+                    return stop.cancel();
+                }
+            }
+        }
+    };
+    tokio::join!(asking, telling);
+}
+
+/// What somebody sees of a probe.
+fn figures_of(seen: &Observation) -> Option<(Health, Option<Box<Probed>>)> {
+    match &seen.fact {
+        Fact::Looked(look) => Some((look.health, look.probe.clone())),
+        Fact::Happened(_) | Fact::ApiOpenAfter(_) | Fact::Gone | Fact::Unlooked(_) => None,
+    }
+}
+
+fn seed() -> u64 {
+    u64::try_from(now().0).unwrap_or_default() ^ u64::from(std::process::id())
 }
 
 /// The watch over one program.

@@ -117,12 +117,15 @@ impl Hands {
         }
     }
 
-    /// Looks at a program, or a file system.
+    /// Looks at a program or a file system, or tells how a probe stands.
     pub async fn look(&self, resource: &ResourceId) -> Option<Observation> {
         if let Some(volume) = self.host.volume(resource) {
             let at_work = volume.clone();
             tokio::task::spawn_blocking(move || at_work.look_closely()).await.ok()?;
             return Some(volume.observation(self.host.generation()));
+        }
+        if let Some(seen) = self.host.0.asked.of(resource, self.host.generation()) {
+            return Some(seen);
         }
         let slot = self.host.slot(resource)?;
         Some(slot.observation(Fact::Looked(Box::new(slot.look())), self.host.generation()))
@@ -133,7 +136,7 @@ impl Hands {
     /// # Errors
     /// In words.
     pub async fn read_log(&self, resource: &ResourceId, incarnation: &Incarnation) -> Result<Excerpt, String> {
-        if self.host.volume(resource).is_some() {
+        if self.host.volume(resource).is_some() || self.host.0.asked.knows(resource) {
             return Ok(Excerpt::default());
         }
         let slot = self.host.slot(resource).filter(|slot| slot.incarnation == *incarnation);

@@ -1,4 +1,5 @@
-//! Eyes and hands on one Linux host: the programs that healer itself runs there, and its file systems.
+//! Eyes and hands on one Linux host: the programs that healer itself runs there, its file systems, and what is asked from
+//! there.
 //!
 //! ```text
 //! Host ─── what eyes and hands share: the programs of the configuration, each with a folder of its own; the file systems
@@ -12,6 +13,7 @@
 //! back reads there how it fared meanwhile. One whose keeper was killed is watched all the same.
 
 mod alive;
+mod asked;
 mod eyes;
 mod hands;
 mod keeper;
@@ -33,6 +35,7 @@ use std::time::Duration;
 use model::ResourceId;
 use model::fact::{Generation, SourceTime};
 use probes::Asker;
+use probes::schedule::Watch;
 use rustix::process::Signal;
 
 pub use eyes::{Eyes, Overflow};
@@ -41,6 +44,7 @@ pub use keeper::keep;
 pub use program::{Check, Launch, Limits, Program};
 pub use volume::Watched;
 
+use asked::Asked;
 use eyes::Slot;
 use volume::Volume;
 
@@ -57,6 +61,7 @@ struct Inner {
     source: String,
     slots: BTreeMap<ResourceId, Arc<Slot>>,
     volumes: BTreeMap<ResourceId, Arc<Volume>>,
+    asked: Asked,
     /// A file system is looked at so often.
     sample: Duration,
     /// The binary that keeps programs.
@@ -72,6 +77,8 @@ pub struct Settings {
     pub programs: Vec<Program>,
     /// The file systems.
     pub disks: Vec<Watched>,
+    /// What is asked from there, wherever that is.
+    pub probes: Vec<Watch>,
     /// How often those are looked at.
     pub sample: Duration,
 }
@@ -80,7 +87,7 @@ impl Settings {
     /// Whether there is nothing to watch.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.programs.is_empty() && self.disks.is_empty()
+        self.programs.is_empty() && self.disks.is_empty() && self.probes.is_empty()
     }
 }
 
@@ -101,10 +108,11 @@ impl Host {
             let resource = ResourceId::host_disk(name, &watched.path.to_string_lossy());
             (resource.clone(), Arc::new(Volume::new(resource, watched)))
         };
+        let asked = Asked::new(name, settings.probes);
         let volumes = settings.disks.into_iter().map(volume).collect();
         let (source, sample) = (ResourceId::host_source(name), settings.sample.max(SAMPLE_MIN));
         let (keeper, generation) = (keeper.to_owned(), AtomicU64::new(0));
-        Ok(Host(Arc::new(Inner { source, slots, volumes, sample, keeper, asker, generation })))
+        Ok(Host(Arc::new(Inner { source, slots, volumes, asked, sample, keeper, asker, generation })))
     }
 
     /// What its reports are called.

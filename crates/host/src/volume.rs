@@ -164,6 +164,7 @@ impl Volume {
             kept: None,
             lost_networks: Vec::new(),
             disk: Some(Box::new(disk.clone())),
+            probe: None,
             definition: self.definition(),
         }
     }
@@ -175,7 +176,7 @@ impl Volume {
             image: String::new(),
             image_id: String::new(),
             config_hash: String::new(),
-            belongs: Belongs::HostDisk,
+            belongs: Belongs::Watched,
             restart_policy: RestartPolicy::No,
             depends_on: Vec::new(),
             network_parent: None,

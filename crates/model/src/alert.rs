@@ -31,6 +31,8 @@ pub enum Name {
     NetworkDead,
     /// A file system has as good as no room left, or no inodes.
     DiskFull,
+    /// A probe fails.
+    ProbeFails,
 }
 
 /// A change of an alert.
@@ -59,8 +61,15 @@ pub enum State {
 
 impl Name {
     /// All of them.
-    pub const ALL: [Name; 6] =
-        [Name::ServiceDown, Name::StartFailed, Name::Unhealthy, Name::CrashLooping, Name::NetworkDead, Name::DiskFull];
+    pub const ALL: [Name; 7] = [
+        Name::ServiceDown,
+        Name::StartFailed,
+        Name::Unhealthy,
+        Name::CrashLooping,
+        Name::NetworkDead,
+        Name::DiskFull,
+        Name::ProbeFails,
+    ];
 
     /// As it stands in labels and in the journal.
     #[must_use]
@@ -72,6 +81,7 @@ impl Name {
             Name::CrashLooping => "crash_looping",
             Name::NetworkDead => "network_dead",
             Name::DiskFull => "disk_full",
+            Name::ProbeFails => "probe_fails",
         }
     }
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::complaint::StartError;
 use crate::disk::Disk;
 use crate::network::Lost;
+use crate::probe::Probed;
 use crate::resource::ResourceId;
 
 /// The present body of a resource: a container id. Compared for equality only.
@@ -158,6 +159,9 @@ pub struct Look {
     /// Of a file system: how full it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk: Option<Box<Disk>>,
+    /// Of what a probe asks: what that said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Box<Probed>>,
     /// What it is made of. Shared, since it seldom changes.
     pub definition: Arc<Definition>,
 }
@@ -282,8 +286,8 @@ pub enum Belongs {
     OneOff,
     /// A program that healer's own configuration names as a service of its host, and that nothing else starts.
     HostService,
-    /// A file system that healer's own configuration names: it is watched, and neither started nor stopped.
-    HostDisk,
+    /// A file system or a probe that healer's own configuration names: it is watched, and neither started nor stopped.
+    Watched,
     /// Somebody else's: the owner's name, such as `Swarm` or `Kubernetes`.
     Owned(String),
     /// Nobody's that healer knows: a plain `docker run`, a test runner, a builder.

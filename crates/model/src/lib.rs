@@ -18,6 +18,7 @@ pub mod make;
 pub mod message;
 pub mod network;
 pub mod policy;
+pub mod probe;
 pub mod recovery;
 pub mod resource;
 pub mod settings;

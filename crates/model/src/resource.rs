@@ -1,5 +1,5 @@
 //! What is watched, named by what outlives its incarnations: `docker:HOST/DEPLOYMENT/SERVICE[/N]`,
-//! `host:HOST/service/NAME`, or `host:HOST/disk/PATH`.
+//! `host:HOST/service/NAME`, `host:HOST/disk/PATH`, or `host:HOST/probe/NAME`.
 //!
 //! A container id, a pod uid or a pid is an attribute of the present incarnation, never part of the name. Intents,
 //! budgets, incidents and policies hang on this name.
@@ -18,6 +18,8 @@ pub const NO_DEPLOYMENT: &str = "-";
 const SERVICE: &str = "service";
 /// And of a file system, which is followed by the path under which it is watched.
 const DISK: &str = "disk";
+/// And of what is asked from a host, wherever it is.
+const PROBE: &str = "probe";
 const DOCKER: &str = "docker:";
 const HOST: &str = "host:";
 
@@ -32,7 +34,7 @@ pub struct ResourceId(Arc<str>);
 /// A text that is no resource's name.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
-    "`{0}` is not a resource: expected docker:HOST/DEPLOYMENT/SERVICE[/N], host:HOST/service/NAME or host:HOST/disk/PATH"
+    "`{0}` is not a resource: expected docker:HOST/DEPLOYMENT/SERVICE[/N], host:HOST/service/NAME, host:HOST/disk/PATH or host:HOST/probe/NAME"
 )]
 pub struct NotAResource(pub String);
 
@@ -69,6 +71,12 @@ impl ResourceId {
         ResourceId(format!("{HOST}{}/{DISK}/{}", encoded(host), parts.join("/")).into())
     }
 
+    /// What a probe asks from a host, by the probe's name.
+    #[must_use]
+    pub fn host_probe(host: &str, name: &str) -> ResourceId {
+        ResourceId(format!("{HOST}{}/{PROBE}/{}", encoded(host), encoded(name)).into())
+    }
+
     /// What sees the services of a host itself: the source part of their names.
     #[must_use]
     pub fn host_source(host: &str) -> String {
@@ -100,7 +108,19 @@ impl ResourceId {
         self.is_on_host() && self.parts().nth(1) == Some(DISK)
     }
 
-    /// Whether it is a program or a file system of a host, and no container.
+    /// Whether it is what a probe asks.
+    #[must_use]
+    pub fn is_probe(&self) -> bool {
+        self.is_on_host() && self.parts().nth(1) == Some(PROBE)
+    }
+
+    /// Whether it is only watched: nothing of it can be started or stopped.
+    #[must_use]
+    pub fn is_only_watched(&self) -> bool {
+        self.is_disk() || self.is_probe()
+    }
+
+    /// Whether it is a program or a file system of a host or asked from there, and no container.
     #[must_use]
     pub fn is_on_host(&self) -> bool {
         self.0.starts_with(HOST)
@@ -197,7 +217,7 @@ impl FromStr for ResourceId {
             (None, Some(path)) => {
                 let parts: Vec<&str> = path.split('/').collect();
                 match parts.as_slice() {
-                    [_, SERVICE, _] => parts.iter().all(well_formed),
+                    [_, SERVICE | PROBE, _] => parts.iter().all(well_formed),
                     // The root.
                     [host, DISK, ""] => well_formed(host),
                     [_, DISK, _, ..] => parts.iter().all(well_formed),
@@ -286,6 +306,9 @@ mod tests {
         assert_eq!((billing.deployment(), billing.short(), billing.group()), ("-", "billing", billing.as_str()));
         assert!(billing.answers_to("billing") && !billing.answers_to("service") && !billing.answers_to("-"));
         assert_eq!(billing.as_str().parse(), Ok(billing));
+        let shop = ResourceId::host_probe("web-1", "shop");
+        assert_eq!((shop.as_str(), shop.short(), shop.is_probe()), ("host:web-1/probe/shop", "shop", true));
+        assert_eq!(shop.as_str().parse(), Ok(shop));
         for (path, whole, short) in [
             ("/var/lib/docker", "host:web-1/disk/var/lib/docker", "/var/lib/docker"),
             ("/", "host:web-1/disk/", "/"),

@@ -62,6 +62,8 @@ pub struct Status {
     pub standing: Standing,
     /// Its last answer, and when that came.
     pub last: Option<(Instant, Answer)>,
+    /// Why it fails, as it was told last; empty while it does not.
+    pub troubles: Vec<Trouble>,
     /// How long its answers take.
     pub latency: Percentiles,
 }
@@ -78,6 +80,7 @@ struct Seat {
     jitter: Duration,
     judge: Judge,
     last: Option<(Instant, Answer)>,
+    troubles: Vec<Trouble>,
     /// A turn for which there was no place yet. A newer one takes its place.
     untold: Option<Turn>,
 }
@@ -93,6 +96,7 @@ impl Board {
             jitter: watch.jitter,
             judge: Judge::new(watch.rule),
             last: None,
+            troubles: Vec::new(),
             untold: None,
         };
         Board(Arc::new(Mutex::new(watches.into_iter().map(seat).collect())))
@@ -105,6 +109,7 @@ impl Board {
             name: seat.name.clone(),
             standing: seat.judge.standing(),
             last: seat.last.clone(),
+            troubles: seat.troubles.clone(),
             latency: seat.judge.percentiles(),
         };
         self.seats(|seats| seats.iter().map(status).collect())
@@ -206,7 +211,13 @@ impl Asking<'_> {
 
 impl Seat {
     fn take(&mut self, answer: Answer, now: Instant, changes: &mpsc::Sender<Change>) -> Result<(), Gone> {
-        let turn = self.judge.take(now, &answer).or(self.untold.take());
+        let turn = self.judge.take(now, &answer);
+        match &turn {
+            Some(Turn::Failed(troubles) | Turn::FailedOtherwise(troubles)) => self.troubles.clone_from(troubles),
+            Some(Turn::Passed | Turn::Recovered) => self.troubles.clear(),
+            None => {}
+        }
+        let turn = turn.or(self.untold.take());
         self.last = Some((now, answer));
         let Some(turn) = turn else { return Ok(()) };
         match changes.try_send(Change { name: self.name.clone(), turn }) {

@@ -325,6 +325,7 @@ impl World<'_> {
             kept: None,
             lost_networks: if container.is_up() { Vec::new() } else { container.lost_networks.clone() },
             disk: None,
+            probe: None,
             definition: container.def.clone(),
         }
     }

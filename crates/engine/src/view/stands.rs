@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use model::action::{Action, Pair};
-use model::fact::Run;
+use model::fact::{Health, Run};
 use model::incident::{Outcome, Phase};
 use model::intent::{Author, Intent, Wanted};
+use model::probe::Probed;
 use model::time::Spoken;
 use model::verdict::{Hold, Refusal};
 use model::view::Standing;
@@ -70,7 +71,10 @@ pub(super) fn stands(
         }
         (true, Some((Wanted::Stopped, intent))) => (Standing::Stopped, format!("being stopped: {}", intent.because)),
         (true, _) if body.run == Run::Paused => (Standing::Held, "paused".to_owned()),
-        (true, _) => (Standing::Well, body.disk().map_or_else(|| "running".to_owned(), ToString::to_string)),
+        (true, _) if body.probe().is_some() && body.health == Health::Starting => {
+            (Standing::Unknown, "no answer has come yet".to_owned())
+        }
+        (true, _) => (Standing::Well, well_in_words(body)),
         (false, Some((Wanted::Stopped, intent))) => (Standing::Stopped, intent.because.clone()),
         // That it ended well says nothing where it may have been stopped: so ends what goes down with its host.
         (false, Some((Wanted::Unknown, intent)))
@@ -83,6 +87,20 @@ pub(super) fn stands(
         (false, Some((Wanted::Unknown, intent))) => (Standing::Unknown, intent.because.clone()),
         (false, None) => (Standing::Unknown, "made, and not started yet".to_owned()),
     }
+}
+
+fn well_in_words(body: &Body) -> String {
+    match (body.disk(), body.probe()) {
+        (Some(disk), _) => disk.to_string(),
+        (None, Some(probe)) => passes(probe),
+        (None, None) => "running".to_owned(),
+    }
+}
+
+fn passes(probe: &Probed) -> String {
+    let took = probe.took_ms.map(|(p50, p95)| format!(", p50 {p50} ms, p95 {p95} ms"));
+    let figures = if probe.figures.is_empty() { String::new() } else { format!(": {}", probe.figures) };
+    format!("it passes{}{figures}", took.unwrap_or_default())
 }
 
 /// How an incident stands at this moment, in one clause: what it waits for, with when that is.
@@ -167,6 +185,8 @@ pub(super) fn remedy(
             "healer disks   (what fills it and what may go; that there is room again healer notes by itself)"
                 .to_owned(),
         ),
+        // That it passes again is noted by itself.
+        (Standing::NeedsYou | Standing::Unknown, _) if id.is_probe() => None,
         (Standing::NeedsYou, _) => Some(format!("healer start {}   (once it is mended)", engine.name_of(id))),
         // What is not there cannot be started.
         (Standing::Unknown, _) if engine.world.body(id).is_none() => None,

@@ -80,6 +80,7 @@ fn looked(ms: u64, run: Run, started_ms: u64, exit: Option<Exit>) -> Input {
         kept: None,
         lost_networks: Vec::new(),
         disk: None,
+        probe: None,
         definition: Arc::new(definition),
     };
     let fact = Fact::Looked(Box::new(look));

@@ -9,6 +9,7 @@ use model::disk::Disk;
 use model::fact::{
     Definition, Exit, Generation, Happening, Health, Look, RestartPolicy, Run, SourceTime, What, is_temporary_name,
 };
+use model::probe::Probed;
 
 /// Events of one body that are remembered since its last start.
 const HAPPENINGS_MAX: usize = 64;
@@ -122,6 +123,11 @@ impl Body {
     /// How full it is, if it is a file system.
     pub(crate) fn disk(&self) -> Option<&Disk> {
         self.look.as_ref()?.disk.as_deref()
+    }
+
+    /// What a probe said of it, if one asks it.
+    pub(crate) fn probe(&self) -> Option<&Probed> {
+        self.look.as_ref()?.probe.as_deref()
     }
 
     /// Whether it was made later than that, as an event told.

@@ -346,7 +346,7 @@ fn a_second_freeze_keeps_the_reason_of_the_first() {
 #[test]
 fn of_a_wrong_configuration_the_errors_are_told_last() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("healer.yaml"), "mode: atuo\nprobes: {}\n").unwrap();
+    std::fs::write(dir.path().join("healer.yaml"), "mode: atuo\nrules: []\n").unwrap();
     let told = done(dir.path(), "check").err;
     let at = |kind| told.find(kind).unwrap_or_else(|| panic!("no {kind}in {told}"));
     assert!(at("warning: ") < at("error: "), "{told}");

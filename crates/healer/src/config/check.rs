@@ -397,13 +397,13 @@ mod tests {
     #[test]
     fn what_is_only_understood_warns_and_is_not_looked_into() {
         let (errors, warnings) = found(
-            "probes:\n  - {whatever: \"${NO_SUCH}\"}\nchannels: {chat: {type: slack, channel: \"#x\"}}\nbudgets: {per_cluster: 30/10m}\n",
+            "rules:\n  - {whatever: \"${NO_SUCH}\"}\nchannels: {chat: {type: slack, channel: \"#x\"}}\nbudgets: {per_cluster: 30/10m}\n",
         );
         assert_eq!(errors, Vec::<String>::new());
         assert_eq!(
             warnings,
             [
-                "h.yaml:1:1: `probes` is understood but not acted on by this version",
+                "h.yaml:1:1: `rules` is understood but not acted on by this version",
                 "h.yaml:3:12: channels.chat: a channel of the type `slack` is understood but not acted on by this version",
                 "h.yaml:4:11: `budgets.per_cluster` is understood but not acted on by this version",
             ]
@@ -412,14 +412,14 @@ mod tests {
 
     #[test]
     fn a_word_that_this_version_does_not_know_warns_with_its_line_and_the_nearest_one_that_it_knows() {
-        let text = "policies:\n  - issue_type: servce_down\n  - {resource_kind: deployment}\n  - {resource_kind: Database, issue_type: replication_lag}\n";
+        let text = "policies:\n  - issue_type: servce_down\n  - {resource_kind: deployment}\n  - {resource_kind: Database, issue_type: high_cpu}\n";
         let (errors, warnings) = found(text);
         assert_eq!(errors, Vec::<String>::new());
         let begins = [
             "h.yaml:2:17: policies[0].issue_type: `servce_down` is no issue type of this version, so the policy applies to nothing; did you mean `service_down`?",
             "h.yaml:3:21: policies[1].resource_kind: `deployment` is no kind of resource of this version, so the policy applies to nothing; did you mean `Deployment`?",
             "h.yaml:4:21: policies[2].resource_kind: `Database` is no kind of resource of this version, so the policy applies to nothing; known are Deployment",
-            "h.yaml:4:43: policies[2].issue_type: `replication_lag` is no issue type of this version, so the policy applies to nothing; known are ",
+            "h.yaml:4:43: policies[2].issue_type: `high_cpu` is no issue type of this version, so the policy applies to nothing; known are ",
         ];
         assert_eq!(warnings.len(), begins.len(), "{warnings:#?}");
         for (warning, begins) in warnings.iter().zip(begins) {

@@ -22,7 +22,7 @@ use super::schema::MODES;
 use super::tree::{Entry, Node, Place, Value};
 use super::window::{self, Window};
 use super::{Channel, Config, DockerHost, Flags, Origin, Setting, Surroundings, value};
-use super::{disks, services};
+use super::{disks, probes, services};
 
 /// Where HTTP is served unless something else is set: "HEAL" on a phone's keys.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 4325);
@@ -205,7 +205,16 @@ impl<'a> Reader<'a> {
     fn here(&mut self) -> host::Settings {
         let sample =
             self.single("host.sample", SAMPLE, |node| value::duration(node.text()?).ok(), |d| value::written(*d));
-        host::Settings { programs: self.programs(), disks: self.disks(), sample }
+        host::Settings { programs: self.programs(), disks: self.disks(), probes: self.probes(), sample }
+    }
+
+    fn probes(&mut self) -> Vec<::probes::schedule::Watch> {
+        let watches = probes::read(self.items("probes"), &self.base, self.findings);
+        for (at, watch) in watches.iter().enumerate() {
+            let origin = self.origin("probes");
+            self.note(&format!("probes[{at}]"), probes::written(watch), origin);
+        }
+        watches
     }
 
     fn disks(&mut self) -> Vec<host::Watched> {

@@ -41,6 +41,7 @@ pub(crate) fn reload(previous: &Config, read: Result<Config, Errors>) -> Reload 
         ("docker.relist", previous.relist != config.relist),
         ("host.services", previous.here.programs != config.here.programs),
         ("host.disks", previous.here.disks != config.here.disks),
+        ("probes", previous.here.probes != config.here.probes),
         ("host.sample", previous.here.sample != config.here.sample),
         ("host.name", previous.settings.instance != config.settings.instance),
     ];

@@ -81,6 +81,7 @@ const fn key(name: &'static str, shape: Shape, says: &'static str) -> Key {
     Key { name, shape, says }
 }
 
+const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -105,7 +106,7 @@ pub(crate) static ROOT: &[Key] = &[
     key("prometheus", Shape::Later, "where metrics are asked for"),
     key("loki", Shape::Later, "where logs are asked for"),
     key("alertmanager", Shape::Later, "whose silences are respected"),
-    key("probes", Shape::Later, "active checks"),
+    key("probes", Shape::List(&Shape::Section(PROBE)), "what is asked from this host, wherever it is"),
     key("rules", Shape::Later, "resource alerts"),
     key("policies", Shape::List(&Shape::Section(POLICY)), "what is healed unasked; the first match wins"),
     key("budgets", Shape::Section(BUDGETS), "how much healer may do; every window slides"),
@@ -166,6 +167,44 @@ static HOST: &[Key] = &[
     key("sample", Shape::Duration(SECOND, HOUR), "how often its file systems are looked at; default: 15s"),
     key("services", Shape::List(&Shape::Section(SERVICE)), "programs that healer runs here, and keeps running"),
     key("disks", Shape::List(&Shape::Section(DISK)), "file systems that are watched, and what may go from them"),
+];
+
+static PROBE: &[Key] = &[
+    key("name", Shape::Name, "what the probe is called"),
+    key("http", Shape::Url(HTTP), "a page"),
+    key("tcp", Shape::Text, "a host and a port that take a connection"),
+    key("dns", Shape::Text, "a name that has addresses"),
+    key("tls", Shape::Text, "a host and a port that speak TLS, or a certificate file"),
+    key("postgres", Shape::Text, "a PostgreSQL server, as postgres://user@host/database"),
+    key("redis", Shape::Text, "a Redis server, as redis://host:6379"),
+    key("rabbitmq", Shape::Text, "RabbitMQ's management API, as http://user:password@host:15672"),
+    key("command", Shape::List(&Shape::Text), "a command that ends with 0"),
+    key("api", Shape::Text, "an outside API, or `github`"),
+    key("metric", Shape::Later, "a series of Prometheus"),
+    key("status", Shape::List(&Shape::Whole(100, 599)), "of http: which statuses are good; default: those below 400"),
+    key("contains", Shape::Text, "of http: what its body has to contain"),
+    key("latency", Shape::Duration(MILLISECOND, HOUR), "of http: how long it may take"),
+    key("warn_before", Shape::Duration(HOUR, YEAR), "of http and tls: how long before its end; default: 14d"),
+    key("addresses", Shape::List(&Shape::Text), "of dns: the addresses that it may have; default: any"),
+    key("resolvers", Shape::List(&Shape::Text), "of dns: name servers that have to agree; default: the host's own"),
+    key("server_name", Shape::Text, "of tls: whom the certificate is for; default: the host"),
+    key("connections", Shape::Percent, "of postgres: the share of connections that may be in use"),
+    key("slow_query", Shape::Duration(MILLISECOND, WEEK), "of postgres: a query that runs for longer is slow"),
+    key("blocked_query", Shape::Duration(MILLISECOND, WEEK), "of postgres: one may wait for a lock for so long"),
+    key("replication_lag", Shape::Duration(MILLISECOND, WEEK), "of postgres: how far behind a standby may be"),
+    key("transaction_age", Shape::Whole(1, 2_000_000_000), "of postgres: how old a transaction id may be"),
+    key("queue", Shape::Text, "of redis and rabbitmq: which queue"),
+    key("group", Shape::Text, "of redis: the consumer group of a stream"),
+    key("virtual_host", Shape::Text, "of rabbitmq; default: /"),
+    key("above", Shape::Whole(0, 1 << 40), "of redis and rabbitmq: more than so many messages are too many"),
+    key("growing_for", Shape::Duration(MINUTE, WEEK), "of redis and rabbitmq: so long it may grow"),
+    key("token_file", Shape::Path, "of api: a file with a token"),
+    key("quota_below", Shape::Percent, "of api: less than such a share of the quota is too little"),
+    key("every", Shape::Duration(SECOND, WEEK), "how often; default: 30s"),
+    key("timeout", Shape::Duration(MILLISECOND, HOUR), "how long an answer may take; default: 10s"),
+    key("failures", Shape::Whole(1, 64), "so many bad answers make it fail; default: 3"),
+    key("of", Shape::Whole(1, 64), "of so many; default: in a row"),
+    key("recovers", Shape::Whole(1, 1_000), "so many good ones in a row end that; default: 2"),
 ];
 
 static DISK: &[Key] = &[

@@ -52,7 +52,7 @@ impl Given {
 
 #[test]
 fn the_example_passes_with_warnings_alone() {
-    let config = Given::file(EXAMPLE).with("SMTP_PASSWORD", "s3cret").read().unwrap();
+    let config = Given::file(EXAMPLE).with("SMTP_PASSWORD", "s3cret").with("RABBIT_PASSWORD", "r4bbit").read().unwrap();
     let keys: Vec<&str> = config.warnings.iter().map(|warning| warning.key.as_str()).collect();
     assert_eq!(
         keys,
@@ -62,10 +62,9 @@ fn the_example_passes_with_warnings_alone() {
             "prometheus",
             "loki",
             "alertmanager",
-            "probes",
+            "probes[8].metric",
             "rules",
             "policies[1].resource_kind",
-            "policies[1].issue_type",
             "budgets.per_cluster",
             "agents",
             "actions",

@@ -211,10 +211,11 @@ fn watching(status: &Status, page: &Page) -> String {
     let deployments = status.deployments.iter().filter(|deployment| deployment.name != NO_DEPLOYMENT).count();
     let resources = || status.deployments.iter().flat_map(|deployment| &deployment.resources);
     let disks = resources().filter(|resource| resource.id.is_disk()).count();
-    let programs = resources().filter(|resource| resource.id.is_on_host()).count() - disks;
-    let containers = resources().count() - programs - disks;
+    let probes = resources().filter(|resource| resource.id.is_probe()).count();
+    let programs = resources().filter(|resource| resource.id.is_on_host()).count() - disks - probes;
+    let containers = resources().count() - programs - disks - probes;
     let mut what = Vec::new();
-    if containers > 0 || programs + disks == 0 {
+    if containers > 0 || programs + disks + probes == 0 {
         what.extend([counted(deployments, "deployment"), counted(containers, "container")]);
     }
     if programs > 0 {
@@ -222,6 +223,9 @@ fn watching(status: &Status, page: &Page) -> String {
     }
     if disks > 0 {
         what.push(counted(disks, "file system"));
+    }
+    if probes > 0 {
+        what.push(counted(probes, "probe"));
     }
     let up = status.running_since.map_or(String::new(), |since| format!(" · up {}", page.ago(since)));
     // While nobody runs, nobody watches.

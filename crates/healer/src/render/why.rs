@@ -58,7 +58,7 @@ pub(super) fn told(why: &Why, page: &Page) -> String {
 
 /// What it is made of; `None` of what nobody sees, which the headline says.
 fn body(resource: &Resource) -> Option<String> {
-    if resource.id.is_disk() {
+    if resource.id.is_only_watched() {
         return None;
     }
     let mut parts = Vec::new();

@@ -6,5 +6,6 @@
 mod demo;
 mod disks;
 mod house;
+mod probes;
 mod programs;
 mod survives;

@@ -273,6 +273,7 @@ fn look() -> Look {
         kept: Some(Kept { complete: true, source_started_since: false, happenings: story::case().happenings }),
         lost_networks: Vec::new(),
         disk: None,
+        probe: None,
         definition: Arc::new(definition()),
     }
 }

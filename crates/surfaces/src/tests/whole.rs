@@ -67,6 +67,7 @@ pub(super) fn looked_at(resource: ResourceId, run: Run, exit: Option<Exit>) -> I
         kept: None,
         lost_networks: Vec::new(),
         disk: None,
+        probe: None,
         definition: Arc::new(definition),
     };
     Input::Observed(Observation {

@@ -264,6 +264,7 @@ impl Story {
             kept: None,
             lost_networks: if up { Vec::new() } else { container.lost_networks.clone() },
             disk: None,
+            probe: None,
             definition: container.definition.clone(),
         };
         Some((container.resource.clone(), look))
