@@ -17,6 +17,8 @@ use crate::taken;
 
 /// What lies deeper below the root of a walk is counted with its ancestor there.
 const DEPTH_MAX: usize = 4;
+/// Nothing is looked at that lies deeper: each level keeps directories open.
+const WALKS_DOWN_MAX: usize = 64;
 /// A walk ends with what it has seen after this long, or so many entries.
 const WALKS_AT_MOST: Duration = Duration::from_secs(20);
 const ENTRIES_MAX: usize = 2_000_000;
@@ -69,12 +71,15 @@ impl Walk {
         if entry.kind() != FileType::Directory {
             return;
         }
+        if depth >= WALKS_DOWN_MAX {
+            return;
+        }
         let Ok(inner) = folder::below(folder, &entry.name) else { return };
         if depth < DEPTH_MAX {
             let name = OsStr::from_bytes(entry.name.as_bytes());
             self.through(&inner, &path.join(name), depth + 1);
         } else {
-            self.through(&inner, path, depth);
+            self.through(&inner, path, depth + 1);
         }
     }
 }

@@ -21,14 +21,17 @@ pub fn removed(root: &Path) -> io::Result<Vec<Removed>> {
     let device = crate::device(root)?;
     let mut found: Vec<Removed> = Vec::new();
     let mut inodes = Vec::new();
-    for open in linux::open_files(device) {
+    for open in linux::open_files()? {
         let bytes = taken(open.blocks);
-        if !open.removed || bytes < BYTES_MIN || inodes.contains(&open.inode) {
+        let is_told = !open.removed || bytes < BYTES_MIN || inodes.contains(&open.inode);
+        // What a container has written lies below its overlay.
+        let is_here = || open.device == device || linux::is_overlay_on(open.pid, open.device, device);
+        if is_told || !is_here() {
             continue;
         }
         inodes.push(open.inode);
         let program = linux::name(open.pid);
-        found.push(Removed { path: open.path, bytes, pid: open.pid, program, service: None });
+        found.push(Removed { path: open.path, bytes, pid: open.pid, program });
     }
     found.sort_by_key(|removed| std::cmp::Reverse(removed.bytes));
     found.truncate(TOLD_MAX);

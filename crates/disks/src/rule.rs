@@ -18,16 +18,38 @@ use model::settings::matches;
 use model::time::Spoken;
 use rustix::fs::{AtFlags, FileType, Stat, unlinkat};
 
-use crate::folder::{self, Entry};
+use crate::folder;
 use crate::taken;
 
 /// One rule finds so many files at most: the next time the others.
 const FILES_MAX: usize = 50_000;
 const PATH_CHARS_MAX: usize = 200;
 /// Nothing below these is anybody's to throw away by a pattern.
-const SYSTEM: &[&str] =
-    &["/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/sbin", "/sys", "/usr"];
-/// Directories of this depth that a pattern may name all files of.
+const SYSTEM: &[&str] = &[
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/proc",
+    "/root",
+    "/run",
+    "/sbin",
+    "/sys",
+    "/usr",
+    "/var/lib/apt",
+    "/var/lib/containerd",
+    "/var/lib/containers",
+    "/var/lib/docker",
+    "/var/lib/dpkg",
+    "/var/lib/rpm",
+    "/var/lib/systemd",
+];
+/// So many `*` may be in one name: to compare takes a time that grows with each.
+const STARS_MAX: usize = 3;
+/// The one directory at the top whose files may go.
 const TEMPORARY: &str = "/tmp";
 
 /// What may go.
@@ -53,6 +75,9 @@ pub enum NotARule {
     /// It reaches through all directories.
     #[error("`{0}` has a `**`: name each directory, or write `*` for one name")]
     ThroughAll(String),
+    /// Nobody needs so many.
+    #[error("`{0}` has more than 3 `*` in one name")]
+    Stars(String),
 }
 
 /// A file that may go.
@@ -76,6 +101,15 @@ pub struct Gone {
     pub left: Vec<String>,
 }
 
+impl Gone {
+    /// And these.
+    pub fn add(&mut self, more: Gone) {
+        self.removed.files += more.removed.files;
+        self.removed.bytes += more.removed.bytes;
+        self.left.extend(more.left);
+    }
+}
+
 impl Rule {
     /// The files that fit `pattern`, once they were not changed for `older`.
     ///
@@ -93,6 +127,9 @@ impl Rule {
         if pattern.contains("**") {
             return Err(NotARule::ThroughAll(said()));
         }
+        if pattern.split('/').any(|name| name.matches('*').count() > STARS_MAX) {
+            return Err(NotARule::Stars(said()));
+        }
         let fixed = fixed_part(path);
         if let Some(system) = SYSTEM.iter().find(|system| fixed.starts_with(system)) {
             return Err(NotARule::OfTheSystem(said(), system));
@@ -107,33 +144,35 @@ impl Rule {
     /// The files that may go at this moment from the file system of `root`, the oldest first.
     ///
     /// # Errors
-    /// When `root` is not there.
+    /// When `root` is not there, the directory of the rule is reached through a link, or nobody knows what is held open.
     pub fn find(&self, root: &Path, now: SystemTime) -> io::Result<Vec<Found>> {
-        let device = crate::device(root)?;
-        let open: BTreeSet<u64> = linux::open_files(device).into_iter().map(|file| file.inode).collect();
-        let before = now.checked_sub(self.older).unwrap_or(SystemTime::UNIX_EPOCH);
-        let before_s = before.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let fits = Fits { device, open, before_s: i64::try_from(before_s).unwrap_or(i64::MAX) };
+        let fits = self.fits(root, now)?;
         let mut found = Vec::new();
         let fixed = fixed_part(&self.pattern);
         let names: Vec<&OsStr> =
             self.pattern.components().skip(fixed.components().count()).map(Component::as_os_str).collect();
-        if let Ok(folder) = folder::open(&fixed) {
-            search(&folder, &fixed, &names, &fits, &mut found);
+        match folder::open(&fixed) {
+            Ok(folder) => search(&folder, &fixed, &names, &fits, &mut found),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(io::Error::new(error.kind(), format!("{}: {error}", fixed.display()))),
         }
+        // What is opened while others are looked for is held as well.
+        let held = linux::held_inodes()?;
+        found.retain(|file| !held.contains(&file.inode));
         found.sort_by_key(|file| file.changed_s);
         Ok(found)
     }
 
-    /// Removes what [`Rule::find`] found, unless it is another file by now, was changed since, or somebody opened it.
+    /// Removes these, unless one is another file by now, was changed since, or is held by somebody. What is held is looked up
+    /// once: a few at a time.
     ///
     /// # Errors
-    /// When `root` is not there.
+    /// When `root` is not there, or nobody knows what is held open: then nothing is removed.
     pub fn remove(&self, root: &Path, found: &[Found], now: SystemTime) -> io::Result<Gone> {
-        let still: BTreeSet<u64> = self.find(root, now)?.into_iter().map(|file| file.inode).collect();
+        let (fits, held) = (self.fits(root, now)?, linux::held_inodes()?);
         let mut gone = Gone::default();
         for file in found {
-            match file.remove(still.contains(&file.inode)) {
+            match file.remove(&fits, &held) {
                 Ok(bytes) => {
                     gone.removed.files += 1;
                     gone.removed.bytes += bytes;
@@ -146,6 +185,18 @@ impl Rule {
         }
         Ok(gone)
     }
+
+    fn fits(&self, root: &Path, now: SystemTime) -> io::Result<Fits> {
+        let before = now.checked_sub(self.older).unwrap_or(SystemTime::UNIX_EPOCH);
+        let before_s = before.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        Ok(Fits { device: crate::device(root)?, before_s: i64::try_from(before_s).unwrap_or(i64::MAX) })
+    }
+
+    /// Whether files below this directory may go by it.
+    #[must_use]
+    pub fn reaches_into(&self, folder: &Path) -> bool {
+        fixed_part(&self.pattern).starts_with(folder)
+    }
 }
 
 impl fmt::Display for Rule {
@@ -156,10 +207,7 @@ impl fmt::Display for Rule {
 }
 
 impl Found {
-    fn remove(&self, still: bool) -> Result<u64, String> {
-        if !still {
-            return Err("it was changed or opened since".to_owned());
-        }
+    fn remove(&self, fits: &Fits, held: &BTreeSet<u64>) -> Result<u64, String> {
         let words = |error: io::Error| error.to_string();
         let (Some(parent), Some(name)) = (self.path.parent(), self.path.file_name()) else {
             return Err("it is in no directory".to_owned());
@@ -167,8 +215,14 @@ impl Found {
         let folder = folder::open(parent).map_err(words)?;
         let name = CString::new(name.as_bytes()).map_err(|error| error.to_string())?;
         let told = folder::look(&folder, &name).ok_or("it is gone already")?;
-        if told.st_ino != self.inode || told.st_mtime != self.changed_s {
+        if told.st_ino != self.inode {
             return Err("it is another file by now".to_owned());
+        }
+        if told.st_mtime != self.changed_s || !fits.may_go(&told) {
+            return Err("it was changed since".to_owned());
+        }
+        if held.contains(&told.st_ino) {
+            return Err("somebody holds it by now".to_owned());
         }
         unlinkat(&folder, &name, AtFlags::empty()).map_err(|error| words(error.into()))?;
         Ok(taken(told.st_blocks))
@@ -178,19 +232,16 @@ impl Found {
 /// What a file must be like in order to go.
 struct Fits {
     device: u64,
-    open: BTreeSet<u64>,
     before_s: i64,
 }
 
 impl Fits {
-    fn may_go(&self, entry: &Entry) -> bool {
-        let Stat { st_dev, st_ino, st_mtime, st_nlink, .. } = entry.stat;
-        entry.kind() == FileType::RegularFile
-            && st_dev == self.device
-            && st_mtime < self.before_s
+    fn may_go(&self, file: &Stat) -> bool {
+        FileType::from_raw_mode(file.st_mode) == FileType::RegularFile
+            && file.st_dev == self.device
+            && file.st_mtime < self.before_s
             // Under another name it takes its room all the same.
-            && st_nlink == 1
-            && !self.open.contains(&st_ino)
+            && file.st_nlink == 1
     }
 }
 
@@ -198,14 +249,16 @@ impl Fits {
 fn search(folder: &OwnedFd, path: &Path, names: &[&OsStr], fits: &Fits, found: &mut Vec<Found>) {
     let Some((name, deeper)) = names.split_first() else { return };
     let Some(pattern) = name.to_str() else { return };
-    for entry in folder::entries(folder).filter(|entry| entry.name.to_str().is_ok_and(|name| matches(pattern, name))) {
+    // As in a shell, a `*` in front stands for no dot.
+    let fits_name = |name: &str| matches(pattern, name) && !(pattern.starts_with('*') && name.starts_with('.'));
+    for entry in folder::entries(folder).filter(|entry| entry.name.to_str().is_ok_and(fits_name)) {
         if found.len() >= FILES_MAX {
             return;
         }
         let path = path.join(OsStr::from_bytes(entry.name.as_bytes()));
         if deeper.is_empty() {
             let Stat { st_blocks, st_mtime, st_ino, .. } = entry.stat;
-            if fits.may_go(&entry) {
+            if fits.may_go(&entry.stat) {
                 found.push(Found { path, bytes: taken(st_blocks), changed_s: st_mtime, inode: st_ino });
             }
         } else if let Ok(inner) = folder::below(folder, &entry.name) {
@@ -247,6 +300,8 @@ mod tests {
             ("/var/./log/*", "no whole path"),
             ("/etc/ssl/*", "of which healer removes nothing"),
             ("/usr/share/doc/*", "of which healer removes nothing"),
+            ("/var/lib/docker/overlay2/*/diff/tmp/*", "of which healer removes nothing"),
+            ("/srv/app/*a*a*a*", "more than 3"),
             ("/var/log/**/*.gz", "`**`"),
             ("", "no whole path"),
         ] {
@@ -314,7 +369,6 @@ mod tests {
         logs.file("inner/old.gz", 2 * DAY);
         symlink(logs.at("inner"), logs.at("way")).unwrap();
         assert_eq!(logs.names(&logs.found(&logs.rule("inner/*.gz"))), ["inner/old.gz"]);
-        assert_eq!(logs.found(&logs.rule("way/*.gz")).len(), 0);
         assert_eq!(logs.names(&logs.found(&logs.rule("*/*.gz"))), ["inner/old.gz"], "not a second time by the link");
     }
 
@@ -338,10 +392,23 @@ mod tests {
         let logs = Logs::new();
         let rule = logs.rule("old.gz");
         let found = logs.found(&rule);
-        let mut other = found.clone();
-        other[0].inode += 1;
-        assert!(other[0].remove(true).unwrap_err().contains("another file"));
+        // As old as the one before it, and another one.
+        logs.file("next", 2 * DAY);
+        fs::rename(logs.at("next"), logs.at("old.gz")).unwrap();
+        let gone = rule.remove(logs.0.path(), &found, SystemTime::now()).unwrap();
+        assert_eq!((gone.removed.files, gone.left.len()), (0, 1));
+        assert!(gone.left[0].contains("another file"), "{gone:?}");
         assert!(logs.at("old.gz").exists());
-        assert_eq!(found[0].remove(true), Ok(8192));
+    }
+
+    #[test]
+    fn a_directory_that_is_reached_through_a_link_is_told_and_a_hidden_file_is_meant_by_its_name_alone() {
+        let logs = Logs::new();
+        fs::create_dir(logs.at("inner")).unwrap();
+        symlink(logs.at("inner"), logs.at("way")).unwrap();
+        assert!(logs.rule("way/*.gz").find(logs.0.path(), SystemTime::now()).is_err());
+        logs.file("inner/.lock", 2 * DAY);
+        assert_eq!(logs.found(&logs.rule("inner/*")).len(), 0);
+        assert_eq!(logs.names(&logs.found(&logs.rule("inner/.*"))), ["inner/.lock"]);
     }
 }

@@ -405,7 +405,8 @@ impl Watch {
             // What runs since before the API's first answer was started by the engine itself.
             let by_engine =
                 look.started.is_some_and(|at| around.source.was_out(at) || around.is_started_with_engine(at));
-            if look.started.is_some_and(|at| around.may_be_made_late(at)) {
+            let is_said = |at: SourceTime| is_persons_word_since(before, at);
+            if look.started.is_some_and(|at| around.may_be_made_late(at) && !is_said(at)) {
                 return perhaps_made_by_us(Some(before.wanted));
             }
             return found_running(look, before, around.start_is_news && !ours && !by_engine && !by_policy);
@@ -468,7 +469,9 @@ impl Watch {
         }
         let verdict = judge_unseen_end(look, by_engine, around);
         let forgot = look.kept.as_ref().is_none_or(|kept| !kept.complete);
-        let undecided = undecided && forgot && around.own.is_some_and(|own| own.may_have_ended_it(exit.at));
+        let more_than_ours = self.bodies.get(incarnation).is_some_and(|signals| signals.are_more_than(around.own));
+        let may_be_ours = around.own.is_some_and(|own| own.may_have_ended_it(exit.at));
+        let undecided = undecided && forgot && (may_be_ours || more_than_ours);
         match verdict {
             End::AsBefore if revised => Word::Wants(
                 Wanted::Running,

@@ -87,7 +87,10 @@ pub const CATALOGUE: &[Spec] = &[
     Spec {
         action: Action::Change(Change::FreeSpace),
         risk: Risk::Moderate,
-        manual: "free_space: removes from a file system what its owner has listed under `clean`: plain files that fit the                  pattern, are older than the rule says, lie on that file system, are reached through no link, and are held                  open by nobody. Never a directory, and never anything else. `healer disks` names each file beforehand. It                  cannot be undone.",
+        manual: "free_space: removes from a file system what its owner has listed under `clean`: plain files that fit the \
+                 pattern, were not changed for as long as the rule says, lie on that file system, are reached through no \
+                 link, and are held open by nobody whom healer may look at. Never a directory, and never anything else. \
+                 `healer disks` names each file beforehand. It cannot be undone.",
     },
 ];
 

@@ -25,6 +25,8 @@ pub(crate) struct Volume {
 pub(crate) struct Listed {
     /// The rule, as it is written.
     pub(crate) rule: String,
+    /// Why it finds nothing.
+    pub(crate) trouble: Option<String>,
     /// All of it.
     pub(crate) amount: Amount,
     /// Each file, the oldest first.
@@ -69,12 +71,15 @@ fn volume(watched: &Watched) -> Volume {
 }
 
 fn listed(rule: &Rule, watched: &Watched) -> Listed {
-    let found = rule.find(&watched.path, SystemTime::now()).unwrap_or_default();
+    let (found, trouble) = match rule.find(&watched.path, SystemTime::now()) {
+        Ok(found) => (found, None),
+        Err(error) => (Vec::new(), Some(error.to_string())),
+    };
     let files: Vec<File> = found
         .iter()
         .map(|file| File { path: file.path.display().to_string(), bytes: file.bytes, changed_s: file.changed_s })
         .collect();
     let amount =
         Amount { files: files.len().try_into().unwrap_or(u64::MAX), bytes: files.iter().map(|file| file.bytes).sum() };
-    Listed { rule: rule.to_string(), amount, files }
+    Listed { rule: rule.to_string(), trouble, amount, files }
 }

@@ -205,7 +205,6 @@ impl Eyes {
             watches.push(Watch { slot: slot.clone(), generation, life, lives });
         }
         for volume in self.host.0.volumes.values() {
-            volume.glance();
             sink(Input::Observed(volume.observation(generation)))?;
             present.push((volume.resource.clone(), volume.incarnation()));
         }
@@ -226,7 +225,11 @@ where
     let generation = host.generation();
     loop {
         let at_work = volume.clone();
-        let is_news = tokio::task::spawn_blocking(move || at_work.look_closely()).await.unwrap_or(false);
+        // Nobody is to wait for a file system that does not answer.
+        let is_news = tokio::select! {
+            () = stop.cancelled() => return,
+            looked = tokio::task::spawn_blocking(move || at_work.look(false)) => looked.unwrap_or(false),
+        };
         if is_news && sink(Input::Observed(volume.observation(generation))).is_err() {
             return stop.cancel();
         }

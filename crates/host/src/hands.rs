@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use disks::Gone;
 use model::ResourceId;
 use model::action::{Action, Answer, Change, Permit};
 use model::fact::{Fact, Incarnation, Observation};
@@ -22,6 +23,8 @@ use crate::{Host, alive, log};
 
 /// A program whose keeper was killed is asked again whether it has ended.
 const LOOKS_EVERY: Duration = Duration::from_millis(20);
+/// So many files are removed before it is looked anew at what is held open.
+const REMOVED_AT_ONCE: usize = 200;
 
 /// Hands on one host. Cheap to clone.
 #[derive(Clone)]
@@ -73,12 +76,34 @@ impl Hands {
                 return Answer::Withheld("it is a file system".to_owned());
             }
         }
+        let (deadline, at_work) = (Instant::now() + permit.step.timeout(), volume.clone());
+        let Ok(listed) = tokio::task::spawn_blocking(move || at_work.listed()).await else {
+            return Answer::Failed("what is listed could not be looked for".to_owned());
+        };
+        // A permit is for one use: what is listed is one act, of which nothing goes after its time.
         if let Err(why) = still() {
             return Answer::Withheld(why);
         }
-        let at_work = volume.clone();
-        let done = tokio::task::spawn_blocking(move || at_work.clean()).await;
-        done.unwrap_or_else(|error| Answer::Unknown(error.to_string()))
+        let mut gone = Gone::default();
+        for (rule, found) in listed {
+            for some in found.chunks(REMOVED_AT_ONCE) {
+                if Instant::now() >= deadline {
+                    gone.left.extend(some.iter().map(|_| "its time is up".to_owned()));
+                    continue;
+                }
+                let (at_work, rule, some) = (volume.clone(), rule.clone(), some.to_vec());
+                match tokio::task::spawn_blocking(move || at_work.remove(&rule, &some)).await {
+                    Ok(more) => gone.add(more),
+                    Err(error) => gone.left.push(error.to_string()),
+                }
+            }
+        }
+        volume.note_cleaned(&gone);
+        match (gone.removed.files, gone.left.first()) {
+            (0, Some(why)) => Answer::Failed(format!("nothing could be removed: {why}")),
+            (0, None) => Answer::AlreadySo,
+            (_, _) => Answer::Done,
+        }
     }
 
     /// A keeper is started, which starts the program and stays with it, whatever becomes of healer.
@@ -121,7 +146,7 @@ impl Hands {
     pub async fn look(&self, resource: &ResourceId) -> Option<Observation> {
         if let Some(volume) = self.host.volume(resource) {
             let at_work = volume.clone();
-            tokio::task::spawn_blocking(move || at_work.look_closely()).await.ok()?;
+            tokio::task::spawn_blocking(move || at_work.look(true)).await.ok()?;
             return Some(volume.observation(self.host.generation()));
         }
         if let Some(seen) = self.host.0.asked.of(resource, self.host.generation()) {

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant, SystemTime};
 
 use disks::{Found, Gone, Held, Rule};
 use model::ResourceId;
-use model::action::Answer;
 use model::disk::{Amount, Disk};
 use model::fact::{Belongs, Definition, Fact, Generation, Health, Incarnation, Look, Observation, RestartPolicy, Run};
 
@@ -16,6 +15,8 @@ use crate::now;
 const REMEMBERED_FOR: Duration = Duration::from_secs(6 * 3_600);
 /// And only where so few points are left until it counts as full: a walk through all of it costs its disk some work.
 const NEAR_PERCENT: u8 = 20;
+/// What fills it is looked up again after this long, or once more or less of it is used.
+const FILLED_FOR: Duration = Duration::from_secs(300);
 
 /// A file system as the configuration names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,21 +36,39 @@ pub(crate) struct Volume {
     pub(crate) resource: ResourceId,
     watched: Watched,
     seen: Mutex<Seen>,
+    /// Held by whoever looks at it.
+    looking: Mutex<()>,
 }
 
 #[derive(Default)]
 struct Seen {
-    /// The last look at all of it.
-    last: Option<Disk>,
+    stands: Stands,
     is_full: bool,
     /// What held how much while there was room, and when that was looked up.
     had: Option<(Instant, Held)>,
+    /// When what fills it was looked up last, and with how much of it used.
+    filled: Option<(Instant, u8)>,
     cleaned: Option<Amount>,
 }
 
+/// What is known of it.
+#[derive(Default, PartialEq, Eq)]
+enum Stands {
+    /// Nothing yet.
+    #[default]
+    Unknown,
+    /// It cannot be asked.
+    Unasked(String),
+    /// As the last look showed.
+    Seen(Disk),
+}
+
+/// How much of a cleaning is done: files that are left to go, by the rules that named them.
+pub(crate) type Listed = Vec<(Rule, Vec<Found>)>;
+
 impl Volume {
     pub(crate) fn new(resource: ResourceId, watched: Watched) -> Volume {
-        Volume { resource, watched, seen: Mutex::default() }
+        Volume { resource, watched, seen: Mutex::default(), looking: Mutex::default() }
     }
 
     /// There is only ever one body of it.
@@ -57,43 +76,54 @@ impl Volume {
         Incarnation(self.watched.path.to_string_lossy().into())
     }
 
-    /// A first look at how full it is, which costs nothing. Whether it is too full is told by a closer one.
-    pub(crate) fn glance(&self) {
+    /// Looks at it, and closer where it is full; `anew`: also where that was done a moment ago. For a thread that may wait,
+    /// for ever where its server is gone: whoever looks meanwhile finds what was known. Returns whether there is news.
+    pub(crate) fn look(&self, anew: bool) -> bool {
+        let Ok(_one_at_a_time) = self.looking.try_lock() else { return false };
+        let stands = match disks::room(&self.watched.path, self.watched.full_percent) {
+            Ok(disk) => self.look_closely(disk, anew),
+            Err(error) => Stands::Unasked(error.to_string()),
+        };
         let mut seen = self.seen();
-        if seen.last.is_none() {
-            seen.last = disks::room(&self.watched.path, self.watched.full_percent).ok();
-        }
+        let is_news = differs(&seen.stands, &stands);
+        seen.stands = stands;
+        is_news
     }
 
-    /// Looks at it, and closer where it is full. For a thread that may wait. Returns whether there is news since the last look.
-    pub(crate) fn look_closely(&self) -> bool {
-        let Ok(disk) = disks::room(&self.watched.path, self.watched.full_percent) else {
-            return self.seen().last.take().is_some();
-        };
+    fn look_closely(&self, disk: Disk, anew: bool) -> Stands {
         let is_full = self.counts_as_full(&disk);
-        let disk = if is_full { self.with_what_fills_it(disk) } else { self.with_room(disk) };
-        let mut seen = self.seen();
-        let is_news = seen.is_full != is_full || seen.last.as_ref().is_none_or(|last| differs(last, &disk));
-        seen.is_full = is_full;
-        if is_news {
-            seen.last = Some(disk);
-        }
-        is_news
+        let disk = if is_full { self.with_what_fills_it(disk, anew) } else { self.with_room(disk) };
+        self.seen().is_full = is_full;
+        Stands::Seen(disk)
     }
 
     fn counts_as_full(&self, disk: &Disk) -> bool {
         let used = disk.used_percent().max(disk.inodes_used_percent());
-        disk.wants().is_some() || (self.seen().is_full && used >= self.watched.clear_percent)
+        let seen = self.seen();
+        // Of what was not seen before nobody knows whether it was full.
+        let was_full = seen.is_full || seen.stands == Stands::Unknown;
+        disk.wants().is_some() || (was_full && used >= self.watched.clear_percent)
     }
 
-    fn with_what_fills_it(&self, disk: Disk) -> Disk {
+    /// To find that out costs a disk some work that is in trouble: it is remembered for a while.
+    fn with_what_fills_it(&self, disk: Disk, anew: bool) -> Disk {
+        let used = disk.used_percent().max(disk.inodes_used_percent());
+        {
+            let seen = self.seen();
+            let is_fresh = |(at, then): (Instant, u8)| at.elapsed() < FILLED_FOR && then == used;
+            if let (false, true, Stands::Seen(last)) = (anew, seen.filled.is_some_and(is_fresh), &seen.stands) {
+                let (listed, holders, removed) = (last.listed, last.holders.clone(), last.removed.clone());
+                return Disk { listed, holders, removed, cleaned: seen.cleaned, ..disk };
+            }
+        }
         let path = &self.watched.path;
         let held = disks::holders(path).unwrap_or_default();
         let removed = disks::removed(path).unwrap_or_default();
         let listed = amount(&self.listed());
-        let seen = self.seen();
-        let had = seen.had.as_ref().map(|(_, held)| held);
-        Disk { listed, holders: disks::largest(&held, had), removed, cleaned: seen.cleaned, ..disk }
+        let mut seen = self.seen();
+        seen.filled = Some((Instant::now(), used));
+        let holders = disks::largest(&held, seen.had.as_ref().map(|(_, held)| held));
+        Disk { listed, holders, removed, cleaned: seen.cleaned, ..disk }
     }
 
     /// While there is room it is remembered what held how much: what grew is told from that.
@@ -106,64 +136,57 @@ impl Volume {
         Disk { cleaned: self.seen().cleaned, ..disk }
     }
 
-    /// What the rules would remove at this moment.
-    fn listed(&self) -> Vec<(&Rule, Vec<Found>)> {
+    /// What the rules would remove at this moment. A rule that cannot be followed finds nothing.
+    pub(crate) fn listed(&self) -> Listed {
         let found = |rule: &Rule| rule.find(&self.watched.path, SystemTime::now()).unwrap_or_default();
-        self.watched.clean.iter().map(|rule| (rule, found(rule))).collect()
+        self.watched.clean.iter().map(|rule| (rule.clone(), found(rule))).collect()
     }
 
-    /// Removes what the rules find. For a thread that may wait.
-    pub(crate) fn clean(&self) -> Answer {
-        let listed = self.listed();
-        if listed.iter().all(|(_, found)| found.is_empty()) {
-            return Answer::AlreadySo;
-        }
-        let mut all = Gone::default();
-        for (rule, found) in &listed {
-            match rule.remove(&self.watched.path, found, SystemTime::now()) {
-                Ok(gone) => {
-                    all.removed.files += gone.removed.files;
-                    all.removed.bytes += gone.removed.bytes;
-                    all.left.extend(gone.left);
-                }
-                Err(error) => all.left.push(format!("{}: {error}", self.watched.path.display())),
-            }
-        }
-        let first = all.left.first().cloned().unwrap_or_default();
-        tracing::info!(disk = self.resource.short(), removed = %all.removed, left = all.left.len(), first, "removed what is listed");
-        self.seen().cleaned = Some(all.removed);
-        match (all.removed.files, all.left.first()) {
-            (0, Some(why)) => Answer::Failed(format!("nothing could be removed: {why}")),
-            (0, None) => Answer::AlreadySo,
-            (_, _) => Answer::Done,
-        }
+    /// Removes a few files of one rule. For a thread that may wait.
+    pub(crate) fn remove(&self, rule: &Rule, found: &[Found]) -> Gone {
+        rule.remove(&self.watched.path, found, SystemTime::now()).unwrap_or_else(|error| {
+            let left = found.iter().map(|_| format!("{}: {error}", self.watched.path.display())).collect();
+            Gone { left, ..Gone::default() }
+        })
     }
 
-    /// What is known of it, or that it is not there.
+    /// So much was removed.
+    pub(crate) fn note_cleaned(&self, gone: &Gone) {
+        let first = gone.left.first().cloned().unwrap_or_default();
+        let disk = self.resource.short();
+        tracing::info!(disk, removed = %gone.removed, left = gone.left.len(), first, "removed what is listed");
+        self.seen().cleaned = Some(gone.removed);
+    }
+
+    /// What is known of it.
     pub(crate) fn observation(&self, generation: Generation) -> Observation {
         let (resource, incarnation) = (self.resource.clone(), self.incarnation());
         let seen = self.seen();
-        let fact = match &seen.last {
-            Some(disk) => Fact::Looked(Box::new(self.shows(disk, seen.is_full))),
-            None => Fact::Unlooked(format!("{} cannot be asked for its room", self.watched.path.display())),
+        let fact = match &seen.stands {
+            Stands::Unknown => Fact::Looked(Box::new(self.shows(None, Health::Starting))),
+            Stands::Unasked(why) => Fact::Unlooked(format!("its room cannot be asked for: {why}")),
+            Stands::Seen(disk) => {
+                let health = if seen.is_full { Health::Unhealthy } else { Health::Healthy };
+                Fact::Looked(Box::new(self.shows(Some(disk.clone()), health)))
+            }
         };
         Observation { resource, incarnation, generation, fact }
     }
 
-    fn shows(&self, disk: &Disk, is_full: bool) -> Look {
+    fn shows(&self, disk: Option<Disk>, health: Health) -> Look {
         Look {
             at: now(),
             run: Run::Running,
             started: None,
             exit: None,
-            health: if is_full { Health::Unhealthy } else { Health::Healthy },
+            health,
             health_output: String::new(),
             check_lacks: None,
             restarts: 0,
             manually_stopped: None,
             kept: None,
             lost_networks: Vec::new(),
-            disk: Some(Box::new(disk.clone())),
+            disk: disk.map(Box::new),
             probe: None,
             definition: self.definition(),
         }
@@ -175,7 +198,8 @@ impl Volume {
             name: path.clone(),
             image: String::new(),
             image_id: String::new(),
-            config_hash: String::new(),
+            // A yes to what the rules of now list is none to others.
+            config_hash: format!("{:?}", self.watched.clean),
             belongs: Belongs::Watched,
             restart_policy: RestartPolicy::No,
             depends_on: Vec::new(),
@@ -199,13 +223,19 @@ impl Volume {
     }
 }
 
-fn amount(listed: &[(&Rule, Vec<Found>)]) -> Amount {
+fn amount(listed: &Listed) -> Amount {
     let files = listed.iter().flat_map(|(_, found)| found);
     files.fold(Amount::default(), |sum, file| Amount { files: sum.files + 1, bytes: sum.bytes + file.bytes })
 }
 
 /// Whether somebody would see another picture.
-fn differs(last: &Disk, next: &Disk) -> bool {
-    let shown = |disk: &Disk| (disk.used_percent(), disk.inodes_used_percent(), disk.listed.files, disk.cleaned);
-    shown(last) != shown(next)
+fn differs(last: &Stands, next: &Stands) -> bool {
+    let shown = |disk: &Disk| {
+        let used = (disk.used_percent(), disk.inodes_used_percent());
+        (used, disk.listed.files, disk.cleaned, disk.removed.clone(), disk.wants().is_some())
+    };
+    match (last, next) {
+        (Stands::Seen(last), Stands::Seen(next)) => shown(last) != shown(next),
+        (last, next) => last != next,
+    }
 }

@@ -64,8 +64,6 @@ pub struct Removed {
     pub pid: i32,
     /// What that runs, escaped.
     pub program: String,
-    /// The service that it belongs to, where that is known.
-    pub service: Option<String>,
 }
 
 /// What there is too little of.

@@ -167,10 +167,17 @@ impl Check {
         if let Some(lag_s) = seen.standby_lag_s {
             answer.at_most(Measure::ReplicationLagS, lag_s, seconds(self.replication_lag), &seen.behind());
         }
+        // What streams to nobody is as far behind as can be, and has no figure for that.
+        if self.replication_lag.is_some() && !seen.is_standby && seen.lag_bytes.is_none() && seen.hidden == 0 {
+            let what = Unexpected::Absent { what: "standby that streams from it".to_owned() };
+            answer.troubles.push(Trouble::Wrong { who: self.server.to_string(), what });
+        }
         seen.lag_bytes.into_iter().for_each(|bytes| answer.measured(Measure::ReplicationLagBytes, bytes));
         let because = "vacuum cannot freeze it: look for old transactions, prepared ones, and slots";
         answer.at_most(Measure::TransactionAge, count(seen.transaction_age), self.transaction_age.map(count), because);
-        if seen.hidden > 0 && (self.slow_query.is_some() || self.blocked_query.is_some()) {
+        let looks_at_sessions =
+            self.slow_query.is_some() || self.blocked_query.is_some() || self.replication_lag.is_some();
+        if seen.hidden > 0 && looks_at_sessions {
             let how = format!("{} sessions are hidden from this user: GRANT pg_monitor to it", seen.hidden);
             answer.troubles.push(Trouble::Denied { who: self.server.to_string(), how });
         }
@@ -280,7 +287,14 @@ mod tests {
             replication_lag: Some(Duration::from_secs(30)),
             transaction_age: Some(1_000),
         };
-        let well = Seen { allowed: 97, used: 77, transaction_age: 1_000, standby_lag_s: Some(30.0), ..Seen::default() };
+        let well = Seen {
+            allowed: 97,
+            used: 77,
+            transaction_age: 1_000,
+            standby_lag_s: Some(30.0),
+            lag_bytes: Some(0.0),
+            ..Seen::default()
+        };
         let table = [
             ("all is well", well.clone(), None),
             (

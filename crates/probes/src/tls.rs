@@ -48,7 +48,12 @@ impl Check {
     pub(crate) async fn ask(&self, asker: &Asker, deadline: &Deadline) -> Result<Answer, Trouble> {
         let (with, chain) = match &self.at {
             Place::Endpoint(endpoint) => (endpoint.to_string(), self.served(endpoint, asker, deadline).await?),
-            Place::File(path) => (path.display().to_string(), read(path).await?),
+            Place::File(path) => {
+                let name = path.display().to_string();
+                let late = |_| Trouble::Unaskable { why: format!("{name} cannot be read in time") };
+                let chain = deadline.wait(read(path), late).await??;
+                (name, chain)
+            }
         };
         let name = match (&self.name, &self.at) {
             (Some(name), _) => Some(server_name(name)?),

@@ -1,6 +1,6 @@
 //! A file system has as good as no room left, or no inodes.
 
-use model::disk::{Disk, Want};
+use model::disk::{Disk, Removed, Want};
 use model::fact::Health;
 use model::incident::{Case, Confidence, Mend};
 use model::size::Bytes;
@@ -40,11 +40,12 @@ fn judge(case: &Case) -> Option<Finding> {
 /// What a person looks at first, and what tells of it.
 fn what_fills(disk: &Disk, want: Want) -> (String, String) {
     let used = disk.total_bytes.saturating_sub(disk.free_bytes);
-    let held_open: u64 = disk.removed.iter().map(|removed| removed.bytes).sum();
+    let most = disk.removed.first();
+    let by_it = |removed: &&Removed| Some(removed.pid) == most.map(|most| most.pid);
+    let held_open: u64 = disk.removed.iter().filter(by_it).map(|removed| removed.bytes).sum();
     // No cleaning gets that back.
-    if let Some(removed) = disk.removed.first().filter(|_| want == Want::Room && held_open >= used / 4) {
-        let whose = removed.service.as_ref().map_or_else(String::new, |service| format!(", of {service}"));
-        let holder = format!("{} (process {}{whose})", removed.program, removed.pid);
+    if let Some(removed) = most.filter(|_| want == Want::Room && held_open >= used / 4) {
+        let holder = format!("{} (process {})", removed.program, removed.pid);
         let title = format!(": {holder} holds {} of removed files open", Bytes(held_open));
         let because =
             format!("{} was removed and is still open: its room comes back when that closes it", removed.path);
@@ -68,7 +69,7 @@ fn what_fills(disk: &Disk, want: Want) -> (String, String) {
 
 #[cfg(test)]
 mod tests {
-    use model::disk::{Amount, Holder, Removed};
+    use model::disk::{Amount, Holder};
     use model::fact::{Look, Run};
 
     use super::super::cases::{case, look};
@@ -103,7 +104,6 @@ mod tests {
             bytes: mib << 20,
             pid: 7,
             program: "billing".to_owned(),
-            service: Some("billing".to_owned()),
         };
         let listed = Amount { files: 3, bytes: 5 << 20 };
         let inodes = Disk { free_bytes: 900 << 20, inodes_free: 1, ..full() };
@@ -118,7 +118,7 @@ mod tests {
             (
                 "removed and open",
                 Disk { holders: holders.clone(), removed: vec![removed(400)], ..full() },
-                "it is full (98 % of 1000 MiB used): billing (process 7, of billing) holds 400 MiB of removed files open",
+                "it is full (98 % of 1000 MiB used): billing (process 7) holds 400 MiB of removed files open",
                 Mend::Person,
             ),
             (

@@ -97,6 +97,13 @@ impl Signals {
         self.by_engine = true;
     }
 
+    /// Whether it was asked to end more often than stops of ours explain by now.
+    pub(super) fn are_more_than(&self, own: Option<&Own>) -> bool {
+        let Some(at) = self.asks.last() else { return false };
+        let ours = own.map_or(0, |own| self.stops_at(own, *at));
+        self.asks.len() > usize_of(ours)
+    }
+
     /// When it was last asked to end.
     pub(super) fn last_at(&self) -> Option<SourceTime> {
         let asks = self.asks.iter().chain(&self.kills).chain(&self.stops).max().copied();

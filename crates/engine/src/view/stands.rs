@@ -71,7 +71,7 @@ pub(super) fn stands(
         }
         (true, Some((Wanted::Stopped, intent))) => (Standing::Stopped, format!("being stopped: {}", intent.because)),
         (true, _) if body.run == Run::Paused => (Standing::Held, "paused".to_owned()),
-        (true, _) if body.probe().is_some() && body.health == Health::Starting => {
+        (true, _) if id.is_only_watched() && body.health == Health::Starting => {
             (Standing::Unknown, "no answer has come yet".to_owned())
         }
         (true, _) => (Standing::Well, well_in_words(body)),
@@ -181,12 +181,13 @@ pub(super) fn remedy(
         (Standing::Held, Some(Incident { phase: Phase::Held { reason: Hold::MountMissing { mount }, .. }, .. })) => {
             Some(format!("mount {mount}"))
         }
+        (Standing::Unknown, _) if id.is_only_watched() => None,
         (Standing::NeedsYou, _) if id.is_disk() => Some(
             "healer disks   (what fills it and what may go; that there is room again healer notes by itself)"
                 .to_owned(),
         ),
         // That it passes again is noted by itself.
-        (Standing::NeedsYou | Standing::Unknown, _) if id.is_probe() => None,
+        (Standing::NeedsYou, _) if id.is_probe() => None,
         (Standing::NeedsYou, _) => Some(format!("healer start {}   (once it is mended)", engine.name_of(id))),
         // What is not there cannot be started.
         (Standing::Unknown, _) if engine.world.body(id).is_none() => None,

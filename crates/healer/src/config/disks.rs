@@ -1,5 +1,6 @@
 //! `host.disks`: the file systems that are watched, and what may go from them.
 
+use std::path::Path;
 use std::time::Duration;
 
 use ::disks::Rule;
@@ -15,7 +16,7 @@ const FULL_PERCENT: u8 = 90;
 const CLEAR_POINTS: u8 = 5;
 
 /// The file systems of the list. What is wrong with one is told, and the others are read all the same.
-pub(super) fn read(items: &[Node], findings: &mut Findings) -> Vec<Watched> {
+pub(super) fn read(items: &[Node], state_dir: &Path, findings: &mut Findings) -> Vec<Watched> {
     let mut disks: Vec<Watched> = Vec::new();
     for (at, item) in items.iter().enumerate() {
         let path = format!("host.disks[{at}]");
@@ -38,19 +39,23 @@ pub(super) fn read(items: &[Node], findings: &mut Findings) -> Vec<Watched> {
             continue;
         }
         let rules = item.get("clean").map(Node::items).unwrap_or_default();
-        let clean = rules.iter().filter_map(|rule| read_rule(rule).map_err(&mut wrong).ok()).collect();
+        let clean = rules.iter().filter_map(|rule| read_rule(rule, state_dir).map_err(&mut wrong).ok()).collect();
         disks.push(Watched { path: root.into(), full_percent, clear_percent, clean });
     }
     disks
 }
 
-fn read_rule(rule: &Node) -> Result<Rule, String> {
+fn read_rule(rule: &Node, state_dir: &Path) -> Result<Rule, String> {
     let pattern = text(rule, "path").ok_or("a rule of `clean` has no `path`, such as \"/var/log/*.gz\"")?;
     // What is not told to be old might be in use.
     let older: Duration = text(rule, "older").and_then(|text| value::duration(&text).ok()).ok_or_else(|| {
         format!("the rule for `{pattern}` has no `older`: how long a file must not have changed, such as 7d")
     })?;
-    Rule::new(&pattern, older).map_err(|error| error.to_string())
+    let rule = Rule::new(&pattern, older).map_err(|error| error.to_string())?;
+    if rule.reaches_into(state_dir) {
+        return Err(format!("`{pattern}` lies in healer's own folder"));
+    }
+    Ok(rule)
 }
 
 /// A file system in one line, for `healer check`.
@@ -100,8 +105,10 @@ mod tests {
             ("{path: /, clean: [{path: /*, older: 7d}]}", "`/*` reaches too far"),
             ("{path: /, clean: [{path: /etc/*, older: 7d}]}", "lies in /etc"),
             ("{path: /var, clean: [{path: /var/log/*.gz, older: soon}]}", "a duration"),
+            ("{path: /var, clean: [{path: /var/lib/healer/services/*/log, older: 7d}]}", "healer's own folder"),
         ] {
-            let errors = Given::file(&format!("host:\n  disks:\n    - {disk}\n")).errors();
+            let text = format!("state_dir: /var/lib/healer\nhost:\n  disks:\n    - {disk}\n");
+            let errors = Given::file(&text).errors();
             assert!(errors.iter().any(|error| error.contains(says)), "{disk}: {errors:?}");
         }
         let twice = Given::file("host:\n  disks:\n    - {path: /var}\n    - {path: /var}\n").errors();

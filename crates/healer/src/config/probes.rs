@@ -96,7 +96,7 @@ fn question(item: &Node, base: &Path) -> Result<Question, String> {
 }
 
 fn http(item: &Node, url: &str) -> Result<http::Check, String> {
-    let check: http::Check = url.parse().map_err(|error| format!("`{url}`: {error}"))?;
+    let check: http::Check = url.parse().map_err(|error| format!("`http`: {error}"))?;
     let statuses = item.get("status").map(Node::items).unwrap_or_default();
     let status = |node: &Node| u16::try_from(number(node)?).ok();
     Ok(http::Check {
@@ -170,7 +170,7 @@ fn api(item: &Node, url: &str, base: &Path) -> Result<api::Check, String> {
     if url == "github" {
         return Ok(api::Check::github(token, quota));
     }
-    let url = url.parse().map_err(|error| format!("`{url}`: {error}"))?;
+    let url = url.parse().map_err(|error| format!("`api`: {error}"))?;
     Ok(api::Check { url, token, quota_below_percent: quota })
 }
 

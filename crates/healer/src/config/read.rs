@@ -60,7 +60,7 @@ impl<'a> Reader<'a> {
         let state_dir = self.state_dir();
         let mode = self.mode();
         let host = self.host();
-        let here = self.here();
+        let here = self.here(&state_dir);
         let docker_hosts = self.docker_hosts(&host, here.is_empty());
         let deployments_path = self.deployments_path(&docker_hosts);
         let relist =
@@ -202,10 +202,10 @@ impl<'a> Reader<'a> {
         Some(path)
     }
 
-    fn here(&mut self) -> host::Settings {
+    fn here(&mut self, state_dir: &Path) -> host::Settings {
         let sample =
             self.single("host.sample", SAMPLE, |node| value::duration(node.text()?).ok(), |d| value::written(*d));
-        host::Settings { programs: self.programs(), disks: self.disks(), probes: self.probes(), sample }
+        host::Settings { programs: self.programs(), disks: self.disks(state_dir), probes: self.probes(), sample }
     }
 
     fn probes(&mut self) -> Vec<::probes::schedule::Watch> {
@@ -217,8 +217,8 @@ impl<'a> Reader<'a> {
         watches
     }
 
-    fn disks(&mut self) -> Vec<host::Watched> {
-        let disks = disks::read(self.items("host.disks"), self.findings);
+    fn disks(&mut self, state_dir: &Path) -> Vec<host::Watched> {
+        let disks = disks::read(self.items("host.disks"), state_dir, self.findings);
         for (at, disk) in disks.iter().enumerate() {
             let origin = self.origin("host.disks");
             self.note(&format!("host.disks[{at}]"), disks::written(disk), origin);

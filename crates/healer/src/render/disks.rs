@@ -62,6 +62,9 @@ fn fills(disk: &Disk) -> String {
 
 fn listed(rule: &Listed, all: bool, page: &Page) -> String {
     let mut out = format!("  would go by {}: {}\n", clean(&rule.rule), rule.amount);
+    if let Some(trouble) = &rule.trouble {
+        out.push_str(&format!("    nothing is found: {}\n", clean(trouble)));
+    }
     let named = if all { rule.files.len() } else { NAMED_MAX };
     for file in rule.files.iter().take(named) {
         let changed = page.stamp(Wall(file.changed_s.saturating_mul(1_000)));
