@@ -21,7 +21,7 @@ use crate::state::StopBegan;
 use crate::world::Body;
 pub(crate) use around::Around;
 use signals::{Foreign, Signals, Spent, ends_patience};
-use unseen::{End, judge_unseen_end, stopped_while_restarting};
+use unseen::{End, has_forgotten, judge_unseen_end, stopped_while_restarting};
 
 /// An engine that starts starts what its policies say before it answers: after a crash of its own 12 s were measured
 /// (facts/intent.md, B4).
@@ -468,10 +468,9 @@ impl Watch {
             return Word::None;
         }
         let verdict = judge_unseen_end(look, by_engine, around);
-        let forgot = look.kept.as_ref().is_none_or(|kept| !kept.complete);
         let more_than_ours = self.bodies.get(incarnation).is_some_and(|signals| signals.are_more_than(around.own));
         let may_be_ours = around.own.is_some_and(|own| own.may_have_ended_it(exit.at));
-        let undecided = undecided && forgot && (may_be_ours || more_than_ours);
+        let undecided = undecided && has_forgotten(look) && (may_be_ours || more_than_ours);
         match verdict {
             End::AsBefore if revised => Word::Wants(
                 Wanted::Running,

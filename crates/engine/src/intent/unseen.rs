@@ -46,8 +46,10 @@ pub(super) fn judge_unseen_end(look: &Look, by_engine: bool, around: &Around<'_>
         Some(false) => End::AsBefore,
         // Its last start failed: what is down already cannot be stopped (facts/intent.md, L6).
         None if !exit.error.is_empty() => End::AsBefore,
-        // What we ordered was cut short, and the engine does not remember whether it came to our stop.
-        Some(true) | None if around.own.is_some_and(|own| own.unanswered_until >= Some(exit.at)) => {
+        // What we ordered was cut short, and the engine has forgotten whether it came to our stop.
+        Some(true) | None
+            if has_forgotten(look) && around.own.is_some_and(|own| own.unanswered_until >= Some(exit.at)) =>
+        {
             End::Unknown("it ended while it was to be made anew, and nothing tells who stopped it".to_owned())
         }
         // The stop that the engine may have noted is ours. Whether there was another beside it, what it kept may yet tell.
@@ -63,6 +65,11 @@ pub(super) fn judge_unseen_end(look: &Look, by_engine: bool, around: &Around<'_>
         }
         None => End::Unknown("it ended while healer could not see, and nothing tells how".to_owned()),
     }
+}
+
+/// Whether the engine was asked what it kept, and has forgotten a part of it.
+pub(super) fn has_forgotten(look: &Look) -> bool {
+    look.kept.as_ref().is_some_and(|kept| !kept.complete)
 }
 
 /// Whether the engine's kept events show a stop without a signal, after that moment, by somebody else than us and while its API

@@ -129,10 +129,11 @@ fn a_deploy_whose_new_container_cannot_start_is_nobodys_stop() {
     rig.start_healer(&["web"]);
     rig.write_project("redeploy", &[Service::running("web", &["/no/such"])]);
     assert!(!rig.compose(&["up", "-d"]).status.success(), "the new one cannot start");
-    let resource = wait_for("healer knows that it shall run", SOON, || {
+    // Whether it heard of each event or of all at once: the stop of the old one is no wish, and the new one is what is ill.
+    let resource = wait_for("healer knows that it shall run, and what keeps it from that", SOON, || {
         let resource = rig.resource("web")?;
-        let intent = resource.intent.clone()?;
-        (intent.wanted == Wanted::Running && intent.because.contains("could not be started")).then_some(resource)
+        let wanted = resource.intent.clone()?.wanted;
+        (wanted == Wanted::Running && resource.why.contains("there is no /no/such")).then_some(resource)
     });
     assert_ne!(resource.standing, Standing::Stopped, "{resource:?}");
     wait_for("it is an alert", SOON, || (!rig.healer.items("/api/v1/alerts").is_empty()).then_some(()));

@@ -63,14 +63,13 @@ impl Postgres {
         .await
     }
 
-    /// All is judged, as nobody would set it: so that what is wrong is wrong soon.
+    /// All is judged but a lag, as nobody would set it: so that what is wrong is wrong soon.
     fn check(&self, user: &str) -> Check {
         let server: Where = format!("postgres://{user}:{PASSWORD}@127.0.0.1:{}/postgres", self.port).parse().unwrap();
         Check {
             connections_percent: Some(80),
             slow_query: Some(LIMIT),
             blocked_query: Some(LIMIT),
-            replication_lag: Some(LIMIT),
             ..Check::from(server)
         }
     }
@@ -81,6 +80,18 @@ impl Postgres {
 
     async fn until(&self, label: &str) -> Answer {
         let turned = async || Some(self.ask().await).filter(|answer| labels(answer).contains(&label));
+        wait_for(label, turned).await
+    }
+
+    /// The same of one that has a standby, or is one.
+    async fn ask_its_lag(&self) -> Answer {
+        let check = Check { replication_lag: Some(LIMIT), ..self.check("owner") };
+        ask(Question::Postgres(Box::new(check))).await
+    }
+
+    async fn until_it_lags(&self) -> Answer {
+        let label = "replication_lag_s";
+        let turned = async || Some(self.ask_its_lag().await).filter(|answer| labels(answer).contains(&label));
         wait_for(label, turned).await
     }
 }
@@ -94,8 +105,10 @@ async fn a_server_that_is_well_has_figures_and_no_troubles() {
     let used = answer.figure(Measure::ConnectionsUsedPercent).unwrap();
     assert!(used > 0.0 && used < 10.0, "{answer}");
     assert_eq!(answer.figure(Measure::BlockedQueries), Some(0.0));
-    // No standby: nothing lags, and nothing is said of it.
+    // No standby: nothing lags, and nothing is said of it; unless one is meant to be there.
     assert_eq!(answer.figure(Measure::ReplicationLagS), None);
+    let alone = postgres.ask_its_lag().await;
+    assert!(alone.to_string().contains("no standby that streams from it"), "{alone}");
     // Over its socket too.
     let server: Where =
         format!("host={} port={} user=owner dbname=postgres", postgres.folder.path().display(), postgres.port)
@@ -166,22 +179,23 @@ async fn a_standby_whose_replay_is_paused_lags_on_both_sides() {
         (row.ok()?.get::<_, i64>(0) == 1).then_some(())
     })
     .await;
-    assert!(primary.ask().await.is_good());
-    let well =
-        wait_for("the standby has caught up", async || Some(standby.ask().await).filter(|answer| answer.is_good()))
-            .await;
+    assert!(primary.ask_its_lag().await.is_good());
+    let well = wait_for("the standby has caught up", async || {
+        Some(standby.ask_its_lag().await).filter(|answer| answer.is_good())
+    })
+    .await;
     assert_eq!(well.figure(Measure::ReplicationLagS), Some(0.0), "{well}");
     second.batch_execute("select pg_wal_replay_pause()").await.unwrap();
     // Nothing has come meanwhile: it is paused, and not behind.
-    assert!(standby.ask().await.is_good());
+    assert!(standby.ask_its_lag().await.is_good());
     client.batch_execute("insert into orders select generate_series(1, 1000)").await.unwrap();
-    let behind = standby.until("replication_lag_s").await;
+    let behind = standby.until_it_lags().await;
     assert_eq!(labels(&behind), ["replication_lag_s"], "{behind}");
     assert!(behind.to_string().contains("replay is paused") && behind.figure(Measure::ReplicationLagBytes) > Some(0.0));
-    let seen = primary.until("replication_lag_s").await;
+    let seen = primary.until_it_lags().await;
     assert!(seen.to_string().contains("standby second"), "{seen}");
     second.batch_execute("select pg_wal_replay_resume()").await.unwrap();
-    wait_for("it catches up", async || Some(standby.ask().await).filter(Answer::is_good)).await;
+    wait_for("it catches up", async || Some(standby.ask_its_lag().await).filter(Answer::is_good)).await;
 }
 
 #[tokio::test]
@@ -191,7 +205,7 @@ async fn a_standby_without_its_primary_is_behind() {
     let Some(standby) = primary.standby() else { return };
     standby.client().await;
     drop(primary);
-    let alone = standby.until("replication_lag_s").await;
+    let alone = standby.until_it_lags().await;
     assert!(alone.to_string().contains("not connected to its primary"), "{alone}");
 }
 
