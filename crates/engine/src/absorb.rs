@@ -23,7 +23,7 @@ pub(crate) const DIE_LATE_MAX: Duration = Duration::from_secs(2);
 impl Engine {
     pub(crate) fn absorb(&mut self, input: &Input) {
         match input {
-            Input::Observed(seen) => self.observed(seen),
+            Input::Observed(seen) => self.observed(seen, false),
             Input::Looked { ticket, seen } => self.looked(*ticket, seen),
             Input::Source(report) => self.reported(report),
             Input::Answered(permit, answer) => self.answered(*permit, answer),
@@ -72,7 +72,8 @@ impl Engine {
         }
     }
 
-    fn observed(&mut self, seen: &Observation) {
+    /// `alone`: it was looked at for itself, and the engine was not asked what it kept.
+    fn observed(&mut self, seen: &Observation, alone: bool) {
         if let Fact::ApiOpenAfter(at) = &seen.fact
             && self.world.body_of(&seen.resource, &seen.incarnation).is_none()
         {
@@ -104,7 +105,10 @@ impl Engine {
         }
         let known = (&self.state, &self.world, &self.faults);
         let Some(around) = Around::of(known, &seen.resource, &seen.incarnation) else { return };
-        let around = Around { start_is_news: change.start_is_news, another_at: self.another_at(seen), ..around };
+        let alone = alone || Some(seen.generation) != around.source.generation;
+        let kept_is_to_come = alone && !around.source.listed;
+        let (start_is_news, another_at) = (change.start_is_news, self.another_at(seen));
+        let around = Around { start_is_news, another_at, kept_is_to_come, ..around };
         let (word, braked) = (self.watch.read(seen, &around), around.body.braked());
         // The event of a start tells of it a little after it, and no later than a look that shows it.
         let shown_at = match &seen.fact {
@@ -347,7 +351,7 @@ impl Engine {
     }
 
     fn looked(&mut self, ticket: PermitId, seen: &Observation) {
-        self.observed(seen);
+        self.observed(seen, true);
         let Some(act) = self.state.acts.get(&ticket) else { return };
         // What was to be replaced tells of that only while nothing is known to be in its place: that it is gone tells none
         // of what came after it.

@@ -470,7 +470,7 @@ impl Watch {
         let verdict = judge_unseen_end(look, by_engine, around);
         let more_than_ours = self.bodies.get(incarnation).is_some_and(|signals| signals.are_more_than(around.own));
         let may_be_ours = around.own.is_some_and(|own| own.may_have_ended_it(exit.at));
-        let undecided = undecided && has_forgotten(look) && (may_be_ours || more_than_ours);
+        let undecided = undecided && has_forgotten(look, around) && (may_be_ours || more_than_ours);
         match verdict {
             End::AsBefore if revised => Word::Wants(
                 Wanted::Running,

@@ -33,6 +33,8 @@ pub(crate) struct Around<'a> {
     pub stop_began: Option<SourceTime>,
     /// Another body of the resource is known to have been there at this moment, though it may not be seen yet.
     pub another_at: Option<SourceTime>,
+    /// What the engine kept comes with the listing, and that is still to come.
+    pub kept_is_to_come: bool,
     /// It was made in the place of another body, and that is no more.
     pub replaced_is_gone: bool,
     /// Until then an order of ours may have another body made in the place of one, though nobody waits for it any longer.
@@ -60,6 +62,7 @@ impl<'a> Around<'a> {
             end_unasked: state.end_unasked(resource, incarnation),
             stop_began: state.stop_began(resource, incarnation),
             another_at: None,
+            kept_is_to_come: false,
             replaced_is_gone: world.replaced_is_gone(resource, body),
             made_late_until: state.own_of_others(resource, incarnation).filter_map(|own| own.unanswered_until).max(),
             foreign_is_ours: faults.foreign_stop_taken_for_ours,

@@ -48,7 +48,7 @@ pub(super) fn judge_unseen_end(look: &Look, by_engine: bool, around: &Around<'_>
         None if !exit.error.is_empty() => End::AsBefore,
         // What we ordered was cut short, and the engine has forgotten whether it came to our stop.
         Some(true) | None
-            if has_forgotten(look) && around.own.is_some_and(|own| own.unanswered_until >= Some(exit.at)) =>
+            if has_forgotten(look, around) && around.own.is_some_and(|own| own.unanswered_until >= Some(exit.at)) =>
         {
             End::Unknown("it ended while it was to be made anew, and nothing tells who stopped it".to_owned())
         }
@@ -67,9 +67,9 @@ pub(super) fn judge_unseen_end(look: &Look, by_engine: bool, around: &Around<'_>
     }
 }
 
-/// Whether the engine was asked what it kept, and has forgotten a part of it.
-pub(super) fn has_forgotten(look: &Look) -> bool {
-    look.kept.as_ref().is_some_and(|kept| !kept.complete)
+/// Whether the engine was asked what it kept, and has forgotten a part of it, or does not tell.
+pub(super) fn has_forgotten(look: &Look, around: &Around<'_>) -> bool {
+    look.kept.as_ref().map_or(!around.kept_is_to_come, |kept| !kept.complete)
 }
 
 /// Whether the engine's kept events show a stop without a signal, after that moment, by somebody else than us and while its API
