@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::ResourceId;
-use model::fact::{Belongs, Definition, Fact, Generation, Health, Incarnation, Look, Observation, RestartPolicy, Run};
+use model::fact::{Definition, Fact, Generation, Health, Incarnation, Look, Observation};
 use model::probe::{Kind, Probed, Trouble};
 use probes::schedule::{Board, Status, Watch};
 use probes::{Measure, Standing};
@@ -23,7 +23,8 @@ impl Asked {
         let names: Vec<String> = watches.iter().map(|watch| watch.name.clone()).collect();
         let of = |name: String| (Arc::from(name.as_str()), ResourceId::host_probe(host, &name));
         let resources: BTreeMap<Arc<str>, ResourceId> = names.into_iter().map(of).collect();
-        let definitions = resources.iter().map(|(name, id)| (id.clone(), definition(name))).collect();
+        let definitions =
+            resources.iter().map(|(name, id)| (id.clone(), Arc::new(Definition::watched(name)))).collect();
         Asked { board: Board::of(watches), resources, definitions }
     }
 
@@ -65,22 +66,7 @@ fn look(status: &Status, definition: Arc<Definition>) -> Look {
         Standing::Passing => Health::Healthy,
         Standing::Failing => Health::Unhealthy,
     };
-    Look {
-        at: now(),
-        run: Run::Running,
-        started: None,
-        exit: None,
-        health,
-        health_output: String::new(),
-        check_lacks: None,
-        restarts: 0,
-        manually_stopped: None,
-        kept: None,
-        lost_networks: Vec::new(),
-        disk: None,
-        probe: Some(Box::new(probed(status))),
-        definition,
-    }
+    Look { probe: Some(Box::new(probed(status))), ..Look::watched(now(), health, definition) }
 }
 
 fn probed(status: &Status) -> Probed {
@@ -120,28 +106,4 @@ fn kind(trouble: &probes::Trouble) -> Kind {
         T::Growing { .. } => Kind::Growing,
         T::Unaskable { .. } => Kind::Unaskable,
     }
-}
-
-fn definition(name: &str) -> Arc<Definition> {
-    Arc::new(Definition {
-        name: name.to_owned(),
-        image: String::new(),
-        image_id: String::new(),
-        config_hash: String::new(),
-        belongs: Belongs::Watched,
-        restart_policy: RestartPolicy::No,
-        depends_on: Vec::new(),
-        network_parent: None,
-        network_body: None,
-        replaces: None,
-        is_orphan: false,
-        stops_by_kill: false,
-        stop_timeout_s: 0,
-        memory_limit_bytes: 0,
-        anonymous_volume: false,
-        removed_at_end: false,
-        labels: Default::default(),
-        healers_own: None,
-        host_paths: Default::default(),
-    })
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use disks::{Found, Gone, Held, Rule};
 use model::ResourceId;
 use model::disk::{Amount, Disk};
-use model::fact::{Belongs, Definition, Fact, Generation, Health, Incarnation, Look, Observation, RestartPolicy, Run};
+use model::fact::{Definition, Fact, Generation, Health, Incarnation, Look, Observation};
 
 use crate::now;
 
@@ -174,48 +174,14 @@ impl Volume {
     }
 
     fn shows(&self, disk: Option<Disk>, health: Health) -> Look {
-        Look {
-            at: now(),
-            run: Run::Running,
-            started: None,
-            exit: None,
-            health,
-            health_output: String::new(),
-            check_lacks: None,
-            restarts: 0,
-            manually_stopped: None,
-            kept: None,
-            lost_networks: Vec::new(),
-            disk: disk.map(Box::new),
-            probe: None,
-            definition: self.definition(),
-        }
+        Look { disk: disk.map(Box::new), ..Look::watched(now(), health, self.definition()) }
     }
 
     fn definition(&self) -> Arc<Definition> {
         let path = self.watched.path.to_string_lossy().into_owned();
-        Arc::new(Definition {
-            name: path.clone(),
-            image: String::new(),
-            image_id: String::new(),
-            // A yes to what the rules of now list is none to others.
-            config_hash: format!("{:?}", self.watched.clean),
-            belongs: Belongs::Watched,
-            restart_policy: RestartPolicy::No,
-            depends_on: Vec::new(),
-            network_parent: None,
-            network_body: None,
-            replaces: None,
-            is_orphan: false,
-            stops_by_kill: false,
-            stop_timeout_s: 0,
-            memory_limit_bytes: 0,
-            anonymous_volume: false,
-            removed_at_end: false,
-            labels: Default::default(),
-            healers_own: None,
-            host_paths: [path].into(),
-        })
+        // A yes to what the rules of now list is none to others.
+        let config_hash = format!("{:?}", self.watched.clean);
+        Arc::new(Definition { config_hash, host_paths: [path.clone()].into(), ..Definition::watched(&path) })
     }
 
     fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {

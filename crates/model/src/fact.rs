@@ -166,6 +166,57 @@ pub struct Look {
     pub definition: Arc<Definition>,
 }
 
+impl Look {
+    /// A look at what is only watched: it always runs, and was never started.
+    #[must_use]
+    pub fn watched(at: SourceTime, health: Health, definition: Arc<Definition>) -> Look {
+        Look {
+            at,
+            run: Run::Running,
+            started: None,
+            exit: None,
+            health,
+            health_output: String::new(),
+            check_lacks: None,
+            restarts: 0,
+            manually_stopped: None,
+            kept: None,
+            lost_networks: Vec::new(),
+            disk: None,
+            probe: None,
+            definition,
+        }
+    }
+}
+
+impl Definition {
+    /// Of what is only watched, by its name: it is made of nothing, and needs nothing.
+    #[must_use]
+    pub fn watched(name: &str) -> Definition {
+        Definition {
+            name: name.to_owned(),
+            image: String::new(),
+            image_id: String::new(),
+            config_hash: String::new(),
+            belongs: Belongs::Watched,
+            restart_policy: RestartPolicy::No,
+            depends_on: Vec::new(),
+            network_parent: None,
+            network_body: None,
+            replaces: None,
+            is_orphan: false,
+            stops_by_kill: false,
+            stop_timeout_s: 0,
+            memory_limit_bytes: 0,
+            anonymous_volume: false,
+            removed_at_end: false,
+            labels: Default::default(),
+            healers_own: None,
+            host_paths: Default::default(),
+        }
+    }
+}
+
 /// The source's own memory of what happened to an incarnation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
