@@ -46,12 +46,12 @@ impl Known {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(id)
     }
 
-    /// The network of that id; or, where the id is not known, the only one that ever had this name.
+    /// The network of that id; or, where the id is not known, that of the name, if all that ever had it were made alike.
     fn of(&self, id: &str, name: &str) -> Option<Network> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut named = known.values().filter(|network| network.name == name);
-        let only = named.next().filter(|_| named.next().is_none());
-        known.get(id).filter(|network| network.name == name).or(only.filter(|_| id.is_empty())).cloned()
+        let alike = named.next().filter(|first| named.all(|other| other == *first));
+        known.get(id).filter(|network| network.name == name).or(alike.filter(|_| id.is_empty())).cloned()
     }
 }
 
@@ -276,6 +276,18 @@ mod tests {
         });
         assert_eq!(again, expect);
         assert_eq!(made(&listed("macvlan")), None);
+    }
+
+    #[test]
+    fn what_a_forgotten_id_meant_is_told_by_the_name_where_all_that_had_it_were_made_alike() {
+        let known = Known::default();
+        let (first, again) = (listed("bridge"), wire::Network { id: "2c3d".to_owned(), ..listed("bridge") });
+        known.learn(&[first, again.clone()]);
+        assert_eq!(known.of("", "proxy"), made(&listed("bridge")));
+        assert_eq!(known.of("2c3d", "proxy"), made(&again));
+        assert_eq!(known.of("4e5f", "proxy"), None, "it is another one, and nobody saw it");
+        known.learn(&[wire::Network { id: "4e5f".to_owned(), internal: false, ..listed("bridge") }]);
+        assert_eq!(known.of("", "proxy"), None, "which of them, nobody can tell");
     }
 
     #[test]

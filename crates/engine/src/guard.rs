@@ -510,7 +510,7 @@ impl Engine {
     }
 
     fn history_and_budget(&self, incident: &Incident, plan: &Plan, step: &Step) -> Option<Verdict> {
-        let failures = incident.failures_of(&plan.playbook);
+        let failures = incident.failures_of(plan);
         if failures >= plan.may_fail && plan.risk > Risk::Safe {
             let because = incident.attempts.last().map(|done| done.because.clone()).unwrap_or_default();
             let refusal = Refusal::DidNotHelpHere { action: step.action, times: failures, because };

@@ -262,11 +262,13 @@ impl Incident {
         self.case.as_ref().filter(|_| opened).map(|case| case.incarnation.clone())
     }
 
-    /// How often a playbook has failed verification here.
+    /// How often a plan has failed verification here. One that does what no failed one did is another.
     #[must_use]
-    pub fn failures_of(&self, playbook: &str) -> u32 {
-        let failed =
-            |done: &&Done| done.attempt.plan.playbook == playbook && done.attempt.verdict == Some(Verification::Failed);
+    pub fn failures_of(&self, plan: &Plan) -> u32 {
+        let does =
+            |failed: &Plan, step: &Step| failed.steps.iter().any(|s| s.action == step.action && s.with == step.with);
+        let same = |failed: &Plan| failed.playbook == plan.playbook && plan.steps.iter().all(|step| does(failed, step));
+        let failed = |done: &&Done| same(&done.attempt.plan) && done.attempt.verdict == Some(Verification::Failed);
         u32::try_from(self.attempts.iter().filter(failed).count()).unwrap_or(u32::MAX)
     }
 
@@ -274,8 +276,7 @@ impl Incident {
     /// last one, which the guard then refuses by name.
     pub(crate) fn next_of(&self, plans: Vec<Plan>) -> Option<Plan> {
         let last = plans.last().cloned();
-        let open =
-            |plan: &Plan| self.failures_of(&plan.playbook) < plan.may_fail && !self.rejected.contains(&plan.key());
+        let open = |plan: &Plan| self.failures_of(plan) < plan.may_fail && !self.rejected.contains(&plan.key());
         plans.into_iter().find(open).or(last)
     }
 

@@ -201,10 +201,12 @@ impl Body {
         }
     }
 
-    /// A look that was taken before the last event or look, and arrives after it, tells of the past.
+    /// A look that was taken before the last event or look, and arrives after it, tells of the past. Unless it shows the
+    /// same end as the later one, and what the engine kept of it besides.
     pub(super) fn is_of_the_past(&self, look: &Look) -> bool {
-        let last = self.look.as_ref().map(|last| last.at).max(self.happenings.last().map(|last| last.at));
-        last > Some(look.at)
+        let adds_to = |last: &&Look| look.kept.is_some() && look.exit.is_some() && look.exit == last.exit;
+        let last = self.look.as_ref().filter(|last| !adds_to(last)).map(|last| last.at);
+        last.max(self.happenings.last().map(|last| last.at)) > Some(look.at)
     }
 
     /// Whether a look shows it running, and neither an event nor an earlier look has told of that start. An event's time

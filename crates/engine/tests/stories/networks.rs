@@ -1,5 +1,7 @@
 //! What shares the network of another follows that: it is not left in the namespace of a process that is gone.
 
+use std::time::Duration;
+
 use model::action::Action;
 use model::command::Ask;
 use model::fact::Health;
@@ -51,6 +53,25 @@ fn what_names_a_container_that_was_made_anew_is_made_anew_too() {
     // What healer did to it was nobody's act.
     assert_eq!((story.count("person_acted"), story.count("intent_changed")), (0, 2), "{story}");
     insta::assert_snapshot!(story);
+}
+
+#[test]
+fn what_was_half_made_anew_is_finished_by_the_next_healer_also_where_its_listing_is_overtaken_by_a_look() {
+    for listing_takes in [0, 1500].map(Duration::from_millis) {
+        let mut story = vpn();
+        (story.hands_work, story.reads_flag, story.kept_complete) = (false, true, Some(true));
+        story.listing_takes = listing_takes;
+        story.after(5.0).recreated("vpn/gate", |_| {}).after(0.05).relists();
+        while story.ordered(Action::Recreate, "vpn/leech").is_empty() {
+            story.after(0.1);
+        }
+        // The old one ends by the order's own stop, which nobody hears of.
+        story.is_killed().docker_stop("vpn/leech").after(5.0).process_starts().opens().after(1.0);
+        story.hands_work = true;
+        story.relists().after_minutes(10.0);
+        assert_eq!(story.wanted("vpn/leech"), Some(Wanted::Running), "{listing_takes:?}:\n{story}");
+        assert_eq!(story.outcome("vpn/leech"), Some(Outcome::Healed), "{listing_takes:?}:\n{story}");
+    }
 }
 
 #[test]

@@ -169,6 +169,18 @@ fn what_lost_its_networks_gets_them_back_as_they_were_and_is_started() {
 }
 
 #[test]
+fn what_loses_another_network_while_the_first_is_made_gets_both_back_with_the_next_plan() {
+    let mut story = without_networks();
+    story.loses_networks("shop/web", &["proxy"], true).after(0.06);
+    while story.ordered(CREATES, "shop/web").is_empty() {
+        story.after(0.005);
+    }
+    story.loses_another_network("shop/web", "backend").after_minutes(5.0);
+    assert_eq!(story.outcome("shop/web"), Some(Outcome::Healed), "{story}");
+    assert_eq!((story.ordered(CREATES, "shop/web").len(), story.ordered(REMOVES, "shop/web").len()), (3, 1), "{story}");
+}
+
+#[test]
 fn a_network_that_somebody_made_anew_is_joined_and_not_made() {
     let mut story = without_networks();
     story.loses_networks("shop/web", &["proxy"], false).networks_are_made_anew("shop/web").after_minutes(5.0);

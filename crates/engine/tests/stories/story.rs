@@ -16,6 +16,7 @@ mod outcome;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::{Engine, State, needs_wanted_running};
 use model::action::{Action, Answer, Change, Permit, PermitId, Step, With};
@@ -162,6 +163,8 @@ pub(crate) struct Story {
     pub(crate) reads_flag: bool,
     /// Whether a listing comes with the engine's kept events, and whether those are complete.
     pub(crate) kept_complete: Option<bool>,
+    /// How long before the listing comes its looks were taken.
+    pub(crate) listing_takes: Duration,
     /// Whether those begin with a start of the engine that is younger than all containers.
     memory_is_young: bool,
     /// Whether a listing is a batch of its own, after that of the looks.
@@ -253,6 +256,7 @@ impl Story {
             channel: Delivery::Delivered,
             reads_flag: false,
             kept_complete: None,
+            listing_takes: Duration::ZERO,
             memory_is_young: false,
             lists_in_two_batches: false,
             looks_come_one_by_one: false,
@@ -311,6 +315,11 @@ impl Story {
 
     /// The stream opens, and all is looked at and listed.
     pub(crate) fn connects(&mut self) -> &mut Story {
+        self.opens().relists()
+    }
+
+    /// The stream opens.
+    pub(crate) fn opens(&mut self) -> &mut Story {
         self.generation += 1;
         self.connected = true;
         let generation = Generation(self.generation);
@@ -319,7 +328,7 @@ impl Story {
             let start = if host == HOST { self.start.clone() } else { EngineStart::default() };
             self.source_of(&host, SourceState::Opened { generation, start, ahead_ms: self.skew_ms });
         }
-        self.relists()
+        self
     }
 
     fn hosts(&self) -> BTreeSet<String> {
@@ -337,6 +346,7 @@ impl Story {
             let happenings = container.kept.clone();
             let source_started_since = self.kept_complete == Some(false) && self.memory_is_young;
             look.kept = self.kept_complete.map(|complete| Kept { complete, source_started_since, happenings });
+            look.at.0 -= i64::try_from(self.listing_takes.as_nanos()).unwrap();
             self.inbox.push(Input::Observed(Observation {
                 resource,
                 incarnation: id,

@@ -128,6 +128,13 @@ impl Story {
         self.crashes(name, 1)
     }
 
+    /// Another network that it is attached to is removed while it is down.
+    pub(crate) fn loses_another_network(&mut self, name: &str, network: &str) -> &mut Story {
+        let lost = Lost { name: network.to_owned(), made_anew: false, known: Some(bridge(network)) };
+        self.container(name).lost_networks.push(lost);
+        self
+    }
+
     /// Somebody makes the networks again that it is attached to.
     pub(crate) fn networks_are_made_anew(&mut self, name: &str) -> &mut Story {
         self.container(name).lost_networks.iter_mut().for_each(|lost| lost.made_anew = true);
