@@ -28,8 +28,10 @@ const NEEDS: &[Need] = &[
     Need { program: "exim4", for_engine: false, packages: &["exim4-daemon-light"] },
     // Images are pulled from it.
     Need { program: "docker-registry", for_engine: false, packages: &["docker-registry"] },
-    // Its own reader of the unit that `healer install` writes; it need not run.
+    // Its own reader of the unit that `healer install` writes; and what tests run in namespaces of their own.
     Need { program: "systemd-analyze", for_engine: false, packages: &["systemd"] },
+    // The bus of a systemd of the tests' own.
+    Need { program: "dbus-daemon", for_engine: false, packages: &["dbus"] },
     Need { program: "openssl", for_engine: false, packages: &["openssl"] },
     Need { program: "python3", for_engine: false, packages: &["python3"] },
     // What probes ask.

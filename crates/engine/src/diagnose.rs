@@ -268,7 +268,7 @@ pub(crate) mod cases {
     use model::fact::{
         Belongs, Definition, Exit, Happening, Health, Incarnation, Look, RestartPolicy, Run, SourceTime, What,
     };
-    use model::incident::Case;
+    use model::incident::{Case, Runner};
 
     pub(crate) fn definition() -> Definition {
         Definition {
@@ -323,7 +323,7 @@ pub(crate) mod cases {
             happenings: happenings.collect(),
             log: None,
             is_job: false,
-            is_program: false,
+            runner: Runner::Engine,
             ended_by_us: false,
             ended_with: None,
             network: None,

@@ -5,8 +5,8 @@ use std::time::Duration;
 use model::ResourceId;
 use model::alert::Name;
 use model::event::Event;
-use model::fact::{Happening, Health, Incarnation, RestartPolicy, Run, What};
-use model::incident::{Case, Confidence, DeadNetwork, Evidence, Phase};
+use model::fact::{Belongs, Happening, Health, Incarnation, RestartPolicy, Run, What};
+use model::incident::{Case, Confidence, DeadNetwork, Evidence, Phase, Runner};
 use model::input::Effect;
 use model::intent::Wanted;
 
@@ -150,7 +150,7 @@ impl Engine {
             happenings: body.happenings.clone(),
             log: log.cloned(),
             is_job: self.world.is_awaited_job(resource),
-            is_program: resource.is_on_host(),
+            runner: runner_of(resource, body),
             ended_by_us: self.is_ended_by_us(incarnation, body),
             ended_with: self.ended_with(resource, body),
             network: match self.world.dead_network(resource) {
@@ -286,5 +286,14 @@ impl Engine {
             self.emit(event);
         }
         cites
+    }
+}
+
+/// Who runs it.
+fn runner_of(resource: &ResourceId, body: &Body) -> Runner {
+    match body.definition.as_ref().map(|definition| &definition.belongs) {
+        Some(Belongs::SystemdUnit) => Runner::Systemd,
+        _ if resource.is_on_host() => Runner::Healer,
+        _ => Runner::Engine,
     }
 }

@@ -172,7 +172,7 @@ impl Engine {
         }
         let adopted = self.state.adopted.contains(resource);
         match &definition.belongs {
-            Belongs::ComposeService | Belongs::HostService | Belongs::Watched => None,
+            Belongs::ComposeService | Belongs::HostService | Belongs::SystemdUnit | Belongs::Watched => None,
             Belongs::OneOff => Some(Refusal::OneOff),
             Belongs::Owned(by) => Some(Refusal::Owned { by: by.clone() }),
             Belongs::Unclaimed if adopted => None,

@@ -5,13 +5,14 @@
 //! neither can be answered the intent is unknown, and nothing is started on a guess. (facts/intent.md, 0 and B1.)
 
 mod around;
+mod first_sight;
 mod signals;
 mod unseen;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use model::fact::{Belongs, Fact, Happening, Incarnation, Look, Observation, Run, SourceTime, What};
+use model::fact::{Fact, Happening, Incarnation, Look, Observation, Run, SourceTime, What};
 use model::intent::{Author, Intent, Wanted};
 use model::time::Spoken;
 use model::{Now, Wall};
@@ -20,6 +21,7 @@ use crate::kept::Kept;
 use crate::state::StopBegan;
 use crate::world::Body;
 pub(crate) use around::Around;
+use first_sight::first_sight;
 use signals::{Foreign, Signals, Spent, ends_patience};
 use unseen::{End, has_forgotten, judge_unseen_end, stopped_while_restarting};
 
@@ -594,35 +596,6 @@ fn somebodys_failed_start(look: &Look, around: &Around<'_>) -> bool {
 fn tried_to_start() -> Word {
     let because = "somebody tried to start it: it could not be started".to_owned();
     Word::Wants(Wanted::Running, Author::SomebodyAtTheEngine, because)
-}
-
-fn first_sight(look: &Look, around: &Around<'_>) -> Word {
-    if look.definition.belongs == Belongs::Watched {
-        return Word::Wants(Wanted::Running, Author::Configuration, "healer's configuration names it".to_owned());
-    }
-    match look.run {
-        Run::Running | Run::Paused | Run::Restarting => {
-            Word::Wants(Wanted::Running, Author::FirstSight, "seen running".to_owned())
-        }
-        Run::Created | Run::Exited if look.definition.belongs == Belongs::HostService => first_sight_of_a_program(look),
-        // It was made before our eyes, and somebody tried to start it.
-        Run::Created if somebodys_failed_start(look, around) => tried_to_start(),
-        // It may be started in a moment.
-        Run::Created if around.source.ever_listed => Word::None,
-        Run::Created | Run::Exited | Run::Removing => {
-            Word::Wants(Wanted::Unknown, Author::FirstSight, "it was down when healer first saw it".to_owned())
-        }
-    }
-}
-
-/// What the configuration names shall run. Unless it was stopped through healer, and the journal of that is lost.
-fn first_sight_of_a_program(look: &Look) -> Word {
-    let asked = |happening: &Happening| matches!(happening.what, What::Signalled { terminating: true, .. });
-    if look.kept.as_ref().is_some_and(|kept| kept.happenings.iter().any(asked)) {
-        let because = "it was stopped through healer, and nothing tells any more who wanted that".to_owned();
-        return Word::Wants(Wanted::Unknown, Author::Evidence, because);
-    }
-    Word::Wants(Wanted::Running, Author::Configuration, "healer's configuration names it".to_owned())
 }
 
 /// When the ledger's last word was said. A person's word to healer has our time, which on a local engine is the source's.

@@ -9,7 +9,7 @@ use model::action::{Limits, Retag, With};
 use model::disk::{Disk, Holder, Removed};
 use model::event::Event;
 use model::fact::What;
-use model::incident::{Case, Outcome, Phase, RollbackCause};
+use model::incident::{Case, Outcome, Phase, RollbackCause, Runner};
 use model::input::Effect;
 use model::make::{Deploy, Difference};
 use model::message::{About, Asks, Delivery, Kind, Message, MessageId, Parcel, Receipt, Severity};
@@ -352,10 +352,11 @@ pub(crate) fn evidence_of(case: &Case, log_lines_max: usize) -> Vec<(&'static st
         let text = match &happening.what {
             What::OutOfMemory => "oom: a process in it was killed for want of memory".to_owned(),
             What::Died { code } => format!("die: exit code {code}"),
-            What::Signalled { signal, terminating: true } if case.is_program => {
-                format!("healer sent it signal {signal}")
-            }
-            What::Signalled { signal, terminating: true } => format!("kill: signal {signal} through the engine"),
+            What::Signalled { signal, terminating: true } => match case.runner {
+                Runner::Engine => format!("kill: signal {signal} through the engine"),
+                Runner::Healer => format!("healer sent it signal {signal}"),
+                Runner::Systemd => format!("systemd was told to end it (signal {signal})"),
+            },
             What::Stopped => "stop: a stop call was carried out".to_owned(),
             What::Health(model::fact::Health::Unhealthy) => "health_status: unhealthy".to_owned(),
             What::Paused => "pause".to_owned(),
@@ -373,14 +374,14 @@ pub(crate) fn evidence_of(case: &Case, log_lines_max: usize) -> Vec<(&'static st
         found.push(("event", text));
     }
     if let (Some(oom), Some(code)) = (diagnose::oom_flag(case), diagnose::exit_code(case)) {
-        if !case.is_program {
+        if case.runner.is_engine() {
             found.push(("inspect", format!("exit code {code}, OOMKilled={oom}")));
         } else if diagnose::start_error(case).is_none() {
             found.push(("exit", format!("exit code {code}")));
         }
     }
     if let Some((_, error)) = diagnose::start_error(case) {
-        found.push(if case.is_program {
+        found.push(if !case.runner.is_engine() {
             ("start", error.to_owned())
         } else {
             ("inspect", format!("State.Error: {error}"))

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use model::ResourceId;
 use model::fact::{Fact, Generation, Happening, Health, Incarnation, Kept, Look, Observation, Run, SourceTime, What};
@@ -15,13 +15,12 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::checkup::{Checked, Checks, Checkup};
 use crate::life::{Life, happening};
-use crate::program::{Check, Program};
+use crate::program::Program;
 use crate::volume::Volume;
-use crate::{Host, alive, now, process};
+use crate::{Host, alive, now, process, units};
 
-/// A program whose check has not passed yet in its present life is asked again so soon at first, and then ever more rarely.
-const FIRST_CHECK_AFTER: Duration = Duration::from_millis(50);
 /// An inbox that is full is tried again after this long.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// So many changes of probes may wait to be told.
@@ -41,21 +40,9 @@ pub(crate) struct Slot {
     pub(crate) program: Program,
     pub(crate) folder: PathBuf,
     pub(crate) incarnation: Incarnation,
-    checked: Mutex<Checked>,
+    checkup: Checkup,
     /// Something was done to it.
     pub(crate) news: Notify,
-}
-
-/// What a check has said of a life.
-#[derive(Debug, Clone, Default)]
-struct Checked {
-    /// Which: by its start.
-    life: Option<SourceTime>,
-    /// So many failures in a row, and when the last one was counted.
-    failures: u32,
-    counted: Option<Instant>,
-    health: Option<Health>,
-    output: String,
 }
 
 /// Eyes on one host.
@@ -66,7 +53,7 @@ pub struct Eyes {
 impl Slot {
     pub(crate) fn new(resource: ResourceId, program: Program, folder: PathBuf) -> Slot {
         let incarnation = program.incarnation();
-        Slot { resource, program, folder, incarnation, checked: Mutex::default(), news: Notify::new() }
+        Slot { resource, checkup: Checkup::default(), program, folder, incarnation, news: Notify::new() }
     }
 
     /// What its keeper has written down, and whether its process lives.
@@ -87,13 +74,7 @@ impl Slot {
 
     fn look_of(&self, life: &Life, lives: bool) -> Look {
         let run = life.run(lives);
-        let checked = self.checked();
-        let of_this_life = checked.life == life.started();
-        let health = match (&self.program.check, checked.health) {
-            (None, _) => Health::Unchecked,
-            (Some(_), Some(health)) if of_this_life => health,
-            (Some(_), Some(_) | None) => Health::Starting,
-        };
+        let (health, health_output) = self.checkup.verdict(self.program.check.as_ref(), life.started());
         let kept = Kept { complete: true, source_started_since: false, happenings: life.happenings() };
         Look {
             at: now(),
@@ -101,7 +82,7 @@ impl Slot {
             started: life.started(),
             exit: life.exit(lives),
             health,
-            health_output: if of_this_life { checked.output } else { String::new() },
+            health_output,
             check_lacks: None,
             restarts: 0,
             manually_stopped: None,
@@ -113,41 +94,23 @@ impl Slot {
         }
     }
 
-    fn checked(&self) -> Checked {
-        self.checked.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Takes a check's answer in. Returns the verdict, if it is another one than before, and whether there is one.
-    fn take(&self, check: &Check, life: Option<SourceTime>, answer: Result<(), String>) -> (Option<Health>, bool) {
-        let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
-        if checked.life != life {
-            // That it does not answer at once says nothing yet.
-            *checked = Checked { life, counted: Some(Instant::now()), ..Checked::default() };
-        }
-        let before = checked.health;
-        match answer {
-            Ok(()) => {
-                (checked.failures, checked.output) = (0, String::new());
-                checked.health = Some(Health::Healthy);
-            }
-            Err(says) => {
-                checked.output = says;
-                // Asked more often than it is set, it fails no faster.
-                if checked.counted.is_none_or(|at| at.elapsed() >= check.every) {
-                    checked.failures = checked.failures.saturating_add(1);
-                    checked.counted = Some(Instant::now());
-                }
-                if checked.failures >= check.failures {
-                    checked.health = Some(Health::Unhealthy);
-                }
-            }
-        }
-        (checked.health.filter(|_| checked.health != before), checked.health.is_some())
-    }
-
     pub(crate) fn observation(&self, fact: Fact, generation: Generation) -> Observation {
         let (resource, incarnation) = (self.resource.clone(), self.incarnation.clone());
         Observation { resource, incarnation, generation, fact }
+    }
+}
+
+impl Checked for Slot {
+    fn checkup(&self) -> &Checkup {
+        &self.checkup
+    }
+
+    fn look(&self) -> Look {
+        self.look()
+    }
+
+    fn observation(&self, fact: Fact, generation: Generation) -> Observation {
+        self.observation(fact, generation)
     }
 }
 
@@ -166,12 +129,23 @@ impl Eyes {
         let sink = Arc::new(sink);
         while !stop.is_cancelled() {
             let ended = stop.child_token();
+            self.host.0.units.look().await;
             if let Ok(watches) = self.list(&*sink) {
                 let mut tasks = JoinSet::new();
+                for unit in self.host.0.units.all() {
+                    if let Some(check) = unit.check().cloned() {
+                        let (of, running) = (unit.clone(), unit.running());
+                        let checks = Checks { check, of, host: self.host.clone(), running };
+                        tasks.spawn(checks.go_on(self.host.generation(), sink.clone(), ended.clone()));
+                    }
+                }
+                if !self.host.0.units.is_empty() {
+                    tasks.spawn(units::watch(self.host.clone(), sink.clone(), ended.clone()));
+                }
                 for watch in watches {
                     let (runs, running) = watch::channel(None);
                     if let Some(check) = watch.slot.program.check.clone() {
-                        let checks = Checks { check, slot: watch.slot.clone(), host: self.host.clone(), running };
+                        let checks = Checks { check, of: watch.slot.clone(), host: self.host.clone(), running };
                         tasks.spawn(checks.go_on(watch.generation, sink.clone(), ended.clone()));
                     }
                     tasks.spawn(watch.go_on(runs, sink.clone(), ended.clone()));
@@ -203,6 +177,10 @@ impl Eyes {
             sink(Input::Observed(slot.observation(look, generation)))?;
             present.push((slot.resource.clone(), slot.incarnation.clone()));
             watches.push(Watch { slot: slot.clone(), generation, life, lives });
+        }
+        for unit in self.host.0.units.all() {
+            sink(Input::Observed(unit.stands(generation)))?;
+            present.push((unit.resource.clone(), unit.incarnation()));
         }
         for volume in self.host.0.volumes.values() {
             sink(Input::Observed(volume.observation(generation)))?;
@@ -331,63 +309,6 @@ impl Watch {
         }
         (self.life, self.lives) = (life, lives);
         Ok(())
-    }
-}
-
-/// The checks of one program.
-struct Checks {
-    check: Check,
-    slot: Arc<Slot>,
-    host: Host,
-    /// The life that is under way.
-    running: watch::Receiver<Option<SourceTime>>,
-}
-
-impl Checks {
-    async fn go_on<S>(mut self, generation: Generation, sink: Arc<S>, stop: CancellationToken)
-    where
-        S: Fn(Input) -> Result<(), Overflow> + Send + Sync + 'static,
-    {
-        let first = FIRST_CHECK_AFTER.min(self.check.every);
-        let mut next = first;
-        loop {
-            let life = *self.running.borrow_and_update();
-            let wait = async {
-                match life {
-                    Some(_) => tokio::time::sleep(next).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                () = stop.cancelled() => return,
-                changed = self.running.changed() => {
-                    next = first;
-                    if changed.is_err() {
-                        return;
-                    }
-                    continue;
-                }
-                () = wait => {}
-            }
-            // Nobody is to wait for a check that takes its time: the others are listed anew only once all have ended.
-            let answer = tokio::select! {
-                () = stop.cancelled() => return,
-                answer = self.check.probe.ask(&self.host.0.asker) => answer,
-            };
-            if *self.running.borrow() != life {
-                continue;
-            }
-            let (news, settled) = self.slot.take(&self.check, life, answer.verdict());
-            // Before it has passed for the first time it may well be on its way up.
-            next = if settled { self.check.every } else { (next * 2).min(self.check.every) };
-            let Some(health) = news else { continue };
-            let turned = Fact::Happened(Happening { at: now(), what: What::Health(health) });
-            let look = Fact::Looked(Box::new(self.slot.look()));
-            let mut facts = [turned, look].into_iter().map(|fact| self.slot.observation(fact, generation));
-            if facts.try_for_each(|seen| sink(Input::Observed(seen))).is_err() {
-                return stop.cancel();
-            }
-        }
     }
 }
 

@@ -11,6 +11,7 @@ use model::action::{Action, Answer, Change, Permit};
 use model::fact::{Fact, Incarnation, Observation};
 use model::incident::Excerpt;
 use rustix::process::{Pid, Signal, kill_process_group};
+use systemd::{Done, Error};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::Command;
 use tokio::time::{Instant, timeout_at};
@@ -18,6 +19,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::eyes::Slot;
 use crate::keeper::BUSY;
 use crate::life::Line;
+use crate::units::Unit;
 use crate::volume::Volume;
 use crate::{Host, alive, log};
 
@@ -45,6 +47,9 @@ impl Hands {
         if let Some(volume) = self.host.volume(&permit.step.resource) {
             return self.clean(permit, volume, still).await;
         }
+        if let Some(unit) = self.host.0.units.get(&permit.step.resource) {
+            return self.order(permit, unit, still).await;
+        }
         let Some(slot) = self.host.slot(&permit.step.resource) else {
             return Answer::Withheld("the configuration names no such service any more".to_owned());
         };
@@ -67,6 +72,40 @@ impl Hands {
         };
         slot.news.notify_one();
         done.unwrap_or_else(|_| Answer::Unknown("it was not done in its time".to_owned()))
+    }
+
+    /// systemd is told to start or stop a unit.
+    async fn order(&self, permit: &Permit, unit: &Unit, still: impl Fn() -> Result<(), String>) -> Answer {
+        let run = match self.host.0.units.look_at(unit, self.host.generation()).await.fact {
+            Fact::Looked(look) => look.run,
+            Fact::Unlooked(why) => return Answer::Withheld(why),
+            Fact::Happened(_) | Fact::ApiOpenAfter(_) | Fact::Gone => return Answer::Withheld(String::new()),
+        };
+        if let Some(answer) = permit.answered_by(run) {
+            return answer;
+        }
+        let systemd = match self.host.0.units.systemd().await {
+            Ok(systemd) => systemd,
+            Err(error) => return Answer::Failed(error.to_string()),
+        };
+        if let Err(why) = still() {
+            return Answer::Withheld(why);
+        }
+        let deadline = Instant::now() + permit.step.timeout();
+        let done = match permit.step.action {
+            Action::Start => timeout_at(deadline, systemd.start(unit.unit())).await,
+            Action::Stop => timeout_at(deadline, systemd.stop(unit.unit())).await,
+            Action::Recreate | Action::Change(_) => {
+                return Answer::Failed("a unit of systemd can be started and stopped".to_owned());
+            }
+        };
+        match done {
+            Ok(Ok(Done::Well)) => Answer::Done,
+            Ok(Ok(Done::Not(result))) => Answer::Failed(format!("systemd could not do it: {result}")),
+            Ok(Err(error @ Error::Lost(_))) => Answer::Unknown(error.to_string()),
+            Ok(Err(error)) => Answer::Failed(error.to_string()),
+            Err(_) => Answer::Unknown("systemd has not done it in its time".to_owned()),
+        }
     }
 
     async fn clean(&self, permit: &Permit, volume: &Arc<Volume>, still: impl Fn() -> Result<(), String>) -> Answer {
@@ -152,6 +191,9 @@ impl Hands {
         if let Some(seen) = self.host.0.asked.of(resource, self.host.generation()) {
             return Some(seen);
         }
+        if let Some(unit) = self.host.0.units.get(resource) {
+            return Some(self.host.0.units.look_at(unit, self.host.generation()).await);
+        }
         let slot = self.host.slot(resource)?;
         Some(slot.observation(Fact::Looked(Box::new(slot.look())), self.host.generation()))
     }
@@ -163,6 +205,9 @@ impl Hands {
     pub async fn read_log(&self, resource: &ResourceId, incarnation: &Incarnation) -> Result<Excerpt, String> {
         if self.host.volume(resource).is_some() || self.host.0.asked.knows(resource) {
             return Ok(Excerpt::default());
+        }
+        if let Some(unit) = self.host.0.units.get(resource) {
+            return unit.read_log().await;
         }
         let slot = self.host.slot(resource).filter(|slot| slot.incarnation == *incarnation);
         let slot = Arc::clone(slot.ok_or("the configuration names no such service any more")?);

@@ -1,8 +1,8 @@
-//! Eyes and hands on one Linux host: the programs that healer itself runs there, its file systems, and what is asked from
-//! there.
+//! Eyes and hands on one Linux host: the programs that healer itself runs there, units of systemd, its file systems, and what
+//! is asked from there.
 //!
 //! ```text
-//! Host ─── what eyes and hands share: the programs of the configuration, each with a folder of its own; the file systems
+//! Host ─── what eyes and hands share: the programs of the configuration, each with a folder of its own; units; file systems
 //!   ├─ Eyes ── looks, ends and checks → model::input::Input
 //!   └─ Hands ─ start, stop, read a log, free space
 //! keep() ─ the process that stays with a program: it reaps it, ends its group, and writes down what happened
@@ -14,6 +14,7 @@
 
 mod alive;
 mod asked;
+mod checkup;
 mod eyes;
 mod hands;
 mod keeper;
@@ -22,6 +23,7 @@ mod log;
 mod oom;
 mod process;
 mod program;
+mod units;
 mod user;
 mod volume;
 
@@ -42,10 +44,12 @@ pub use eyes::{Eyes, Overflow};
 pub use hands::Hands;
 pub use keeper::keep;
 pub use program::{Check, Launch, Limits, Program};
+pub use units::Named;
 pub use volume::Watched;
 
 use asked::Asked;
 use eyes::Slot;
+use units::Units;
 use volume::Volume;
 
 /// A file system is looked at no more often.
@@ -60,6 +64,7 @@ pub struct Host(Arc<Inner>);
 struct Inner {
     source: String,
     slots: BTreeMap<ResourceId, Arc<Slot>>,
+    units: Units,
     volumes: BTreeMap<ResourceId, Arc<Volume>>,
     asked: Asked,
     /// A file system is looked at so often.
@@ -75,6 +80,8 @@ struct Inner {
 pub struct Settings {
     /// The programs that healer runs there.
     pub programs: Vec<Program>,
+    /// The units of systemd.
+    pub units: Vec<Named>,
     /// The file systems.
     pub disks: Vec<Watched>,
     /// What is asked from there, wherever that is.
@@ -87,7 +94,7 @@ impl Settings {
     /// Whether there is nothing to watch.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.programs.is_empty() && self.disks.is_empty() && self.probes.is_empty()
+        self.programs.is_empty() && self.units.is_empty() && self.disks.is_empty() && self.probes.is_empty()
     }
 }
 
@@ -109,10 +116,11 @@ impl Host {
             (resource.clone(), Arc::new(Volume::new(resource, watched)))
         };
         let asked = Asked::new(name, settings.probes);
+        let units = Units::new(name, settings.units);
         let volumes = settings.disks.into_iter().map(volume).collect();
         let (source, sample) = (ResourceId::host_source(name), settings.sample.max(SAMPLE_MIN));
         let (keeper, generation) = (keeper.to_owned(), AtomicU64::new(0));
-        Ok(Host(Arc::new(Inner { source, slots, volumes, asked, sample, keeper, asker, generation })))
+        Ok(Host(Arc::new(Inner { source, slots, units, volumes, asked, sample, keeper, asker, generation })))
     }
 
     /// What its reports are called.

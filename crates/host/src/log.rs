@@ -44,14 +44,19 @@ pub(crate) fn read(folder: &Path) -> io::Result<Excerpt> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Excerpt::default()),
         other => other?,
     };
+    Ok(reduced(&text, !whole))
+}
+
+/// The lines that matter of a log. `cut`: there was more before.
+pub(crate) fn reduced(text: &[u8], cut: bool) -> Excerpt {
     let mut reducer = Reducer::default();
-    if !whole {
+    if cut {
         reducer.cut();
     }
-    reducer.feed(&text);
+    reducer.feed(text);
     let mut excerpt = reducer.finish();
     tell_who_listens(&mut excerpt);
-    Ok(excerpt)
+    excerpt
 }
 
 /// Says of a log that complains of a taken port who listens there at present.

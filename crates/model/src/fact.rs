@@ -337,6 +337,8 @@ pub enum Belongs {
     OneOff,
     /// A program that healer's own configuration names as a service of its host, and that nothing else starts.
     HostService,
+    /// A unit of systemd that healer's own configuration names: systemd starts it, and healer where it may.
+    SystemdUnit,
     /// A file system or a probe that healer's own configuration names: it is watched, and neither started nor stopped.
     Watched,
     /// Somebody else's: the owner's name, such as `Swarm` or `Kubernetes`.

@@ -254,6 +254,27 @@ pub struct Evidence {
     pub text: String,
 }
 
+/// Who runs what a case is about, and reaps it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Runner {
+    /// An engine: it is a container.
+    #[default]
+    Engine,
+    /// healer: it is a program of the host, which nothing else starts.
+    Healer,
+    /// systemd: it is a unit of the host.
+    Systemd,
+}
+
+impl Runner {
+    /// Whether it is a container.
+    #[must_use]
+    pub fn is_engine(&self) -> bool {
+        *self == Runner::Engine
+    }
+}
+
 /// The facts on which an incident was decided; kept with the diagnosis, so that it can be replayed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Case {
@@ -269,9 +290,9 @@ pub struct Case {
     pub log: Option<Excerpt>,
     /// Whether it is a job: others await its completion, or it is meant to end.
     pub is_job: bool,
-    /// Whether it is a program that healer itself runs on its host, and no container: no engine stands between the two.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub is_program: bool,
+    /// Who runs it.
+    #[serde(default, skip_serializing_if = "Runner::is_engine")]
+    pub runner: Runner,
     /// Whether a stop that healer ordered explains its last end.
     #[serde(default)]
     pub ended_by_us: bool,

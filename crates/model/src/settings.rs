@@ -205,7 +205,7 @@ impl Belongs {
     /// Whether healer cares for it without having been asked to.
     #[must_use]
     pub fn is_healers(&self) -> bool {
-        matches!(self, Belongs::ComposeService | Belongs::HostService | Belongs::Watched)
+        matches!(self, Belongs::ComposeService | Belongs::HostService | Belongs::SystemdUnit | Belongs::Watched)
     }
 }
 

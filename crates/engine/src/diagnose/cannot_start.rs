@@ -21,7 +21,7 @@ pub(super) const CAUSE: Cause = Cause {
 
 fn judge(case: &Case) -> Option<Finding> {
     let (code, error) = start_error(case)?;
-    if case.is_program {
+    if !case.runner.is_engine() {
         let (title, because) = (format!("it cannot start: {error}"), "its last start failed so".to_owned());
         return Some(Finding { title, confidence: Confidence::Sure, because, mend: Mend::Person });
     }

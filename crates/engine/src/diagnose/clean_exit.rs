@@ -23,7 +23,7 @@ pub(super) fn judge(case: &Case) -> Option<Finding> {
     let because = match policy {
         _ if case.is_job => "exit code 0, and other services await its completion",
         // What the configuration names as a service is to run.
-        _ if case.is_program => return None,
+        _ if !case.runner.is_engine() => return None,
         Some(RestartPolicy::No) => "exit code 0, and its restart policy is `no`",
         Some(RestartPolicy::OnFailure(_)) => "exit code 0, and its restart policy counts that as an end",
         Some(RestartPolicy::UnlessStopped | RestartPolicy::Always) | None => return None,

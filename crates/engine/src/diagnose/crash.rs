@@ -1,6 +1,6 @@
 //! The program ended itself with an error.
 
-use model::incident::{Case, Confidence, Mend};
+use model::incident::{Case, Confidence, Mend, Runner};
 
 use super::{BroughtBy, Cause, Finding, exit_code, start_error, was_signalled};
 
@@ -34,7 +34,7 @@ fn judge(case: &Case) -> Option<Finding> {
     if matches!(code, 0 | 137 | 143) || was_signalled(case) || start_error(case).is_some() {
         return None;
     }
-    if case.is_program && code == UNSEEN_END {
+    if case.runner == Runner::Healer && code == UNSEEN_END {
         return Some(Finding {
             title: "it ended while nothing watched it".to_owned(),
             confidence: Confidence::Likely,

@@ -16,7 +16,7 @@ pub(super) const CAUSE: Cause = Cause {
 };
 
 fn judge(case: &Case) -> Option<Finding> {
-    if !case.is_program || exit_code(case)? != 0 || was_signalled(case) || clean_exit::judge(case).is_some() {
+    if case.runner.is_engine() || exit_code(case)? != 0 || was_signalled(case) || clean_exit::judge(case).is_some() {
         return None;
     }
     (lived(case)? >= RAN_WELL).then(|| Finding {
@@ -32,13 +32,15 @@ mod tests {
     use model::fact::{Exit, Look, Run, SourceTime, What};
 
     use super::super::cases::{case, look};
+    use model::incident::Runner;
+
     use super::*;
 
     fn after(lived_s: i64, code: i32) -> Case {
         let seen = look(Run::Exited, code);
         let exit = seen.exit.clone().map(|exit| Exit { at: SourceTime(lived_s * 1_000_000_000), ..exit });
         let seen = Look { started: Some(SourceTime(0)), exit, ..seen };
-        Case { is_program: true, ..case(&[What::Died { code }], Some(seen)) }
+        Case { runner: Runner::Healer, ..case(&[What::Died { code }], Some(seen)) }
     }
 
     #[test]
@@ -47,7 +49,7 @@ mod tests {
             ("after a while", after(100, 0), true),
             ("at its start", after(5, 0), false),
             ("with an error", after(100, 1), false),
-            ("a container", Case { is_program: false, ..after(100, 0) }, false),
+            ("a container", Case { runner: Runner::Engine, ..after(100, 0) }, false),
             ("others await its completion", Case { is_job: true, ..after(100, 0) }, false),
         ];
         for (name, given, expect) in table {

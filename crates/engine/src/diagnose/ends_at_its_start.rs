@@ -1,7 +1,7 @@
 //! Its main process ends with 0 as soon as it is started, and the engine is told to keep it running.
 
 use model::fact::RestartPolicy;
-use model::incident::{Case, Confidence, Mend};
+use model::incident::{Case, Confidence, Mend, Runner};
 
 use super::said::{RAN_WELL, lived};
 use super::{BroughtBy, Cause, Finding, clean_exit, exit_code, was_signalled};
@@ -21,11 +21,16 @@ pub(super) const CAUSE: Cause = Cause {
 fn judge(case: &Case) -> Option<Finding> {
     let look = case.look.as_ref()?;
     let policy = look.definition.restart_policy;
-    let kept_running = case.is_program || matches!(policy, RestartPolicy::Always | RestartPolicy::UnlessStopped);
+    let kept_running =
+        !case.runner.is_engine() || matches!(policy, RestartPolicy::Always | RestartPolicy::UnlessStopped);
     if exit_code(case)? != 0 || was_signalled(case) || clean_exit::judge(case).is_some() || !kept_running {
         return None;
     }
-    let whose = if case.is_program { "healer watches" } else { "a container lives" };
+    let whose = match case.runner {
+        Runner::Engine => "a container lives",
+        Runner::Healer => "healer watches",
+        Runner::Systemd => "systemd watches",
+    };
     (lived(case)? < RAN_WELL).then(|| Finding {
         title: "its main process ends as soon as it is started, without an error".to_owned(),
         confidence: if look.restarts > 0 { Confidence::Sure } else { Confidence::Likely },

@@ -26,13 +26,13 @@ fn judge(case: &Case) -> Option<Finding> {
         _ => return None,
     };
     Some(Finding {
-        title: if case.is_program {
+        title: if !case.runner.is_engine() {
             format!("somebody killed it ({signal}), and it was not healer")
         } else {
             format!("it was killed from the host ({signal})")
         },
         confidence,
-        because: if case.is_program {
+        because: if !case.runner.is_engine() {
             format!(
                 "it ended by {signal}, which healer did not send, and the kernel killed nothing for want of memory then"
             )

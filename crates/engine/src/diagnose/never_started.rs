@@ -17,7 +17,7 @@ pub(crate) const CAUSE: Cause = Cause {
 fn judge(case: &Case) -> Option<Finding> {
     let look = case.look.as_ref()?;
     let failed = look.exit.as_ref().is_some_and(|exit| !exit.error.is_empty());
-    let (title, because) = if case.is_program {
+    let (title, because) = if !case.runner.is_engine() {
         ("it was never started", "the configuration names it, and there was no start of it and no error")
     } else {
         ("it was made and never started", "the engine knows of no start, and of no error")

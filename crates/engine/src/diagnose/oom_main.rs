@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use model::incident::{Case, Confidence, Mend};
+use model::incident::{Case, Confidence, Mend, Runner};
 use model::size::Bytes;
 
 use super::{BroughtBy, Cause, Finding, exit_code, oom_event, oom_flag};
@@ -23,11 +23,18 @@ fn judge(case: &Case) -> Option<Finding> {
         return None;
     }
     let (event, flag) = (oom_event(case), oom_flag(case));
-    if case.is_program {
+    if !case.runner.is_engine() {
+        let (confidence, because) = match case.runner {
+            Runner::Systemd => (Confidence::Sure, "systemd says that it was killed for want of memory"),
+            Runner::Engine | Runner::Healer => (
+                Confidence::Likely,
+                "it was killed in a moment in which the kernel killed something for want of memory",
+            ),
+        };
         return (flag == Some(true)).then(|| Finding {
             title: "out of memory in the main process".to_owned(),
-            confidence: Confidence::Likely,
-            because: "it was killed in a moment in which the kernel killed something for want of memory".to_owned(),
+            confidence,
+            because: because.to_owned(),
             mend: Mend::MoreMemory,
         });
     }

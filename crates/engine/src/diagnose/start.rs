@@ -22,7 +22,7 @@ use super::{Finding, look_at_end};
 pub(super) fn failed_by(case: &Case, is: fn(&StartError) -> bool, mend: Mend) -> Option<Finding> {
     let exit = look_at_end(case)?.exit.as_ref()?;
     let error = exit.start_error.as_ref().filter(|error| is(error))?;
-    let (why, because) = if case.is_program {
+    let (why, because) = if !case.runner.is_engine() {
         (exit.error.clone(), "its last start failed so".to_owned())
     } else {
         (error.to_string(), format!("the engine says so, with exit code {}", exit.code))

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use docker::Endpoint;
-use host::Program;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use model::policy::COMPARED_MAX;
@@ -205,7 +204,8 @@ impl<'a> Reader<'a> {
     fn here(&mut self, state_dir: &Path) -> host::Settings {
         let sample =
             self.single("host.sample", SAMPLE, |node| value::duration(node.text()?).ok(), |d| value::written(*d));
-        host::Settings { programs: self.programs(), disks: self.disks(state_dir), probes: self.probes(), sample }
+        let services::Services { programs, units } = self.services();
+        host::Settings { programs, units, disks: self.disks(state_dir), probes: self.probes(), sample }
     }
 
     fn probes(&mut self) -> Vec<::probes::schedule::Watch> {
@@ -226,13 +226,14 @@ impl<'a> Reader<'a> {
         disks
     }
 
-    fn programs(&mut self) -> Vec<Program> {
-        let programs = services::read(self.items("host.services"), &self.base, self.findings);
-        for (at, program) in programs.iter().enumerate() {
+    fn services(&mut self) -> services::Services {
+        let services = services::read(self.items("host.services"), &self.base, self.findings);
+        let programs = services.programs.iter().map(services::written);
+        for (at, written) in programs.chain(services.units.iter().map(services::written_of)).enumerate() {
             let origin = self.origin("host.services");
-            self.note(&format!("host.services[{at}]"), services::written(program), origin);
+            self.note(&format!("host.services[{at}]"), written, origin);
         }
-        programs
+        services
     }
 
     /// `only`: there is nothing else to watch.

@@ -39,7 +39,10 @@ pub(crate) fn reload(previous: &Config, read: Result<Config, Errors>) -> Reload 
         ("docker.hosts", previous.docker_hosts != config.docker_hosts),
         ("docker.deployments_path", previous.deployments_path != config.deployments_path),
         ("docker.relist", previous.relist != config.relist),
-        ("host.services", previous.here.programs != config.here.programs),
+        (
+            "host.services",
+            (&previous.here.programs, &previous.here.units) != (&config.here.programs, &config.here.units),
+        ),
         ("host.disks", previous.here.disks != config.here.disks),
         ("probes", previous.here.probes != config.here.probes),
         ("host.sample", previous.here.sample != config.here.sample),

@@ -165,7 +165,11 @@ static DOCKER_HOST: &[Key] = &[
 static HOST: &[Key] = &[
     key("name", Shape::Name, "this host's name in resources and incidents; default: the hostname"),
     key("sample", Shape::Duration(SECOND, HOUR), "how often its file systems are looked at; default: 15s"),
-    key("services", Shape::List(&Shape::Section(SERVICE)), "programs that healer runs here, and keeps running"),
+    key(
+        "services",
+        Shape::List(&Shape::Section(SERVICE)),
+        "programs that healer runs here, and units that systemd runs: kept running",
+    ),
     key("disks", Shape::List(&Shape::Section(DISK)), "file systems that are watched, and what may go from them"),
 ];
 
@@ -222,7 +226,7 @@ static CLEAN: &[Key] = &[
 static SERVICE: &[Key] = &[
     key("name", Shape::Name, "what the service is called"),
     key("command", Shape::List(&Shape::Text), "the program with its arguments; it stays in the foreground"),
-    key("unit", Shape::Later, "a unit of systemd in place of a command"),
+    key("unit", Shape::Text, "a service of systemd in place of a command, such as nginx.service"),
     key("user", Shape::Text, "as whom it runs; default: as whoever healer runs"),
     key("environment", Shape::Named(&Shape::Text), "its environment, besides PATH"),
     key("working_dir", Shape::Path, "where it runs; default: /"),

@@ -1,10 +1,10 @@
-//! `host.services`: the programs that healer runs on its own host.
+//! `host.services`: the programs that healer runs on its own host, and the units that systemd runs there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use host::{Check, Launch, Limits, Program};
+use host::{Check, Launch, Limits, Named, Program};
 use model::fact::{Condition, Dependency};
 use probes::{Probe, Question};
 
@@ -21,32 +21,74 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) const STOP_SIGNALS: &[&str] = &["TERM", "INT", "QUIT", "HUP", "USR1", "USR2"];
 const STOP_NUMBERS: [i32; 6] = [15, 2, 3, 1, 10, 12];
 
-/// The programs of the list. What is wrong with one is told, and the others are read all the same.
-pub(super) fn read(items: &[Node], base: &Path, findings: &mut Findings) -> Vec<Program> {
-    let mut programs: Vec<Program> = Vec::new();
+/// What belongs to a program, and is systemd's to set of a unit.
+const OF_PROGRAMS: [&str; 7] =
+    ["command", "user", "environment", "working_dir", "stop_signal", "stop_grace_period", "limits"];
+
+/// The services of a host.
+#[derive(Default)]
+pub(super) struct Services {
+    /// Those that healer runs.
+    pub(super) programs: Vec<Program>,
+    /// Those that systemd runs.
+    pub(super) units: Vec<Named>,
+}
+
+/// The services of the list. What is wrong with one is told, and the others are read all the same.
+pub(super) fn read(items: &[Node], base: &Path, findings: &mut Findings) -> Services {
+    let mut services = Services::default();
+    let needs = needs(items, findings);
+    let mut names = BTreeSet::new();
     for (at, item) in items.iter().enumerate() {
         let path = format!("host.services[{at}]");
-        // A unit of systemd is a later version's, and the checker has said so.
-        let (Some(name), false) = (text(item, "name"), item.get("unit").is_some()) else {
-            if item.get("name").is_none() {
-                findings.errors.push(Finding::at(&item.place, &path, "has no `name`".to_owned()));
-            }
+        let mut wrong = |says: String| findings.errors.push(Finding::at(&item.place, &path, says));
+        let Some(name) = text(item, "name") else {
+            wrong("has no `name`".to_owned());
             continue;
         };
-        if programs.iter().any(|other| other.name == name) {
-            findings.errors.push(Finding::at(&item.place, &path, format!("the name `{name}` is given twice")));
+        if !names.insert(name.clone()) {
+            wrong(format!("the name `{name}` is given twice"));
             continue;
         }
-        let mut wrong = |says: String| findings.errors.push(Finding::at(&item.place, &path, says));
+        let depends_on = needs.get(&name).cloned().unwrap_or_default();
+        let check = check(item, base, &mut wrong);
+        if let Some(unit) = text(item, "unit") {
+            if let Some(key) = OF_PROGRAMS.iter().find(|key| item.get(key).is_some()) {
+                wrong(format!("has a `unit` and a `{key}`, which is systemd's to set: take one of them out"));
+            }
+            match unit_name(&unit) {
+                Ok(unit) => services.units.push(Named { name, unit, depends_on, check }),
+                Err(says) => wrong(says),
+            }
+            continue;
+        }
         let command = words(item, "command");
         if command.is_empty() {
-            wrong("has no `command`: expected a list such as [/opt/billing/bin/billing, --port, \"8080\"]".to_owned());
+            wrong(
+                "has no `command`: expected a list such as [/opt/billing/bin/billing, --port, \"8080\"], or a `unit` of \
+                 systemd"
+                    .to_owned(),
+            );
         }
-        let check = check(item, base, &mut wrong);
-        programs.push(Program { launch: launch(item, base, command), depends_on: Vec::new(), check, name });
+        services.programs.push(Program { launch: launch(item, base, command), depends_on, check, name });
     }
-    depend(&mut programs, items, findings);
-    programs
+    services
+}
+
+/// A unit's whole name, as systemd has it: `nginx` stands for `nginx.service` (systemd.unit(5)).
+fn unit_name(name: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
+    if name.is_empty() || name.len() > 255 || name.starts_with('-') || !name.chars().all(fits) {
+        return Err(format!("`{name}` is no name of a unit: expected one such as nginx.service"));
+    }
+    match name.rsplit_once('.') {
+        Some((_, "service")) => Ok(name.to_owned()),
+        Some((
+            _,
+            kind @ ("socket" | "timer" | "mount" | "automount" | "target" | "slice" | "scope" | "path" | "swap"),
+        )) => Err(format!("`{name}` is a {kind}: expected a service, such as nginx.service")),
+        Some(_) | None => Ok(format!("{name}.service")),
+    }
 }
 
 fn launch(item: &Node, base: &Path, command: Vec<String>) -> Launch {
@@ -99,12 +141,13 @@ fn at(base: &Path, mut words: Vec<String>) -> Vec<String> {
 }
 
 /// What each needs: that it runs, or that its check passes where it has one.
-fn depend(programs: &mut [Program], items: &[Node], findings: &mut Findings) {
+fn needs(items: &[Node], findings: &mut Findings) -> BTreeMap<String, Vec<Dependency>> {
+    let is_checked = |item: &Node| item.get("check").is_some_and(|node| node.value != Value::Empty);
     let checked: BTreeMap<String, bool> =
-        programs.iter().map(|program| (program.name.clone(), program.check.is_some())).collect();
+        items.iter().filter_map(|item| Some((text(item, "name")?, is_checked(item)))).collect();
+    let mut needs: BTreeMap<String, Vec<Dependency>> = BTreeMap::new();
     for (at, item) in items.iter().enumerate() {
         let Some(name) = text(item, "name") else { continue };
-        let Some(program) = programs.iter_mut().find(|program| program.name == name) else { continue };
         for service in words(item, "depends_on") {
             let condition = match checked.get(&service) {
                 Some(true) => Condition::Healthy,
@@ -115,22 +158,20 @@ fn depend(programs: &mut [Program], items: &[Node], findings: &mut Findings) {
                     continue;
                 }
             };
-            program.depends_on.push(Dependency { service, condition });
+            needs.entry(name.clone()).or_default().push(Dependency { service, condition });
         }
     }
-    if let Some(name) = in_a_circle(programs) {
+    if let Some(name) = in_a_circle(&needs) {
         let says = format!("`{name}` needs itself in the end: take one `depends_on` out of the circle");
         findings.errors.push(Finding::nowhere("host.services", says));
     }
+    needs
 }
 
-/// A program that waits for itself, if there is one.
-fn in_a_circle(programs: &[Program]) -> Option<&str> {
-    let needs = |name: &str| {
-        let program = programs.iter().find(|program| program.name == name);
-        program.into_iter().flat_map(|program| &program.depends_on).map(|needed| needed.service.as_str())
-    };
-    programs.iter().map(|program| program.name.as_str()).find(|name| {
+/// A service that waits for itself, if there is one.
+fn in_a_circle(all: &BTreeMap<String, Vec<Dependency>>) -> Option<&str> {
+    let needs = |name: &str| all.get(name).into_iter().flatten().map(|needed| needed.service.as_str());
+    all.keys().map(String::as_str).find(|name| {
         let (mut reached, mut next) = (BTreeSet::new(), needs(name).collect::<Vec<_>>());
         while let Some(one) = next.pop() {
             if reached.insert(one) {
@@ -141,9 +182,20 @@ fn in_a_circle(programs: &[Program]) -> Option<&str> {
     })
 }
 
-/// A service in one line, for `healer check`.
+/// A program in one line, for `healer check`.
 pub(super) fn written(program: &Program) -> String {
-    let asked = match program.check.as_ref().map(|check| &check.probe.question) {
+    // Arguments may hold secrets.
+    let command = program.launch.command.first().map_or("", String::as_str);
+    format!("{}: {command}{}", program.name, asked(program.check.as_ref()))
+}
+
+/// A unit in one line.
+pub(super) fn written_of(unit: &Named) -> String {
+    format!("{}: {}, run by systemd{}", unit.name, unit.unit, asked(unit.check.as_ref()))
+}
+
+fn asked(check: Option<&Check>) -> String {
+    match check.map(|check| &check.probe.question) {
         None => String::new(),
         Some(Question::Http(_)) => ", asked over HTTP".to_owned(),
         Some(Question::Tcp(address)) => format!(", asked at {address}"),
@@ -156,9 +208,7 @@ pub(super) fn written(program: &Program) -> String {
             | Question::RabbitMq(_)
             | Question::Api(_),
         ) => ", asked by a probe".to_owned(),
-    };
-    // Arguments may hold secrets.
-    format!("{}: {}{asked}", program.name, program.launch.command.first().map_or("", String::as_str))
+    }
 }
 
 fn text(node: &Node, key: &str) -> Option<String> {
@@ -197,6 +247,9 @@ mod tests {
                 "`a` needs itself in the end",
             ),
             ("{name: a, command: [x], check: {every: 1s}}", "needs one of `http`, `tcp` and `command`"),
+            ("{name: a, unit: a.timer}", "is a timer: expected a service"),
+            ("{name: a, unit: '-H evil'}", "is no name of a unit"),
+            ("{name: a, unit: a, command: [x]}", "has a `unit` and a `command`, which is systemd's to set"),
             (
                 "{name: a, command: [x], check: {tcp: \"h:1\", command: [y]}}",
                 "needs one of `http`, `tcp` and `command`",

@@ -9,3 +9,4 @@ mod house;
 mod probes;
 mod programs;
 mod survives;
+mod units;

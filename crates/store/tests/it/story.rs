@@ -112,7 +112,7 @@ pub(crate) fn case() -> Case {
             cut: true,
         }),
         is_job: false,
-        is_program: false,
+        runner: model::incident::Runner::Engine,
         ended_by_us: false,
         ended_with: None,
         network: None,

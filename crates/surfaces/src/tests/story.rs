@@ -37,7 +37,7 @@ fn diagnosed(number: u64, because: &str) -> Event {
         happenings: Vec::new(),
         log: None,
         is_job: false,
-        is_program: false,
+        runner: model::incident::Runner::Engine,
         ended_by_us: false,
         ended_with: None,
         network: None,

@@ -1,0 +1,466 @@
+//! The units of systemd that are watched: what each does, and what has happened to it, told by the times that systemd keeps.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use model::ResourceId;
+use model::fact::{
+    Belongs, Definition, Dependency, Exit, Fact, Generation, Happening, Health, Incarnation, Kept, Look, Observation,
+    RestartPolicy, Run, SourceTime, What,
+};
+use model::incident::Excerpt;
+use model::input::Input;
+use systemd::{Error, Log, Systemd};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::checkup::{Checked, Checkup};
+use crate::eyes::Overflow;
+use crate::program::Check;
+use crate::{Host, log, now};
+
+/// systemd tells of each change by itself; what it did not tell is seen after this long.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// A systemd that cannot be reached is tried again after this long.
+const CONNECT_EVERY: Duration = Duration::from_secs(2);
+/// What systemd has just done is in its journal after this long.
+const JOURNAL_LAGS: Duration = Duration::from_millis(200);
+/// A shell's and Docker's way to write that a signal ended it.
+const BY_SIGNAL: i32 = 128;
+/// The codes that systemd itself ends a process with which it could not make ready (systemd.exec(5)).
+const NOT_MADE_READY: std::ops::RangeInclusive<i32> = 200..=245;
+const TERM: u8 = 15;
+/// Signals with which a program is asked to end: HUP, INT, QUIT, KILL and TERM.
+const ENDING: [i32; 5] = [1, 2, 3, 9, 15];
+const KILL: i32 = 9;
+
+/// A unit as the configuration names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// What healer calls it.
+    pub name: String,
+    /// What systemd calls it: `nginx.service`.
+    pub unit: String,
+    /// What it needs before it starts: other services of the same host.
+    pub depends_on: Vec<Dependency>,
+    /// Whether it does its work.
+    pub check: Option<Check>,
+}
+
+/// A unit's place, with what was last seen of it.
+pub(crate) struct Unit {
+    pub(crate) resource: ResourceId,
+    named: Named,
+    seen: Mutex<Stands>,
+    checkup: Checkup,
+    /// The life that is under way.
+    runs: watch::Sender<Option<SourceTime>>,
+}
+
+/// What is known of a unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Stands {
+    /// It cannot be looked at, or there is nothing to see yet.
+    Unasked(String),
+    Seen(Box<Seen>),
+}
+
+/// What systemd says of it, and what that means for its last life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seen {
+    unit: systemd::Unit,
+    happenings: Vec<Happening>,
+}
+
+/// The units of a host.
+#[derive(Default)]
+pub(crate) struct Units {
+    of: BTreeMap<ResourceId, Arc<Unit>>,
+    connection: tokio::sync::Mutex<Option<Arc<Systemd>>>,
+}
+
+impl Units {
+    pub(crate) fn new(host: &str, named: Vec<Named>) -> Units {
+        let place = |named: Named| {
+            let resource = ResourceId::host_service(host, &named.name);
+            let seen = Mutex::new(Stands::Unasked("it was not looked at yet".to_owned()));
+            let (checkup, runs) = (Checkup::default(), watch::Sender::new(None));
+            (resource.clone(), Arc::new(Unit { resource, named, seen, checkup, runs }))
+        };
+        Units { of: named.into_iter().map(place).collect(), ..Units::default() }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.of.is_empty()
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Unit>> {
+        self.of.values()
+    }
+
+    pub(crate) fn get(&self, resource: &ResourceId) -> Option<&Arc<Unit>> {
+        self.of.get(resource)
+    }
+
+    /// systemd, as it was reached before, or anew.
+    pub(crate) async fn systemd(&self) -> Result<Arc<Systemd>, Error> {
+        let mut connection = self.connection.lock().await;
+        if let Some(systemd) = &*connection {
+            return Ok(systemd.clone());
+        }
+        let systemd = Arc::new(Systemd::connect().await?);
+        let names: Vec<&str> = self.all().map(|unit| unit.named.unit.as_str()).collect();
+        systemd.hold(&names).await;
+        *connection = Some(systemd.clone());
+        Ok(systemd)
+    }
+
+    async fn is_lost(&self) {
+        *self.connection.lock().await = None;
+    }
+
+    /// Looks at all of them, before anything of them is told.
+    pub(crate) async fn look(&self) {
+        for unit in self.all() {
+            let stands = self.stands(unit).await;
+            unit.take(stands);
+        }
+    }
+
+    async fn stands(&self, unit: &Unit) -> Stands {
+        let looked = async {
+            let systemd = self.systemd().await?;
+            let (seen, state) = (systemd.unit(&unit.named.unit).await?, systemd.state().await?);
+            Ok::<_, Error>((seen, state))
+        };
+        let (seen, state) = match looked.await {
+            Ok(looked) => looked,
+            Err(error) => {
+                if matches!(error, Error::Lost(_)) {
+                    self.is_lost().await;
+                }
+                return Stands::Unasked(error.to_string());
+            }
+        };
+        if let Some(why) = not_to_be_judged(&unit.named.unit, &seen, &state) {
+            return Stands::Unasked(why);
+        }
+        let on_request = was_signalled_on_request(&unit.named.unit, &seen).await;
+        let happenings = happenings(&seen, on_request);
+        Stands::Seen(Box::new(Seen { unit: seen, happenings }))
+    }
+
+    /// A look at one as it is at this moment. What has happened to it is told by whoever watches it.
+    pub(crate) async fn look_at(&self, unit: &Unit, generation: Generation) -> Observation {
+        unit.observed(&self.stands(unit).await, generation)
+    }
+
+    async fn is_shutting_down(&self) -> bool {
+        let Ok(systemd) = self.systemd().await else { return true };
+        systemd.state().await.map_or(true, |state| state == "stopping")
+    }
+}
+
+impl Unit {
+    pub(crate) fn unit(&self) -> &str {
+        &self.named.unit
+    }
+
+    pub(crate) fn check(&self) -> Option<&Check> {
+        self.named.check.as_ref()
+    }
+
+    pub(crate) fn running(&self) -> watch::Receiver<Option<SourceTime>> {
+        self.runs.subscribe()
+    }
+
+    /// There is only ever one body of it.
+    pub(crate) fn incarnation(&self) -> Incarnation {
+        Incarnation(self.named.unit.as_str().into())
+    }
+
+    /// How it stands, as was seen last.
+    pub(crate) fn stands(&self, generation: Generation) -> Observation {
+        let stands = self.seen().clone();
+        self.observed(&stands, generation)
+    }
+
+    /// Takes a look in. Gives what happened since the last one, and whether there is news.
+    fn take(&self, stands: Stands) -> (Vec<Happening>, bool) {
+        let mut seen = self.seen();
+        let news = match (&*seen, &stands) {
+            (Stands::Seen(last), Stands::Seen(next)) => {
+                next.happenings.iter().filter(|happening| !last.happenings.contains(happening)).cloned().collect()
+            }
+            (Stands::Seen(_) | Stands::Unasked(_), _) => Vec::new(),
+        };
+        let is_news = *seen != stands;
+        let life = match &stands {
+            Stands::Seen(next) if run(&next.unit) == Run::Running => started(&next.unit),
+            Stands::Seen(_) | Stands::Unasked(_) => None,
+        };
+        *seen = stands;
+        drop(seen);
+        self.runs.send_if_modified(|runs| std::mem::replace(runs, life) != life);
+        (news, is_news)
+    }
+
+    fn observed(&self, stands: &Stands, generation: Generation) -> Observation {
+        let fact = match stands {
+            Stands::Unasked(why) => Fact::Unlooked(why.clone()),
+            Stands::Seen(seen) => Fact::Looked(Box::new(self.look_of(seen))),
+        };
+        self.observation(fact, generation)
+    }
+
+    fn look_of(&self, seen: &Seen) -> Look {
+        let Seen { unit, happenings } = seen;
+        let is_starting = unit.active == "activating" && unit.sub != "auto-restart";
+        let (health, health_output) = match self.checkup.verdict(self.check(), started(unit)) {
+            (Health::Unchecked, _) if is_starting => (Health::Starting, String::new()),
+            verdict => verdict,
+        };
+        let kept = Kept { complete: true, source_started_since: false, happenings: happenings.clone() };
+        Look {
+            run: run(unit),
+            started: started(unit),
+            exit: exit(unit),
+            health_output,
+            restarts: unit.restarts,
+            kept: Some(kept),
+            ..Look::watched(now(), health, self.definition(unit))
+        }
+    }
+
+    fn definition(&self, unit: &systemd::Unit) -> Arc<Definition> {
+        // systemd never starts what somebody stopped.
+        let restart_policy = if unit.restart == "no" { RestartPolicy::No } else { RestartPolicy::UnlessStopped };
+        let patience = unit.stop_timeout.map(|patience| i64::try_from(patience.as_secs()).unwrap_or(i64::MAX));
+        Arc::new(Definition {
+            image: self.named.unit.clone(),
+            config_hash: unit.fragment.clone(),
+            belongs: Belongs::SystemdUnit,
+            restart_policy,
+            depends_on: self.named.depends_on.clone(),
+            stop_timeout_s: patience.unwrap_or(-1),
+            ..Definition::watched(&self.named.name)
+        })
+    }
+
+    /// What its journal has since its last start.
+    pub(crate) async fn read_log(&self) -> Result<Excerpt, String> {
+        let since = match &*self.seen() {
+            Stands::Seen(seen) => seen.unit.main.as_ref().map(|main| main.started_us),
+            Stands::Unasked(_) => None,
+        };
+        let Some(since) = since else { return Ok(Excerpt::default()) };
+        let Log { text, cut } = Log::read(&self.named.unit, since).await.map_err(|error| error.to_string())?;
+        Ok(log::reduced(&text, cut))
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Stands> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Checked for Unit {
+    fn checkup(&self) -> &Checkup {
+        &self.checkup
+    }
+
+    fn look(&self) -> Look {
+        match &*self.seen() {
+            Stands::Seen(seen) => self.look_of(seen),
+            // A check is asked of what runs alone, so that it was seen.
+            Stands::Unasked(_) => Look::watched(now(), Health::Starting, self.definition(&systemd::Unit::default())),
+        }
+    }
+
+    fn observation(&self, fact: Fact, generation: Generation) -> Observation {
+        let (resource, incarnation) = (self.resource.clone(), self.incarnation());
+        Observation { resource, incarnation, generation, fact }
+    }
+}
+
+/// Tells what happens to the units of a host, until `stop`.
+pub(crate) async fn watch<S>(host: Host, sink: Arc<S>, stop: CancellationToken)
+where
+    S: Fn(Input) -> Result<(), Overflow> + Send + Sync + 'static,
+{
+    let (generation, units) = (host.generation(), &host.0.units);
+    let all: Vec<&Arc<Unit>> = units.all().collect();
+    let names: Vec<&str> = all.iter().map(|unit| unit.unit()).collect();
+    while !stop.is_cancelled() {
+        let changes = async { units.systemd().await?.changes(&names).await };
+        let mut changes = tokio::select! {
+            () = stop.cancelled() => return,
+            changes = changes => changes.ok(),
+        };
+        // What happened meanwhile is in no change.
+        let mut changed: Vec<&Arc<Unit>> = all.clone();
+        loop {
+            for unit in changed {
+                let stands = units.stands(unit).await;
+                if tell(unit, stands, generation, units, &*sink).await.is_err() {
+                    return stop.cancel();
+                }
+            }
+            let Some(told) = &mut changes else { break };
+            changed = tokio::select! {
+                () = stop.cancelled() => return,
+                which = told.next() => match which {
+                    Some(which) => all.get(which).copied().into_iter().collect(),
+                    None => break,
+                },
+                () = tokio::time::sleep(LOOK_EVERY) => all.clone(),
+            };
+        }
+        units.is_lost().await;
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(CONNECT_EVERY) => {}
+        }
+    }
+}
+
+async fn tell<S>(unit: &Unit, stands: Stands, generation: Generation, units: &Units, sink: &S) -> Result<(), Overflow>
+where
+    S: Fn(Input) -> Result<(), Overflow>,
+{
+    let (news, is_news) = unit.take(stands);
+    let push = |fact| sink(Input::Observed(unit.observation(fact, generation)));
+    let asked = news.iter().find(|it| matches!(it.what, What::Signalled { .. })).map(|it| it.at);
+    for happening in news {
+        push(Fact::Happened(happening))?;
+    }
+    // A host that shuts down stops everything, and nobody means any of it.
+    if let Some(at) = asked
+        && !units.is_shutting_down().await
+    {
+        push(Fact::ApiOpenAfter(at))?;
+    }
+    if is_news {
+        sink(Input::Observed(unit.stands(generation)))?;
+    }
+    Ok(())
+}
+
+/// Why a unit is not judged as it is, if it is not.
+fn not_to_be_judged(name: &str, unit: &systemd::Unit, state: &str) -> Option<String> {
+    let is_down = unit.active == "inactive";
+    match unit.load.as_str() {
+        "not-found" => return Some(format!("systemd knows no unit {name}")),
+        "masked" if is_down => return Some(format!("{name} is masked: nobody can start it (systemctl unmask {name})")),
+        "bad-setting" | "error" => {
+            return Some(format!("systemd cannot read the file of {name}: see systemctl status"));
+        }
+        _ if unit.kind.is_empty() => return Some(format!("{name} is no service")),
+        _ => {}
+    }
+    if unit.kind == "oneshot" && is_down {
+        return Some(format!("{name} is of Type=oneshot: it ends when its work is done, and nothing is kept running"));
+    }
+    if is_down && unit.has_job {
+        return Some("systemd is about to start it".to_owned());
+    }
+    if is_down && matches!(state, "initializing" | "starting") {
+        return Some("systemd is still starting the host".to_owned());
+    }
+    None
+}
+
+/// Whether somebody had it signalled by `systemctl kill`. Where the journal cannot tell, what was asked to end politely
+/// counts as asked by somebody.
+async fn was_signalled_on_request(name: &str, unit: &systemd::Unit) -> bool {
+    let Some(main) = &unit.main else { return false };
+    let Some(ended) = main.ended.filter(|it| it.by_signal && ENDING.contains(&it.status)) else { return false };
+    if unit.was_stopped() {
+        return false;
+    }
+    tokio::time::sleep(JOURNAL_LAGS).await;
+    let told = systemd::was_signalled_on_request(name, main.started_us).await;
+    told.unwrap_or(ended.status != KILL)
+}
+
+/// What happened to its last life. `on_request`: it was signalled by somebody through systemd.
+fn happenings(unit: &systemd::Unit, on_request: bool) -> Vec<Happening> {
+    let Some(main) = &unit.main else { return Vec::new() };
+    let mut found = vec![Happening { at: time(main.started_us), what: What::Started }];
+    let asked_at = match (unit.was_stopped(), main.ended) {
+        (true, _) => unit.left_active.map(|(at_us, _)| at_us),
+        (false, Some(ended)) if on_request => Some(ended.at_us),
+        (false, Some(_) | None) => None,
+    };
+    if let Some(at_us) = asked_at {
+        found.push(Happening { at: time(at_us), what: What::Signalled { signal: TERM, terminating: true } });
+    }
+    if let Some(ended) = main.ended {
+        found.push(Happening { at: time(ended.at_us), what: What::Died { code: code(unit, &ended) } });
+        if asked_at.is_some() && run(unit) == Run::Exited {
+            found.push(Happening { at: time(ended.at_us), what: What::Stopped });
+        }
+    }
+    found
+}
+
+fn run(unit: &systemd::Unit) -> Run {
+    match (unit.active.as_str(), unit.sub.as_str()) {
+        ("activating", "auto-restart" | "auto-restart-queued") => Run::Restarting,
+        ("failed", _) => Run::Exited,
+        ("inactive", _) if unit.main.is_none() => Run::Created,
+        ("inactive", _) => Run::Exited,
+        _ => Run::Running,
+    }
+}
+
+fn started(unit: &systemd::Unit) -> Option<SourceTime> {
+    unit.main.as_ref().map(|main| time(main.started_us))
+}
+
+fn exit(unit: &systemd::Unit) -> Option<Exit> {
+    if matches!(run(unit), Run::Running | Run::Created) {
+        return None;
+    }
+    let ended = unit.main.as_ref().and_then(|main| main.ended);
+    let oom = unit.result == "oom-kill";
+    let Some(ended) = ended else {
+        let at = time(unit.went_down.unwrap_or_default());
+        let error = format!("systemd could not start it: {}", unit.result);
+        return Some(Exit { at, code: 1, oom, error, start_error: None });
+    };
+    let code = code(unit, &ended);
+    let error = if !ended.by_signal && NOT_MADE_READY.contains(&ended.status) {
+        format!("systemd could not run its command: status {}{}", ended.status, step(ended.status))
+    } else {
+        String::new()
+    };
+    Some(Exit { at: time(ended.at_us), code, oom, error, start_error: None })
+}
+
+/// The code that it ended with, as a shell has it. What failed though its process ended with 0 (a protocol that was not
+/// kept, a start that took too long) has failed all the same.
+fn code(unit: &systemd::Unit, ended: &systemd::Ended) -> i32 {
+    match (ended.by_signal, ended.status) {
+        (true, signal) => BY_SIGNAL + signal,
+        (false, 0) if unit.active == "failed" => 1,
+        (false, status) => status,
+    }
+}
+
+/// What systemd could not do, for the codes that are met most (systemd.exec(5), "Process Exit Codes").
+fn step(status: i32) -> &'static str {
+    match status {
+        200 => ", its working directory cannot be entered",
+        203 => ", its command is not there, or cannot be executed",
+        209 => ", its output cannot be connected",
+        216 => ", its group is not known",
+        217 => ", its user is not known",
+        226 => ", its mounts cannot be made",
+        _ => "",
+    }
+}
+
+fn time(us: u64) -> SourceTime {
+    SourceTime(i64::try_from(us).unwrap_or(i64::MAX).saturating_mul(1_000))
+}
