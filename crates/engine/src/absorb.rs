@@ -12,7 +12,7 @@ use model::input::{Input, Report, SourceState};
 use model::intent::{Author, Intent, Wanted};
 use model::make::Make;
 
-use crate::intent::{self, Around, SIGKILL, Word};
+use crate::intent::{self, AT_THE_ENGINE, Around, SIGKILL, Word};
 use crate::state::{Act, Own};
 use crate::world::Body;
 use crate::{Engine, Found, Shown, detect, world};
@@ -151,7 +151,7 @@ impl Engine {
         open_after: Option<SourceTime>,
     ) {
         let Some((at, signal)) = self.watch.told_at_last(incarnation, open_after) else { return };
-        let word = intent::stopped_before(self.state.intents.get(resource), at, signal);
+        let word = intent::stopped_before(self.state.intents.get(resource), at, signal, AT_THE_ENGINE);
         let (resource, incarnation, fact) = (resource.clone(), incarnation.clone(), Fact::ApiOpenAfter(at));
         self.take_word(&Observation { resource, incarnation, generation: Generation(0), fact }, word);
     }

@@ -6,7 +6,7 @@ use model::event::Event;
 use model::fact::{Fact, Generation, Incarnation, Observation, SourceTime};
 use model::input::Effect;
 
-use crate::intent::{self, Around};
+use crate::intent::{self, AT_THE_ENGINE, Around};
 use crate::state::Act;
 use crate::{Engine, Settled};
 
@@ -52,8 +52,10 @@ impl Engine {
 
     /// What a stop of ours was taken for, which was not carried out, somebody else has done.
     fn was_asked_by_another(&mut self, resource: &ResourceId, incarnation: &Incarnation, at: SourceTime) {
-        let word = intent::stopped_before(self.state.intents.get(resource), at, None);
-        let generation = self.world.body_of(resource, incarnation).map_or(Generation(0), |body| body.generation);
+        let body = self.world.body_of(resource, incarnation);
+        let through = body.map_or(AT_THE_ENGINE, intent::through);
+        let word = intent::stopped_before(self.state.intents.get(resource), at, None, through);
+        let generation = body.map_or(Generation(0), |body| body.generation);
         let (resource, incarnation, fact) = (resource.clone(), incarnation.clone(), Fact::ApiOpenAfter(at));
         self.take_word(&Observation { resource, incarnation, generation, fact }, word);
     }

@@ -12,7 +12,7 @@ mod unseen;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use model::fact::{Fact, Happening, Incarnation, Look, Observation, Run, SourceTime, What};
+use model::fact::{Belongs, Fact, Happening, Incarnation, Look, Observation, Run, SourceTime, What};
 use model::intent::{Author, Intent, Wanted};
 use model::time::Spoken;
 use model::{Now, Wall};
@@ -33,6 +33,7 @@ const SET_ASIDE_WITHIN: Duration = Duration::from_secs(5);
 /// Who was asked to end and has not for so long was asked for something else, such as a thread dump, or will not.
 const ENDS_WITHIN: Duration = Duration::from_secs(3_600);
 pub(crate) const SIGKILL: u8 = 9;
+pub(crate) const AT_THE_ENGINE: &str = "at the engine";
 /// The API is looked at about 100 ms after a signal; one that is found closed this much later tells nothing of it.
 const FOUND_CLOSED_WITHIN_MS: i64 = 1_000;
 
@@ -344,7 +345,7 @@ impl Watch {
                     Some(Wanted::Stopped | Wanted::Unknown) | None => Word::Wants(
                         Wanted::Running,
                         Author::SomebodyAtTheEngine,
-                        "somebody started it at the engine".to_owned(),
+                        format!("somebody started it {}", through(around.body)),
                     ),
                 }
             }
@@ -502,7 +503,7 @@ impl Foreign {
         if around.body.aside && !around.is_replaced_by_us() {
             return Word::None;
         }
-        stopped_before(around.before, self.at, self.signal)
+        stopped_before(around.before, self.at, self.signal, through(around.body))
     }
 
     /// What it says, now that it is known who asked.
@@ -538,22 +539,30 @@ fn stopped_if_down(foreign: Foreign, around: &Around<'_>) -> Word {
             format!("it ended {} after somebody had told it to: nobody can tell whether by that", Spoken(later));
         return Word::Wants(Wanted::Unknown, Author::Evidence, because);
     }
-    stopped_at_the_engine(foreign.signal)
+    stopped_by_somebody(foreign.signal, through(around.body))
 }
 
-fn stopped_at_the_engine(signal: Option<u8>) -> Word {
+/// Through what somebody orders it about who does not ask healer.
+pub(crate) fn through(body: &Body) -> &'static str {
+    match body.definition.as_ref().map(|definition| &definition.belongs) {
+        Some(Belongs::SystemdUnit) => "through systemd",
+        Some(_) | None => AT_THE_ENGINE,
+    }
+}
+
+fn stopped_by_somebody(signal: Option<u8>, through: &str) -> Word {
     let because = match signal {
-        Some(SIGKILL) => "somebody killed it at the engine".to_owned(),
-        Some(signal) => format!("somebody stopped it at the engine (signal {signal})"),
-        None => "somebody stopped it at the engine".to_owned(),
+        Some(SIGKILL) => format!("somebody killed it {through}"),
+        Some(signal) => format!("somebody stopped it {through} (signal {signal})"),
+        None => format!("somebody stopped it {through}"),
     };
     Word::Wants(Wanted::Stopped, Author::SomebodyAtTheEngine, because)
 }
 
 /// What a stop of then says by somebody else, before a start of ours.
-pub(crate) fn stopped_before(word: Option<&Intent>, at: SourceTime, signal: Option<u8>) -> Word {
+pub(crate) fn stopped_before(word: Option<&Intent>, at: SourceTime, signal: Option<u8>, through: &str) -> Word {
     let wanted = word.is_some_and(|word| word.wanted == Wanted::Running && !is_wish_since(word, at));
-    if wanted { stopped_at_the_engine(signal) } else { Word::None }
+    if wanted { stopped_by_somebody(signal, through) } else { Word::None }
 }
 
 /// A deploy stops a service and gives it another name, in order to start a new one: that is nobody's wish that it be down.

@@ -216,10 +216,11 @@ impl Engine {
             return Some("left as it is: a job that is done".to_owned());
         }
         let intent = intent.filter(|intent| intent.wanted == Wanted::Stopped && !matches!(ask, Ask::Start(_)))?;
+        let through = self.world.body(resource).map_or(intent::AT_THE_ENGINE, |(_, body)| intent::through(body));
         let by = match &intent.by {
-            Author::Person(who) => who,
-            Author::SomebodyAtTheEngine => "somebody at the engine",
-            Author::FirstSight | Author::Evidence | Author::Configuration => &intent.because,
+            Author::Person(who) => who.clone(),
+            Author::SomebodyAtTheEngine => format!("somebody {through}"),
+            Author::FirstSight | Author::Evidence | Author::Configuration => intent.because.clone(),
         };
         Some(format!("left as it is: stopped on purpose by {by}: name it to start it"))
     }

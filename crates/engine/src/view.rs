@@ -184,8 +184,17 @@ pub fn sources(engine: &Engine) -> Vec<Source> {
                 (_, Some(_), false) => "listing what is there".to_owned(),
                 (_, Some(_), true) => match engine.world.unlooked(name) {
                     (_, None) => String::new(),
-                    (1, Some(because)) => format!("one container cannot be looked at: {because}"),
-                    (n, Some(because)) => format!("{n} containers cannot be looked at; of one: {because}"),
+                    (n, Some(because)) => {
+                        let (one, more) = if crate::recovery::is_host(name) {
+                            ("service", "services")
+                        } else {
+                            ("container", "containers")
+                        };
+                        match n {
+                            1 => format!("one {one} cannot be looked at: {because}"),
+                            n => format!("{n} {more} cannot be looked at; of one: {because}"),
+                        }
+                    }
                 },
             };
             let tells = source.generation.is_none() || engine.state.recoveries.tells_its_start(name);
@@ -438,6 +447,7 @@ fn headline(view: &Resource, now: Now) -> String {
         Some(Run::Exited) => "is down",
         Some(Run::Created) => "was made and does not run",
         Some(Run::Removing) => "is being removed",
+        None if view.incarnation.is_some() => view.why.strip_prefix("it ").unwrap_or("is not seen at present"),
         None => "is not seen at present",
     };
     let meant = match &view.intent {

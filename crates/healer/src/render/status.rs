@@ -207,6 +207,11 @@ fn count_of(standing: Standing, count: usize, page: &Page) -> String {
     }
 }
 
+/// What a source is called: a host watches its services itself.
+fn called(source: &str) -> String {
+    source.strip_prefix("host:").map_or_else(|| format!("docker engine {source}"), |host| format!("host {host}"))
+}
+
 fn watching(status: &Status, page: &Page) -> String {
     let deployments = status.deployments.iter().filter(|deployment| deployment.name != NO_DEPLOYMENT).count();
     let resources = || status.deployments.iter().flat_map(|deployment| &deployment.resources);
@@ -253,10 +258,10 @@ fn banners(status: &Status, page: &Page) -> String {
     }
     for source in status.sources.iter().filter(|source| !source.well) {
         let because = if source.because.is_empty() { "not seen in full yet" } else { &source.because };
-        out.push_str(&page.paragraph(style::BAD, &format!("docker engine {}: {because}", source.name)));
+        out.push_str(&page.paragraph(style::BAD, &format!("{}: {because}", called(&source.name))));
     }
     for source in status.sources.iter().filter(|source| source.well && !source.untold.is_empty()) {
-        out.push_str(&page.paragraph(style::QUIET, &format!("docker engine {}: {}", source.name, source.untold)));
+        out.push_str(&page.paragraph(style::QUIET, &format!("{}: {}", called(&source.name), source.untold)));
     }
     for recovery in &status.recoveries {
         let failed = recovery.outcome.as_ref().map(|outcome| !outcome.failed.is_empty());

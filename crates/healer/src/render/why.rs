@@ -61,18 +61,21 @@ fn body(resource: &Resource) -> Option<String> {
     if resource.id.is_only_watched() {
         return None;
     }
+    let is_container = !resource.id.is_on_host();
     let mut parts = Vec::new();
     if !resource.image.is_empty() {
-        parts.push(format!("image {}", resource.image));
+        let is = if is_container { "image" } else { "it is" };
+        parts.push(format!("{is} {}", resource.image));
     }
-    if let Some(incarnation) = &resource.incarnation {
+    if let Some(incarnation) = resource.incarnation.as_ref().filter(|_| is_container) {
         parts.push(format!("container {incarnation}"));
     }
+    let check = if is_container { "healthcheck" } else { "check" };
     match resource.health {
-        Some(Health::Healthy) => parts.push("its healthcheck passes".to_owned()),
-        Some(Health::Unhealthy) => parts.push("its healthcheck fails".to_owned()),
-        Some(Health::Starting) => parts.push("its healthcheck has no verdict yet".to_owned()),
-        Some(Health::Unchecked) => parts.push("it has no healthcheck".to_owned()),
+        Some(Health::Healthy) => parts.push(format!("its {check} passes")),
+        Some(Health::Unhealthy) => parts.push(format!("its {check} fails")),
+        Some(Health::Starting) => parts.push(format!("its {check} has no verdict yet")),
+        Some(Health::Unchecked) => parts.push(format!("it has no {check}")),
         None => {}
     }
     (!parts.is_empty()).then(|| parts.join(" · "))
