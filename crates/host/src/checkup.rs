@@ -127,9 +127,10 @@ impl<C: Checked> Checks<C> {
             // Before it has passed for the first time it may well be on its way up.
             next = if settled { self.check.every } else { (next * 2).min(self.check.every) };
             let Some(health) = news else { continue };
-            let turned = Fact::Happened(Happening { at: now(), what: What::Health(health) });
+            // A look may be a little older than the answer: it comes first, or it would be one of the past.
             let look = Fact::Looked(Box::new(self.of.look()));
-            let mut facts = [turned, look].into_iter().map(|fact| self.of.observation(fact, generation));
+            let turned = Fact::Happened(Happening { at: now(), what: What::Health(health) });
+            let mut facts = [look, turned].into_iter().map(|fact| self.of.observation(fact, generation));
             if facts.try_for_each(|seen| sink(Input::Observed(seen))).is_err() {
                 return stop.cancel();
             }

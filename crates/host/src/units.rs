@@ -21,7 +21,7 @@ use crate::program::Check;
 use crate::{Host, log, now};
 
 /// systemd tells of each change by itself; what it did not tell is seen after this long.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// A systemd that cannot be reached is tried again after this long.
 const CONNECT_EVERY: Duration = Duration::from_secs(2);
 /// What systemd has just done is in its journal after this long.
@@ -59,7 +59,7 @@ pub(crate) struct Unit {
 }
 
 /// What is known of a unit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 enum Stands {
     /// It cannot be looked at, or there is nothing to see yet.
     Unasked(String),
@@ -67,10 +67,27 @@ enum Stands {
 }
 
 /// What systemd says of it, and what that means for its last life.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 struct Seen {
+    /// When it was asked: all that came before that is in it.
+    at: SourceTime,
     unit: systemd::Unit,
+    /// Somebody had systemd signal it.
+    on_request: bool,
     happenings: Vec<Happening>,
+}
+
+impl Stands {
+    /// Whether somebody would see another picture.
+    fn differs(&self, other: &Stands) -> bool {
+        match (self, other) {
+            (Stands::Unasked(why), Stands::Unasked(other)) => why != other,
+            (Stands::Seen(seen), Stands::Seen(other)) => {
+                (&seen.unit, &seen.happenings) != (&other.unit, &other.happenings)
+            }
+            (Stands::Unasked(_), Stands::Seen(_)) | (Stands::Seen(_), Stands::Unasked(_)) => true,
+        }
+    }
 }
 
 /// The units of a host.
@@ -129,6 +146,7 @@ impl Units {
     }
 
     async fn stands(&self, unit: &Unit) -> Stands {
+        let at = now();
         let looked = async {
             let systemd = self.systemd().await?;
             let (seen, state) = (systemd.unit(&unit.named.unit).await?, systemd.state().await?);
@@ -146,9 +164,16 @@ impl Units {
         if let Some(why) = not_to_be_judged(&unit.named.unit, &seen, &state) {
             return Stands::Unasked(why);
         }
-        let on_request = was_signalled_on_request(&unit.named.unit, &seen).await;
+        let known = match &*unit.seen() {
+            Stands::Seen(last) if last.unit.main == seen.main => Some(last.on_request),
+            Stands::Seen(_) | Stands::Unasked(_) => None,
+        };
+        let on_request = match known {
+            Some(known) => known,
+            None => was_signalled_on_request(&unit.named.unit, &seen).await,
+        };
         let happenings = happenings(&seen, on_request);
-        Stands::Seen(Box::new(Seen { unit: seen, happenings }))
+        Stands::Seen(Box::new(Seen { at, unit: seen, on_request, happenings }))
     }
 
     /// A look at one as it is at this moment. What has happened to it is told by whoever watches it.
@@ -195,7 +220,7 @@ impl Unit {
             }
             (Stands::Seen(_) | Stands::Unasked(_), _) => Vec::new(),
         };
-        let is_news = *seen != stands;
+        let is_news = seen.differs(&stands);
         let life = match &stands {
             Stands::Seen(next) if run(&next.unit) == Run::Running => started(&next.unit),
             Stands::Seen(_) | Stands::Unasked(_) => None,
@@ -215,7 +240,7 @@ impl Unit {
     }
 
     fn look_of(&self, seen: &Seen) -> Look {
-        let Seen { unit, happenings } = seen;
+        let Seen { at, unit, happenings, .. } = seen;
         let is_starting = unit.active == "activating" && unit.sub != "auto-restart";
         let (health, health_output) = match self.checkup.verdict(self.check(), started(unit)) {
             (Health::Unchecked, _) if is_starting => (Health::Starting, String::new()),
@@ -229,7 +254,7 @@ impl Unit {
             health_output,
             restarts: unit.restarts,
             kept: Some(kept),
-            ..Look::watched(now(), health, self.definition(unit))
+            ..Look::watched(*at, health, self.definition(unit))
         }
     }
 
@@ -358,6 +383,9 @@ fn not_to_be_judged(name: &str, unit: &systemd::Unit, state: &str) -> Option<Str
         _ if unit.kind.is_empty() => return Some(format!("{name} is no service")),
         _ => {}
     }
+    if unit.main.as_ref().is_some_and(|main| main.pid == std::process::id()) {
+        return Some("it is healer itself".to_owned());
+    }
     if unit.kind == "oneshot" && is_down {
         return Some(format!("{name} is of Type=oneshot: it ends when its work is done, and nothing is kept running"));
     }
@@ -463,4 +491,97 @@ fn step(status: i32) -> &'static str {
 
 fn time(us: u64) -> SourceTime {
     SourceTime(i64::try_from(us).unwrap_or(i64::MAX).saturating_mul(1_000))
+}
+
+#[cfg(test)]
+mod tests {
+    use systemd::{Ended, Main};
+
+    use super::*;
+
+    /// A service whose process was started at second 1, and ended at second 5.
+    fn ended(active: &str, status: i32, by_signal: bool) -> systemd::Unit {
+        let ended = Ended { at_us: 5_000_000, since_boot_us: 5_000, status, by_signal };
+        let main = Some(Main { pid: 0, started_us: 1_000_000, ended: Some(ended) });
+        // It leaves `active` after that: by itself.
+        let left_active = Some((5_000_500, 5_500));
+        let [load, kind, active] = ["loaded", "simple", active].map(str::to_owned);
+        systemd::Unit { load, kind, active, main, left_active, ..systemd::Unit::default() }
+    }
+
+    fn stopped() -> systemd::Unit {
+        systemd::Unit { left_active: Some((4_999_000, 4_000)), ..ended("inactive", 15, true) }
+    }
+
+    fn asked(unit: &systemd::Unit, on_request: bool) -> bool {
+        happenings(unit, on_request).iter().any(|it| matches!(it.what, What::Signalled { .. }))
+    }
+
+    #[test]
+    fn somebody_has_asked_what_was_stopped_or_signalled_through_systemd_and_nothing_else() {
+        let table = [
+            ("a stop", stopped(), false, true),
+            ("systemctl kill", ended("inactive", 15, true), true, true),
+            ("a signal past systemd", ended("inactive", 15, true), false, false),
+            ("an end by itself", ended("inactive", 0, false), false, false),
+            ("a crash", ended("failed", 3, false), false, false),
+        ];
+        for (name, unit, on_request, expect) in table {
+            assert_eq!(asked(&unit, on_request), expect, "{name}");
+        }
+        let stops = happenings(&stopped(), false);
+        let order: Vec<_> = stops.iter().map(|it| it.at).collect();
+        assert!(order.is_sorted() && stops.last().is_some_and(|it| it.what == What::Stopped), "{stops:?}");
+    }
+
+    #[test]
+    fn what_a_unit_does_and_how_it_ended() {
+        let (sub, restarting) = ("auto-restart".to_owned(), ended("activating", 3, false));
+        let restarting = systemd::Unit { sub, ..restarting };
+        let never = systemd::Unit { main: None, ..ended("inactive", 0, false) };
+        let out_of_memory = systemd::Unit { result: "oom-kill".to_owned(), ..ended("failed", 9, true) };
+        let resources = systemd::Unit { main: None, result: "resources".to_owned(), ..ended("failed", 0, false) };
+        let table = [
+            ("a crash", ended("failed", 3, false), Run::Exited, Some((3, false, ""))),
+            ("a kill", ended("failed", 9, true), Run::Exited, Some((137, false, ""))),
+            ("out of memory", out_of_memory, Run::Exited, Some((137, true, ""))),
+            ("a protocol that was not kept", ended("failed", 0, false), Run::Exited, Some((1, false, ""))),
+            ("waits for its restart", restarting, Run::Restarting, Some((3, false, ""))),
+            ("never started", never, Run::Created, None),
+            ("could not be", resources, Run::Exited, Some((1, false, "systemd could not start it: resources"))),
+            ("is being stopped", ended("deactivating", 0, false), Run::Running, None),
+        ];
+        for (name, unit, expect, how) in table {
+            let ended = exit(&unit);
+            let told = ended.as_ref().map(|exit| (exit.code, exit.oom, exit.error.as_str()));
+            assert_eq!((run(&unit), told), (expect, how), "{name}");
+        }
+        let no_command = exit(&ended("failed", 203, false)).unwrap().error;
+        assert!(no_command.contains("status 203, its command is not there"), "{no_command}");
+    }
+
+    #[test]
+    fn what_is_not_systemds_to_keep_running_is_not_judged() {
+        let unit = |change: fn(&mut systemd::Unit)| {
+            let mut unit = ended("inactive", 0, false);
+            change(&mut unit);
+            unit
+        };
+        let table = [
+            ("an end", unit(|_| {}), "running", None),
+            ("no such unit", unit(|unit| unit.load = "not-found".to_owned()), "running", Some("knows no unit")),
+            ("masked", unit(|unit| unit.load = "masked".to_owned()), "running", Some("is masked")),
+            ("a file with errors", unit(|unit| unit.load = "bad-setting".to_owned()), "running", Some("cannot read")),
+            ("no service", unit(|unit| unit.kind.clear()), "running", Some("is no service")),
+            ("a job", unit(|unit| unit.kind = "oneshot".to_owned()), "running", Some("Type=oneshot")),
+            ("its turn comes", unit(|unit| unit.has_job = true), "running", Some("about to start it")),
+            ("the host starts", unit(|_| {}), "starting", Some("still starting the host")),
+            ("it failed before that was over", unit(|unit| unit.active = "failed".to_owned()), "starting", None),
+        ];
+        for (name, unit, state, expect) in table {
+            let why = not_to_be_judged("a.service", &unit, state);
+            assert_eq!(why.is_some(), expect.is_some(), "{name}: {why:?}");
+            assert!(expect.is_none_or(|says| why.unwrap_or_default().contains(says)), "{name}");
+        }
+    }
 }

@@ -158,9 +158,11 @@ impl Systemd {
     /// # Errors
     /// When systemd cannot be asked.
     pub async fn state(&self) -> Result<String, Error> {
-        let path = OwnedObjectPath::try_from(MANAGER).map_err(|error| Error::Lost(error.to_string()))?;
-        let all = self.properties(&path, "org.freedesktop.systemd1.Manager").await?;
-        Ok(unit::text(&all, "SystemState"))
+        let of = ("org.freedesktop.systemd1.Manager", "SystemState");
+        let properties = Some("org.freedesktop.DBus.Properties");
+        let told_of = self.connection.call_method(Some(NAME), MANAGER, properties, "Get", &of).await.map_err(told)?;
+        let state: OwnedValue = read(&told_of)?;
+        Ok(<&str>::try_from(&state).unwrap_or_default().to_owned())
     }
 
     async fn job(&self, order: &str, name: &str) -> Result<Done, Error> {

@@ -120,7 +120,7 @@ impl Main {
     }
 }
 
-pub(crate) fn text(all: &HashMap<String, OwnedValue>, name: &str) -> String {
+fn text(all: &HashMap<String, OwnedValue>, name: &str) -> String {
     all.get(name).and_then(|value| <&str>::try_from(value).ok()).unwrap_or_default().to_owned()
 }
 
