@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use docker::{Endpoint, Host};
-use host::Program;
+use host::{Named, Program};
 use model::view::Status;
 use rustix::fs::{Access, statvfs};
 use serde::Serialize;
@@ -67,6 +67,7 @@ pub(crate) fn examine(flags: &Flags) -> Vec<Found> {
         all.push(compose());
     }
     all.extend(config.here.programs.iter().map(program));
+    all.extend(units(&config.here.units));
     all.push(channels(&config));
     all
 }
@@ -184,6 +185,29 @@ fn program(program: &Program) -> Found {
     }
 }
 
+/// Whether systemd tells of the units, and heeds whoever asks here.
+fn units(named: &[Named]) -> Vec<Found> {
+    if named.is_empty() {
+        return Vec::new();
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let looked = runtime.map(|runtime| runtime.block_on(host::hindered(named.to_vec()))).unwrap_or_default();
+    let may_start = rustix::process::geteuid().is_root();
+    let told = |(name, why): (String, Option<String>)| {
+        let about = format!("service {name}");
+        match why {
+            Some(why) => found(&about, Verdict::Hinders, why),
+            None if may_start => found(&about, Verdict::Well, "systemd tells how it stands"),
+            None => {
+                let says = "systemd tells how it stands; to start it healer has to run as root, or a rule of polkit has to \
+                            allow it (org.freedesktop.systemd1.manage-units)";
+                found(&about, Verdict::Look, says)
+            }
+        }
+    };
+    looked.into_iter().map(told).collect()
+}
+
 /// Where a command is, as whoever starts it finds it.
 fn executable(command: &str, folder: &Path) -> Option<PathBuf> {
     let runs = |path: &PathBuf| {
@@ -233,12 +257,13 @@ mod tests {
     #[test]
     fn what_hinders_says_the_remedy_and_what_is_well_says_so() {
         let all = of("docker: {hosts: [{url: \"unix:///no/such/docker.sock\"}]}\nhost:\n  name: h\n  services:\n    \
-                      - {name: good, command: [sh]}\n    - {name: bad, command: [/no/such/program]}\n");
+                      - {name: good, command: [sh]}\n    - {name: bad, command: [/no/such/program]}\n    - {name: unit, unit: no-such}\n");
         let (engine, says) = verdict(&all, "engine h").unwrap();
         assert_eq!(engine, Verdict::Hinders);
         assert!(says.contains("/no/such/docker.sock") && says.contains("docker: {hosts: []}"), "{says}");
         assert_eq!(verdict(&all, "service good").map(|(verdict, _)| verdict), Some(Verdict::Well));
         assert_eq!(verdict(&all, "service bad").map(|(verdict, _)| verdict), Some(Verdict::Hinders));
+        assert_eq!(verdict(&all, "service unit").map(|(verdict, _)| verdict), Some(Verdict::Hinders));
         assert_eq!(verdict(&all, "state folder").map(|(verdict, _)| verdict), Some(Verdict::Well));
         let (running, says) = verdict(&all, "healer").unwrap();
         assert!(running == Verdict::Look && says.contains("healer run"), "{says}");

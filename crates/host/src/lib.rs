@@ -44,7 +44,7 @@ pub use eyes::{Eyes, Overflow};
 pub use hands::Hands;
 pub use keeper::keep;
 pub use program::{Check, Launch, Limits, Program};
-pub use units::Named;
+pub use units::{Named, hindered};
 pub use volume::Watched;
 
 use asked::Asked;

@@ -187,6 +187,17 @@ impl Units {
     }
 }
 
+/// Of each of these units by its name: why it cannot be watched at this moment, if it cannot.
+pub async fn hindered(named: Vec<Named>) -> Vec<(String, Option<String>)> {
+    let units = Units::new("", named);
+    units.look().await;
+    let why = |unit: &Arc<Unit>| match &*unit.seen() {
+        Stands::Unasked(why) => Some(why.clone()),
+        Stands::Seen(_) => None,
+    };
+    units.all().map(|unit| (unit.named.name.clone(), why(unit))).collect()
+}
+
 impl Unit {
     pub(crate) fn unit(&self) -> &str {
         &self.named.unit
