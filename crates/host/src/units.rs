@@ -180,11 +180,6 @@ impl Units {
     pub(crate) async fn look_at(&self, unit: &Unit, generation: Generation) -> Observation {
         unit.observed(&self.stands(unit).await, generation)
     }
-
-    async fn is_shutting_down(&self) -> bool {
-        let Ok(systemd) = self.systemd().await else { return true };
-        systemd.state().await.map_or(true, |state| state == "stopping")
-    }
 }
 
 /// Of each of these units by its name: why it cannot be watched at this moment, if it cannot.
@@ -338,7 +333,7 @@ where
         loop {
             for unit in changed {
                 let stands = units.stands(unit).await;
-                if tell(unit, stands, generation, units, &*sink).await.is_err() {
+                if tell(unit, stands, generation, &*sink).is_err() {
                     return stop.cancel();
                 }
             }
@@ -360,20 +355,18 @@ where
     }
 }
 
-async fn tell<S>(unit: &Unit, stands: Stands, generation: Generation, units: &Units, sink: &S) -> Result<(), Overflow>
+fn tell<S>(unit: &Unit, stands: Stands, generation: Generation, sink: &S) -> Result<(), Overflow>
 where
     S: Fn(Input) -> Result<(), Overflow>,
 {
     let (news, is_news) = unit.take(stands);
     let push = |fact| sink(Input::Observed(unit.observation(fact, generation)));
-    let asked = news.iter().find(|it| matches!(it.what, What::Signalled { .. })).map(|it| it.at);
+    let asked = news.iter().find(|it| matches!(it.what, What::Signalled { .. } | What::Stopped)).map(|it| it.at);
     for happening in news {
         push(Fact::Happened(happening))?;
     }
-    // A host that shuts down stops everything, and nobody means any of it.
-    if let Some(at) = asked
-        && !units.is_shutting_down().await
-    {
+    // What stops while its host shuts down is not looked at.
+    if let Some(at) = asked {
         push(Fact::ApiOpenAfter(at))?;
     }
     if is_news {
@@ -385,6 +378,10 @@ where
 /// Why a unit is not judged as it is, if it is not.
 fn not_to_be_judged(name: &str, unit: &systemd::Unit, state: &str) -> Option<String> {
     let is_down = unit.active == "inactive";
+    // It stops everything then, and nobody means any of it.
+    if state == "stopping" {
+        return Some("the host is shutting down".to_owned());
+    }
     match unit.load.as_str() {
         "not-found" => return Some(format!("systemd knows no unit {name}")),
         "masked" if is_down => return Some(format!("{name} is masked: nobody can start it (systemctl unmask {name})")),
@@ -397,13 +394,13 @@ fn not_to_be_judged(name: &str, unit: &systemd::Unit, state: &str) -> Option<Str
     if unit.main.as_ref().is_some_and(|main| main.pid == std::process::id()) {
         return Some("it is healer itself".to_owned());
     }
-    if unit.kind == "oneshot" && is_down {
+    if unit.kind == "oneshot" && !unit.remains && is_down {
         return Some(format!("{name} is of Type=oneshot: it ends when its work is done, and nothing is kept running"));
     }
     if is_down && unit.has_job {
         return Some("systemd is about to start it".to_owned());
     }
-    if is_down && matches!(state, "initializing" | "starting") {
+    if run(unit) == Run::Created && matches!(state, "initializing" | "starting") {
         return Some("systemd is still starting the host".to_owned());
     }
     None
@@ -424,30 +421,44 @@ async fn was_signalled_on_request(name: &str, unit: &systemd::Unit) -> bool {
 
 /// What happened to its last life. `on_request`: it was signalled by somebody through systemd.
 fn happenings(unit: &systemd::Unit, on_request: bool) -> Vec<Happening> {
-    let Some(main) = &unit.main else { return Vec::new() };
-    let mut found = vec![Happening { at: time(main.started_us), what: What::Started }];
-    let asked_at = match (unit.was_stopped(), main.ended) {
-        (true, _) => unit.left_active.map(|(at_us, _)| at_us),
-        (false, Some(ended)) if on_request => Some(ended.at_us),
-        (false, Some(_) | None) => None,
+    let (started_us, ended_us) = (unit.main.as_ref().map(|main| main.started_us), ended_us(unit));
+    let left_us = unit.left_active.map(|(at_us, _)| at_us).filter(|at_us| Some(*at_us) >= started_us);
+    let was_stopped = unit.was_stopped();
+    let asked_us = match (was_stopped, ended_us) {
+        // What is not there cannot be signalled.
+        (true, _) if unit.waited_for_its_restart() => None,
+        (true, Some(ended_us)) => Some(left_us.map_or(ended_us, |at_us| at_us.min(ended_us))),
+        (true, None) => left_us,
+        (false, ended_us) => ended_us.filter(|_| on_request),
     };
-    if let Some(at_us) = asked_at {
-        found.push(Happening { at: time(at_us), what: What::Signalled { signal: TERM, terminating: true } });
+    let stopped_us = ended_us.filter(|_| asked_us.is_some() || was_stopped);
+    let stopped_us = stopped_us.map(|ended_us| unit.went_down.unwrap_or_default().max(ended_us));
+    let code = exit(unit).map_or(0, |exit| exit.code);
+    let order = [
+        (started_us, What::Started),
+        (asked_us, What::Signalled { signal: TERM, terminating: true }),
+        (ended_us, What::Died { code }),
+        (stopped_us, What::Stopped),
+    ];
+    order.into_iter().filter_map(|(at_us, what)| Some(Happening { at: time(at_us?), what })).collect()
+}
+
+/// When what is down has ended, in microseconds since the epoch.
+fn ended_us(unit: &systemd::Unit) -> Option<u64> {
+    let ended = unit.main.as_ref().and_then(|main| main.ended).map(|ended| ended.at_us);
+    match (run(unit), ended) {
+        (Run::Running | Run::Created | Run::Paused | Run::Removing, _) => None,
+        // That its process ended was no end of it.
+        (Run::Exited, _) if unit.remains => ended.max(unit.went_down),
+        (Run::Exited | Run::Restarting, ended) => ended.or(unit.went_down),
     }
-    if let Some(ended) = main.ended {
-        found.push(Happening { at: time(ended.at_us), what: What::Died { code: code(unit, &ended) } });
-        if asked_at.is_some() && run(unit) == Run::Exited {
-            found.push(Happening { at: time(ended.at_us), what: What::Stopped });
-        }
-    }
-    found
 }
 
 fn run(unit: &systemd::Unit) -> Run {
     match (unit.active.as_str(), unit.sub.as_str()) {
         ("activating", "auto-restart" | "auto-restart-queued") => Run::Restarting,
         ("failed", _) => Run::Exited,
-        ("inactive", _) if unit.main.is_none() => Run::Created,
+        ("inactive", _) if unit.main.is_none() && unit.left_active.is_none() => Run::Created,
         ("inactive", _) => Run::Exited,
         _ => Run::Running,
     }
@@ -461,20 +472,18 @@ fn exit(unit: &systemd::Unit) -> Option<Exit> {
     if matches!(run(unit), Run::Running | Run::Created) {
         return None;
     }
-    let ended = unit.main.as_ref().and_then(|main| main.ended);
-    let oom = unit.result == "oom-kill";
-    let Some(ended) = ended else {
-        let at = time(unit.went_down.unwrap_or_default());
-        let error = format!("systemd could not start it: {}", unit.result);
-        return Some(Exit { at, code: 1, oom, error, start_error: None });
+    let (at, oom) = (time(ended_us(unit).unwrap_or_default()), unit.result == "oom-kill");
+    let Some(ended) = unit.main.as_ref().and_then(|main| main.ended) else {
+        let failed = unit.active == "failed";
+        let error = if failed { format!("systemd could not start it: {}", unit.result) } else { String::new() };
+        return Some(Exit { at, code: i32::from(failed), oom, error, start_error: None });
     };
-    let code = code(unit, &ended);
     let error = if !ended.by_signal && NOT_MADE_READY.contains(&ended.status) {
         format!("systemd could not run its command: status {}{}", ended.status, step(ended.status))
     } else {
         String::new()
     };
-    Some(Exit { at: time(ended.at_us), code, oom, error, start_error: None })
+    Some(Exit { at, code: code(unit, &ended), oom, error, start_error: None })
 }
 
 /// The code that it ended with, as a shell has it. What failed though its process ended with 0 (a protocol that was not
@@ -549,7 +558,8 @@ mod tests {
     fn what_a_unit_does_and_how_it_ended() {
         let (sub, restarting) = ("auto-restart".to_owned(), ended("activating", 3, false));
         let restarting = systemd::Unit { sub, ..restarting };
-        let never = systemd::Unit { main: None, ..ended("inactive", 0, false) };
+        let never = systemd::Unit { main: None, left_active: None, ..ended("inactive", 0, false) };
+        let no_main = systemd::Unit { main: None, ..ended("inactive", 0, false) };
         let out_of_memory = systemd::Unit { result: "oom-kill".to_owned(), ..ended("failed", 9, true) };
         let resources = systemd::Unit { main: None, result: "resources".to_owned(), ..ended("failed", 0, false) };
         let table = [
@@ -559,6 +569,7 @@ mod tests {
             ("a protocol that was not kept", ended("failed", 0, false), Run::Exited, Some((1, false, ""))),
             ("waits for its restart", restarting, Run::Restarting, Some((3, false, ""))),
             ("never started", never, Run::Created, None),
+            ("of no main process", no_main, Run::Exited, Some((0, false, ""))),
             ("could not be", resources, Run::Exited, Some((1, false, "systemd could not start it: resources"))),
             ("is being stopped", ended("deactivating", 0, false), Run::Running, None),
         ];
@@ -586,7 +597,14 @@ mod tests {
             ("no service", unit(|unit| unit.kind.clear()), "running", Some("is no service")),
             ("a job", unit(|unit| unit.kind = "oneshot".to_owned()), "running", Some("Type=oneshot")),
             ("its turn comes", unit(|unit| unit.has_job = true), "running", Some("about to start it")),
-            ("the host starts", unit(|_| {}), "starting", Some("still starting the host")),
+            ("the host ends", unit(|_| {}), "stopping", Some("shutting down")),
+            (
+                "the host starts",
+                unit(|unit| (unit.main, unit.left_active) = (None, None)),
+                "starting",
+                Some("starting the"),
+            ),
+            ("it ended before that was over", unit(|_| {}), "starting", None),
             ("it failed before that was over", unit(|unit| unit.active = "failed".to_owned()), "starting", None),
         ];
         for (name, unit, state, expect) in table {

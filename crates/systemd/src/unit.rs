@@ -7,6 +7,9 @@ use zbus::zvariant::{OwnedValue, Structure, Value};
 
 /// What waitid(2) says of an end: `CLD_EXITED`.
 const EXITED: i32 = 1;
+/// That a main process has ended systemd has seen after this long; later it leaves `active` for another reason: 0.5 ms were
+/// measured.
+const SEEN_WITHIN_US: u64 = 1_000_000;
 /// A property that stands for "no limit".
 const NEVER: u64 = u64::MAX;
 
@@ -27,6 +30,8 @@ pub struct Unit {
     pub result: String,
     /// How it runs: `simple`, `notify`, `oneshot` and so on; empty of what is no service.
     pub kind: String,
+    /// It counts as active also after its process has ended.
+    pub remains: bool,
     /// When it starts it anew by itself: `no`, `always`, `on-failure` and so on.
     pub restart: String,
     /// How often it did so since somebody started it.
@@ -83,6 +88,7 @@ impl Unit {
             sub: text(unit, "SubState"),
             result: text(service, "Result"),
             kind: text(service, "Type"),
+            remains: service.get("RemainAfterExit").is_some_and(|it| bool::try_from(it).unwrap_or(false)),
             restart: text(service, "Restart"),
             restarts: number(service, "NRestarts").and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
             main: Main::of(service),
@@ -94,15 +100,34 @@ impl Unit {
         }
     }
 
-    /// Whether it was told to end before its main process did: by an order, and not by itself.
+    /// Whether it was told to end, and did not by itself: by an order, or by one for what it is bound to.
     #[must_use]
     pub fn was_stopped(&self) -> bool {
-        match (self.left_active, self.main.as_ref()) {
-            (Some((at_us, _)), Some(main)) if at_us < main.started_us => false,
-            (Some(_), Some(Main { ended: None, .. })) => true,
-            (Some((_, left)), Some(Main { ended: Some(ended), .. })) => left < ended.since_boot_us,
-            (Some(_) | None, None) | (None, Some(_)) => false,
+        let is_down = self.active == "inactive";
+        // It was to be started anew, and was not: what systemd gives up it calls `failed`.
+        if is_down && self.waited_for_its_restart() {
+            return true;
         }
+        let Some(main) = &self.main else {
+            // Nobody knows which of its processes counts, so that all that can be told is that it has not failed.
+            return is_down && self.left_active.is_some();
+        };
+        let left = self.left_active.filter(|(at_us, _)| *at_us >= main.started_us);
+        match (left, main.ended) {
+            // That its process ended is no end of it.
+            (Some(_), Some(_)) if self.remains && is_down => true,
+            (Some((_, left)), Some(ended)) => left < ended.since_boot_us || left > ended.since_boot_us + SEEN_WITHIN_US,
+            (Some(_), None) => true,
+            // It never was `active`, and what ends then by itself has failed.
+            (None, Some(_)) => is_down,
+            (None, None) => false,
+        }
+    }
+
+    /// Whether its last end was none that systemd calls a success, and no failure stands.
+    #[must_use]
+    pub fn waited_for_its_restart(&self) -> bool {
+        self.active == "inactive" && !matches!(self.result.as_str(), "success" | "")
     }
 }
 
@@ -157,6 +182,8 @@ mod tests {
     #[test]
     fn a_stop_is_told_from_an_end_by_the_order_of_the_two() {
         let left = |at_us, since_boot_us| Some((at_us, since_boot_us));
+        let down = |unit| Unit { active: "inactive".to_owned(), ..unit };
+        let by_itself = || Unit { left_active: left(2_000_500, 10_500), ..ended(10_000) };
         let running = Unit { main: ended(1).main.map(|main| Main { ended: None, ..main }), ..Unit::default() };
         let table = [
             ("stopped", Unit { left_active: left(1_999_000, 9_999), ..ended(10_000) }, true),
@@ -166,7 +193,18 @@ mod tests {
             ("is being stopped", Unit { left_active: left(1_999_000, 9_999), ..running.clone() }, true),
             ("runs since it was stopped", Unit { left_active: left(900_000, 9_000), ..running.clone() }, false),
             ("runs", running, false),
-            ("never ran", Unit { left_active: left(900_000, 9_000), ..Unit::default() }, false),
+            ("never ran", down(Unit::default()), false),
+            ("has no process of its own", down(Unit { left_active: left(900_000, 9_000), ..Unit::default() }), true),
+            (
+                "stopped long after its process",
+                down(Unit { left_active: left(9_000_000, 2_000_000), ..ended(10_000) }),
+                true,
+            ),
+            ("stopped soon after its process", Unit { remains: true, ..down(by_itself()) }, true),
+            ("stopped before it was active", down(ended(10_000)), true),
+            ("failed before it was active", Unit { active: "failed".to_owned(), ..ended(10_000) }, false),
+            ("stopped while it waited", down(Unit { result: "exit-code".to_owned(), ..by_itself() }), true),
+            ("ended well", down(Unit { result: "success".to_owned(), ..by_itself() }), false),
         ];
         for (name, unit, expect) in table {
             assert_eq!(unit.was_stopped(), expect, "{name}");

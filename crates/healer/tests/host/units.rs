@@ -210,6 +210,32 @@ fn what_crashes_is_told_with_its_journal_and_what_systemd_restarts_by_itself_is_
 }
 
 #[test]
+fn what_is_stopped_where_no_process_tells_of_it_stays_down() {
+    let remains = "Type=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true";
+    let forks = "Type=forking\nGuessMainPID=no\nExecStart=/bin/sh -c '/bin/sleep 10000 & /bin/sleep 10000 & exit 0'";
+    let waits = "Restart=always\nRestartSec=60\nExecStart=/bin/sh -c 'test -e /run/web || exit 3; exec sleep 10000'";
+    let starts = "Type=notify\nTimeoutStartSec=600\nExecStart=/bin/sleep 10000";
+    let units = [("remains", remains), ("forks", forks), ("waits", waits), ("starts", starts)];
+    let names = ["remains", "forks", "waits", "starts"];
+    let Some(booted) = Booted::new(&units, &names.map(named)) else { return };
+    booted.stands("remains", Standing::Well);
+    booted.stands("forks", Standing::Well);
+    let is = |name: &str, sub: &str| {
+        booted.house.wait(sub, || (booted.property(name, "SubState") == sub).then_some(()));
+        booted.house.wait(name, || booted.house.service(name).filter(|it| it.run.is_some()));
+    };
+    is("waits", "auto-restart");
+    is("starts", "start");
+    for name in names {
+        booted.systemctl(&["stop", name]);
+        booted.stands(name, Standing::Stopped);
+    }
+    for name in names {
+        assert_eq!(booted.property(name, "ActiveState"), "inactive", "{name}: {}", booted.house.why(name));
+    }
+}
+
+#[test]
 fn what_fails_its_check_is_restarted_and_nobody_takes_that_for_a_persons_stop() {
     let units = [("web", RUNS)];
     let Some(booted) = Booted::new(&units, &[]) else { return };
