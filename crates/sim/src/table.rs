@@ -235,7 +235,8 @@ pub fn play(row: &Row, is_newer: bool) -> Seen {
     Seen { says, then, wanted: intent.filter(|_| !gone).map(|intent| intent.wanted) }
 }
 
-/// Newer engines say `stop` before `die` (seen on 26.1 and 28.5), 20.10 says it after that: one table tells of both.
+/// Newer engines say `stop` before `die` (seen on 26.1 and 28.5), 20.10 says it after that: one table tells of both. The kernel
+/// tells an engine of a lack of memory and of the end by two ways: `die` may come first (seen once on a busy 20.10).
 #[must_use]
 pub fn in_the_old_order(told: &[String]) -> Vec<String> {
     let mut says = told.to_vec();
@@ -243,6 +244,9 @@ pub fn in_the_old_order(told: &[String]) -> Vec<String> {
         let stops = says[..at].iter().rev().take_while(|said| *said == "S").count();
         if says[at].starts_with('D') {
             says[at - stops..=at].rotate_right(1);
+        }
+        if says[at] == "oom" && says[at - 1].starts_with('D') {
+            says.swap(at - 1, at);
         }
     }
     says
